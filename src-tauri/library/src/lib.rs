@@ -1,0 +1,1 @@
+//! Photos on disk to assets: scan, watch, metadata, pairing, albums, changes, thumbnails

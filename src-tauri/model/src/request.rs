@@ -1,0 +1,313 @@
+//! Bodies of calls to the service.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AssetResourceType, AuthorizationStatus, BatchId, CollectionId,
+    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority, ResourceId, UploadJob,
+    UploadJobOptions, names, words,
+};
+
+names! {
+    /// PhotoKit's query classes, and `all`.
+    pub enum JobAction {
+        /// Ended and not acknowledged.
+        Acknowledge,
+        /// Failed.
+        Retry,
+        /// Registered or pending.
+        Process,
+        /// Every one.
+        All,
+    }
+}
+
+words! {
+    /// Gives a folder to the library.
+    pub struct AddSource {
+        /// Absolute path.
+        pub path: String,
+    }
+
+    /// Makes an album, or renames it.
+    pub struct AlbumTitle {
+        /// What it is called.
+        pub title: String,
+    }
+
+    /// Puts assets into an album, or takes them out.
+    pub struct EditAlbum {
+        /// To put in.
+        #[serde(default)]
+        pub add: Vec<AssetId>,
+        /// To take out.
+        #[serde(default)]
+        pub remove: Vec<AssetId>,
+    }
+
+    /// Marks assets, or takes the mark away.
+    pub struct SetFavorite {
+        /// Which.
+        pub asset_ids: Vec<AssetId>,
+        /// Marked or not.
+        pub is_favorite: bool,
+    }
+
+    /// An asset with everything the detail pane shows.
+    pub struct AssetDetail {
+        /// The asset.
+        pub asset: Asset,
+        /// Its files.
+        pub resources: Vec<AssetResource>,
+        /// Its jobs, newest first.
+        pub jobs: Vec<UploadJob>,
+    }
+
+    /// Adds a destination, after a test upload.
+    pub struct AddDestination {
+        /// Its protocol.
+        pub connector: Connector,
+        /// Where uploads are created.
+        pub url: String,
+        /// What the person calls it.
+        pub name: String,
+        /// A bearer token, if it wants one. Kept in the secret store.
+        pub token: Option<String>,
+        /// Add it even if the test fails.
+        #[serde(default)]
+        pub skip_test: bool,
+    }
+
+    /// A destination and what its test showed.
+    pub struct AddedDestination {
+        /// The destination.
+        pub destination: Destination,
+        /// The test; none if it was skipped.
+        pub test: Option<DestinationTest>,
+    }
+
+    /// Gives a destination a new credential.
+    pub struct SetCredential {
+        /// A bearer token.
+        pub token: String,
+    }
+
+    /// Makes a rule.
+    pub struct AddRule {
+        /// What to deliver.
+        pub collection_id: CollectionId,
+        /// Where to.
+        pub destination_id: DestinationId,
+    }
+
+    /// Uploads files or assets now.
+    pub struct CreateUpload {
+        /// Absolute paths of files and folders; folders are opened up.
+        #[serde(default)]
+        pub paths: Vec<String>,
+        /// Assets of the library.
+        #[serde(default)]
+        pub asset_ids: Vec<AssetId>,
+        /// Where to.
+        pub destination_id: DestinationId,
+    }
+
+    /// What an upload would do, or did.
+    pub struct UploadPreview {
+        /// Files to send.
+        pub files: u64,
+        /// Their bytes.
+        pub bytes: u64,
+        /// Files that the destination has already.
+        pub already_delivered: u64,
+        /// Files that cannot be sent, each with a sentence; at most 20.
+        pub refused: Vec<String>,
+        /// The jobs made; none for a preview, or if there was nothing to send.
+        pub batch_id: Option<BatchId>,
+    }
+
+    /// Which jobs.
+    pub struct JobIds {
+        /// Empty for every job that the call can apply to.
+        pub job_ids: Vec<JobId>,
+    }
+
+    /// How many jobs a call changed.
+    pub struct Changed {
+        /// Jobs.
+        pub changed: u64,
+    }
+
+    /// A page of jobs, newest first.
+    pub struct JobPage {
+        /// Them.
+        pub jobs: Vec<UploadJob>,
+        /// Hand this back for the next page.
+        pub cursor: Option<String>,
+        /// All jobs by state.
+        pub counts: JobCounts,
+    }
+
+    /// Pauses everything.
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    pub enum PauseRequest {
+        /// Until the person resumes.
+        Indefinitely,
+        /// For so many seconds.
+        For {
+            /// Seconds.
+            seconds: u64,
+        },
+        /// Until the next local midnight's morning, 06:00.
+        UntilTomorrow,
+        /// Until the charger is connected.
+        UntilPluggedIn,
+    }
+
+    /// *Upload anyway*.
+    pub struct UploadAnyway {
+        /// What to lift.
+        pub scope: OverrideScope,
+    }
+
+    /// The person's answer to a prompt, or a change of mind about an app.
+    pub struct SetAccess {
+        /// The answer.
+        pub answer: AccessAnswer,
+    }
+
+    /// Asks for a window.
+    pub struct OpenPane {
+        /// Which pane: `library`, `uploads`, `apps`, `destinations`, `settings`, `drop`.
+        pub pane: String,
+    }
+
+    /// Introduces a program. The call answers once the person has.
+    pub struct PairRequest {
+        /// What the program calls itself; shown to the person.
+        pub name: String,
+        /// URL bases it wants to send to: scheme, host, optional port and path.
+        pub url_bases: Vec<String>,
+    }
+
+    /// What a paired program keeps.
+    pub struct Paired {
+        /// Its id.
+        pub app_id: AppId,
+        /// Its key: `Authorization: Bearer` on every further call.
+        pub key: String,
+        /// What the person answered.
+        pub status: AuthorizationStatus,
+    }
+
+    /// Asks the person. Answers at once if they were asked before.
+    pub struct RequestAuthorization {
+        /// Further URL bases; the person is asked again if there are new ones.
+        #[serde(default)]
+        pub url_bases: Vec<String>,
+    }
+
+    /// What an app may see.
+    pub struct Authorization {
+        /// In one word.
+        pub status: AuthorizationStatus,
+        /// Where it may send.
+        pub url_bases: Vec<String>,
+    }
+
+    /// Albums within the grant.
+    pub struct Collections {
+        /// Them.
+        pub collections: Vec<AssetCollection>,
+    }
+
+    /// A page of assets within the grant.
+    pub struct Assets {
+        /// Them.
+        pub assets: Vec<Asset>,
+        /// Position of the first of them.
+        pub offset: u64,
+        /// Assets in all.
+        pub total: u64,
+    }
+
+    /// The request that carries a resource.
+    pub struct DestinationRequest {
+        /// Where uploads are created, under one of the app's bases.
+        pub url: String,
+        /// Header fields to add, such as `authorization`. Kept in the secret store, never shown again.
+        #[serde(default)]
+        pub headers: BTreeMap<String, String>,
+    }
+
+    /// Hands over one upload.
+    pub struct CreateJob {
+        /// The file, as the app knows it.
+        pub resource_id: ResourceId,
+        /// Where to.
+        pub destination: DestinationRequest,
+        /// The app's own name for the job. The same twice is the same job.
+        pub client_reference: Option<String>,
+        /// What it asks for beyond the person's settings.
+        #[serde(default)]
+        pub options: UploadJobOptions,
+    }
+
+    /// A file that a job is to be made for; between the service and the queue.
+    pub struct JobDraft {
+        /// Who asks.
+        pub app_id: AppId,
+        /// Where to.
+        pub destination_id: DestinationId,
+        /// The asset, if it is in the library.
+        pub asset_id: Option<AssetId>,
+        /// The file, if it is in the library.
+        pub resource_id: Option<ResourceId>,
+        /// Its part in the asset.
+        pub resource_type: AssetResourceType,
+        /// Name to send it under.
+        pub filename: String,
+        /// Size in bytes.
+        pub byte_count: u64,
+        /// SHA-256 of the content, lower-case hexadecimal.
+        pub sha256: String,
+        /// When it was taken; milliseconds since 1970 UTC.
+        pub created_ms: Option<i64>,
+        /// The source folder, if it is in one.
+        pub source_id: Option<crate::SourceId>,
+        /// Absolute path of the file.
+        pub path: String,
+        /// How it came to be.
+        pub priority: Priority,
+        /// The app's own name for it.
+        pub client_reference: Option<String>,
+        /// What the job asks for.
+        pub options: UploadJobOptions,
+        /// Creation URL if it differs from the destination's.
+        pub url: Option<String>,
+        /// Handle of header fields in the secret store.
+        pub headers_handle: Option<String>,
+    }
+
+    /// Narrows a list of jobs.
+    #[derive(Default)]
+    #[serde(default)]
+    pub struct JobQuery {
+        /// Only this state.
+        pub state: Option<JobState>,
+        /// Only those that need the person.
+        pub attention: bool,
+        /// Only this batch.
+        pub batch_id: Option<BatchId>,
+        /// Only this destination.
+        pub destination_id: Option<DestinationId>,
+        /// Only of this app.
+        pub app_id: Option<AppId>,
+        /// Only this asset.
+        pub asset_id: Option<AssetId>,
+        /// From a previous page.
+        pub cursor: Option<String>,
+        /// At most so many; 100 unless told, 1,000 at most.
+        pub limit: Option<u32>,
+    }
+}

@@ -1,0 +1,1 @@
+//! What must not be lost: apps, grants, rules, jobs, receipts

@@ -1,0 +1,1 @@
+//! A server that receives resumable uploads: the embedded default destination

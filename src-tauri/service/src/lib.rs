@@ -1,0 +1,1 @@
+//! The background service: wires library, queue, scheduler, transfers and system; the local API

@@ -1,0 +1,1 @@
+//! What the machine says and shows: power, network, session, tray, notifications, secrets

@@ -1,0 +1,1 @@
+//! Bytes to destinations: one driver, one small file per protocol

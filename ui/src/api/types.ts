@@ -1,0 +1,1631 @@
+// Written by `./dev bindings` from src-tauri/model. Do not edit.
+
+/**
+ * The person's answer.
+ */
+export type AccessAnswer = { "access": "selected", 
+/**
+ * Which.
+ */
+asset_ids: Array<AssetId>, } | { "access": "full" } | { "access": "deny" };
+
+/**
+ * What the Uploads pane draws.
+ */
+export type Activity = { 
+/**
+ * Payload bytes per second, one figure for each of the last 60 ten-second steps, oldest first.
+ */
+recent_bytes_per_s: Array<number>, 
+/**
+ * Payload bytes per day, local time, the last 30 days, oldest first.
+ */
+days: Array<DayBytes>, 
+/**
+ * Batches that move or have jobs left.
+ */
+open_batches: Array<Batch>, 
+/**
+ * Batches that ended, newest first, at most 50.
+ */
+finished_batches: Array<Batch>, };
+
+/**
+ * Adds a destination, after a test upload.
+ */
+export type AddDestination = { 
+/**
+ * Its protocol.
+ */
+connector: Connector, 
+/**
+ * Where uploads are created.
+ */
+url: string, 
+/**
+ * What the person calls it.
+ */
+name: string, 
+/**
+ * A bearer token, if it wants one. Kept in the secret store.
+ */
+token: string | null, 
+/**
+ * Add it even if the test fails.
+ */
+skip_test: boolean, };
+
+/**
+ * Makes a rule.
+ */
+export type AddRule = { 
+/**
+ * What to deliver.
+ */
+collection_id: CollectionId, 
+/**
+ * Where to.
+ */
+destination_id: DestinationId, };
+
+/**
+ * Gives a folder to the library.
+ */
+export type AddSource = { 
+/**
+ * Absolute path.
+ */
+path: string, };
+
+/**
+ * A destination and what its test showed.
+ */
+export type AddedDestination = { 
+/**
+ * The destination.
+ */
+destination: Destination, 
+/**
+ * The test; none if it was skipped.
+ */
+test: DestinationTest | null, };
+
+/**
+ * Makes an album, or renames it.
+ */
+export type AlbumTitle = { 
+/**
+ * What it is called.
+ */
+title: string, };
+
+/**
+ * What failed, in a word for code and a sentence for people.
+ */
+export type ApiError = { 
+/**
+ * `photos` for PhotoKit's codes, `transfer` for a delivery, `request` for a bad call.
+ */
+domain: string, 
+/**
+ * snake_case; documented with the verb that returns it.
+ */
+code: string, 
+/**
+ * What failed and what to do about it.
+ */
+message: string, };
+
+/**
+ * Someone who asks for photos, and what the person answered.
+ */
+export type App = { 
+/**
+ * Stable id.
+ */
+id: AppId, 
+/**
+ * What it calls itself, or the destination's name.
+ */
+name: string, 
+/**
+ * Ours or another's.
+ */
+kind: AppKind, 
+/**
+ * Path of the program that paired, as the system saw it.
+ */
+executable: string | null, 
+/**
+ * What it may see.
+ */
+status: AuthorizationStatus, 
+/**
+ * Assets in the selection of a limited grant.
+ */
+selected: number, 
+/**
+ * URL bases that it may send to, as shown in the prompt.
+ */
+url_bases: Array<string>, 
+/**
+ * The destination of a connector.
+ */
+destination_id: DestinationId | null, 
+/**
+ * Bytes sent for it.
+ */
+bytes_sent: number, 
+/**
+ * When it first asked.
+ */
+created_at: Timestamp, 
+/**
+ * When it last did something.
+ */
+last_used_at: Timestamp | null, };
+
+/**
+ * A program that asks for photos, or one of our own connectors.
+ */
+export type AppId = string;
+
+/**
+ * What kind of program asks.
+ */
+export type AppKind = "connector" | "external";
+
+/**
+ * Something an app did or was told.
+ */
+export type AppLogEntry = { 
+/**
+ * When.
+ */
+at: Timestamp, 
+/**
+ * One sentence.
+ */
+sentence: string, };
+
+/**
+ * One photo or video as a person sees it.
+ */
+export type Asset = { 
+/**
+ * Derived from the content of the primary resource: the same after a move, a rename or a rebuilt index.
+ */
+id: AssetId, 
+/**
+ * What it is.
+ */
+media_type: MediaType, 
+/**
+ * What is special about it.
+ */
+media_subtypes: Array<MediaSubtype>, 
+/**
+ * When it was taken, by its metadata, else the file's modification time.
+ */
+creation_date: Timestamp, 
+/**
+ * When the library first saw it.
+ */
+added_date: Timestamp, 
+/**
+ * Width as shown, orientation applied. 0 if unknown.
+ */
+pixel_width: number, 
+/**
+ * Height as shown, orientation applied. 0 if unknown.
+ */
+pixel_height: number, 
+/**
+ * Length of a video in milliseconds.
+ */
+duration_ms: number | null, 
+/**
+ * EXIF orientation of the original, 1 to 8 (EXIF 2.32, tag 0x0112).
+ */
+orientation: number, 
+/**
+ * Maker and model.
+ */
+camera: string | null, 
+/**
+ * Where it was taken.
+ */
+location: Location | null, 
+/**
+ * Marked by the person.
+ */
+is_favorite: boolean, 
+/**
+ * Name of the primary resource.
+ */
+filename: string, 
+/**
+ * Bytes of all resources.
+ */
+byte_count: number, };
+
+/**
+ * An album of any kind.
+ */
+export type AssetCollection = { 
+/**
+ * Stable id.
+ */
+id: CollectionId, 
+/**
+ * What it is called.
+ */
+title: string, 
+/**
+ * What it is.
+ */
+kind: CollectionKind, 
+/**
+ * Which smart album, if it is one.
+ */
+smart_album: SmartAlbum | null, 
+/**
+ * The folder it belongs to, if it is one.
+ */
+source_id: SourceId | null, 
+/**
+ * Assets in it.
+ */
+count: number, };
+
+/**
+ * An asset with everything the detail pane shows.
+ */
+export type AssetDetail = { 
+/**
+ * The asset.
+ */
+asset: Asset, 
+/**
+ * Its files.
+ */
+resources: Array<AssetResource>, 
+/**
+ * Its jobs, newest first.
+ */
+jobs: Array<UploadJob>, };
+
+/**
+ * One photo or video as a person sees it.
+ */
+export type AssetId = string;
+
+/**
+ * A page of a grid.
+ */
+export type AssetPage = { 
+/**
+ * Assets, newest first.
+ */
+assets: Array<AssetTile>, 
+/**
+ * Position of the first of them in the collection.
+ */
+offset: number, 
+/**
+ * Assets in the collection.
+ */
+total: number, };
+
+/**
+ * One file of an asset.
+ */
+export type AssetResource = { 
+/**
+ * Derived from the file's content and its part in the asset.
+ */
+id: ResourceId, 
+/**
+ * The asset it belongs to.
+ */
+asset_id: AssetId, 
+/**
+ * Its part in the asset.
+ */
+resource_type: AssetResourceType, 
+/**
+ * Name on disk.
+ */
+original_filename: string, 
+/**
+ * Media type, by content.
+ */
+content_type: string, 
+/**
+ * Size in bytes.
+ */
+byte_count: number, 
+/**
+ * SHA-256 of the content, lower-case hexadecimal.
+ */
+sha256: string, 
+/**
+ * Whether it can be read now.
+ */
+source_state: SourceState, 
+/**
+ * Absolute paths of every place that holds these bytes, for people.
+ */
+paths: Array<string>, };
+
+/**
+ * What a file is to its asset. Names of `PHAssetResourceType`; an unknown kind is kept and delivered as it is.
+ */
+export type AssetResourceType = "photo" | "video" | "audio" | "alternate_photo" | "full_size_photo" | "full_size_video" | "adjustment_data" | "adjustment_base_photo" | "paired_video" | "full_size_paired_video" | "adjustment_base_paired_video" | "adjustment_base_video" | "photo_proxy" | "unknown";
+
+/**
+ * An asset as a tile of the grid shows it.
+ */
+export type AssetTile = { 
+/**
+ * The asset.
+ */
+id: AssetId, 
+/**
+ * Image or video.
+ */
+media_type: MediaType, 
+/**
+ * Badges.
+ */
+media_subtypes: Array<MediaSubtype>, 
+/**
+ * When it was taken.
+ */
+creation_date: Timestamp, 
+/**
+ * Width as shown; 0 if unknown.
+ */
+pixel_width: number, 
+/**
+ * Height as shown; 0 if unknown.
+ */
+pixel_height: number, 
+/**
+ * Length of a video.
+ */
+duration_ms: number | null, 
+/**
+ * Marked by the person.
+ */
+is_favorite: boolean, 
+/**
+ * Name of the primary resource, for screen readers.
+ */
+filename: string, 
+/**
+ * A thumbhash (21 bytes or so, base64) to show until the thumbnail is there.
+ */
+thumb_hash: string | null, 
+/**
+ * Where it stands on its way; none if no job is about it.
+ */
+badge: JobBadge | null, };
+
+/**
+ * Names of `PHAuthorizationStatus`.
+ */
+export type AuthorizationStatus = "not_determined" | "denied" | "limited" | "authorized";
+
+/**
+ * Jobs that were asked for together.
+ */
+export type Batch = { 
+/**
+ * Stable id.
+ */
+id: BatchId, 
+/**
+ * For people: what it is.
+ */
+title: string, 
+/**
+ * Who asked.
+ */
+app_id: AppId, 
+/**
+ * Where to.
+ */
+destination_id: DestinationId, 
+/**
+ * How it came to be.
+ */
+priority: Priority, 
+/**
+ * Jobs in it.
+ */
+jobs: JobCounts, 
+/**
+ * Bytes in it.
+ */
+bytes_total: number, 
+/**
+ * Bytes delivered or confirmed.
+ */
+bytes_sent: number, 
+/**
+ * An asset to show for it.
+ */
+key_asset: AssetId | null, 
+/**
+ * When it was made.
+ */
+created_at: Timestamp, 
+/**
+ * When its last job ended.
+ */
+finished_at: Timestamp | null, };
+
+/**
+ * A group of jobs that were asked for together.
+ */
+export type BatchId = string;
+
+/**
+ * What a battery allows.
+ */
+export type BatteryRule = "always" | "above_minimum" | "only_plugged_in";
+
+/**
+ * What was learnt of a server by asking it.
+ */
+export type Capabilities = { 
+/**
+ * The best grade it can give without a download.
+ */
+evidence: Evidence, 
+/**
+ * Largest upload in bytes.
+ */
+max_size: number | null, 
+/**
+ * Largest request body in bytes.
+ */
+max_append_size: number | null, 
+/**
+ * Whether an interrupted upload goes on where it stopped.
+ */
+resumable: boolean, 
+/**
+ * When it was asked.
+ */
+probed_at: Timestamp, };
+
+/**
+ * How many jobs a call changed.
+ */
+export type Changed = { 
+/**
+ * Jobs.
+ */
+changed: number, };
+
+/**
+ * An album of any kind.
+ */
+export type CollectionId = string;
+
+/**
+ * What an album is.
+ */
+export type CollectionKind = "folder" | "album" | "smart_album";
+
+/**
+ * Everything the scheduler knows of the machine.
+ */
+export type Conditions = { 
+/**
+ * Battery, charger, profile.
+ */
+power: Power, 
+/**
+ * Network.
+ */
+network: Network, 
+/**
+ * Session.
+ */
+session: Session, };
+
+/**
+ * The protocol of a destination.
+ */
+export type Connector = "resumable";
+
+/**
+ * Uploads files or assets now.
+ */
+export type CreateUpload = { 
+/**
+ * Absolute paths of files and folders; folders are opened up.
+ */
+paths: Array<string>, 
+/**
+ * Assets of the library.
+ */
+asset_ids: Array<AssetId>, 
+/**
+ * Where to.
+ */
+destination_id: DestinationId, };
+
+/**
+ * Bytes of one day.
+ */
+export type DayBytes = { 
+/**
+ * `2026-05-03`.
+ */
+day: string, 
+/**
+ * Payload bytes sent.
+ */
+bytes: number, };
+
+/**
+ * An account at a server.
+ */
+export type Destination = { 
+/**
+ * Stable id.
+ */
+id: DestinationId, 
+/**
+ * What the person calls it; unique.
+ */
+name: string, 
+/**
+ * Its protocol.
+ */
+connector: Connector, 
+/**
+ * Where uploads are created.
+ */
+url: string, 
+/**
+ * The app that answers for its photos' visibility: a connector of ours, or another program.
+ */
+app_id: AppId, 
+/**
+ * Whether it can be sent to.
+ */
+state: DestinationState, 
+/**
+ * What stands against it, if anything.
+ */
+problem: Failure | null, 
+/**
+ * What it can do; none before the first test.
+ */
+capabilities: Capabilities | null, 
+/**
+ * When it was added.
+ */
+created_at: Timestamp, 
+/**
+ * Files delivered.
+ */
+delivered: number, 
+/**
+ * Bytes delivered.
+ */
+delivered_bytes: number, };
+
+/**
+ * An account at a server.
+ */
+export type DestinationId = string;
+
+/**
+ * Whether a destination can be sent to.
+ */
+export type DestinationState = "ready" | "auth_required" | "unreachable" | "quota_exceeded";
+
+/**
+ * What a test upload showed.
+ */
+export type DestinationTest = { 
+/**
+ * What it can do.
+ */
+capabilities: Capabilities, 
+/**
+ * Milliseconds for the whole test.
+ */
+took_ms: number, 
+/**
+ * One sentence for people: what it can prove.
+ */
+sentence: string, };
+
+/**
+ * Puts assets into an album, or takes them out.
+ */
+export type EditAlbum = { 
+/**
+ * To put in.
+ */
+add: Array<AssetId>, 
+/**
+ * To take out.
+ */
+remove: Array<AssetId>, };
+
+/**
+ * One event of the owner's stream.
+ */
+export type Event = { "type": "snapshot", 
+/**
+ * Everything that the status line needs.
+ */
+status: Status, } | { "type": "status", 
+/**
+ * All of it.
+ */
+status: Status, } | { "type": "jobs_changed", 
+/**
+ * The assets whose badge may have changed, at most 500; empty for "ask for all".
+ */
+asset_ids: Array<AssetId>, } | { "type": "scan", 
+/**
+ * How far.
+ */
+progress: ScanProgress, } | { "type": "library_changed" } | { "type": "destinations_changed" } | { "type": "apps_changed" } | { "type": "prompts", 
+/**
+ * Those that wait now.
+ */
+prompts: Array<Prompt>, } | { "type": "settings_changed", 
+/**
+ * All of them.
+ */
+settings: Settings, } | { "type": "open", 
+/**
+ * Which pane: `library`, `uploads`, `apps`, `destinations`, `settings`, `drop`.
+ */
+pane: string, } | { "type": "overflow", 
+/**
+ * How many.
+ */
+missed: number, };
+
+/**
+ * How much a destination proved of a delivery, weakest first.
+ */
+export type Evidence = "accepted" | "sized" | "hashed" | "read_back";
+
+/**
+ * The answer to "why does this not move?".
+ */
+export type Explanation = { 
+/**
+ * The job asked for; none if the question was about everything.
+ */
+job_id: JobId | null, 
+/**
+ * One sentence.
+ */
+sentence: string, 
+/**
+ * Every reason, the strongest first; empty if it moves or has ended.
+ */
+waiting: Array<Waiting>, };
+
+/**
+ * What went wrong with an attempt.
+ */
+export type Failure = { 
+/**
+ * What it means for the future.
+ */
+class: FailureClass, 
+/**
+ * What failed.
+ */
+code: FailureCode, 
+/**
+ * What failed and what the person can do, one sentence or two.
+ */
+message: string, 
+/**
+ * The earliest time to try again that the server asked for, as a delay in milliseconds.
+ */
+retry_after_ms: number | null, };
+
+/**
+ * What a failure means for the future.
+ */
+export type FailureClass = "transient" | "needs_user" | "permanent";
+
+/**
+ * What failed, in words that code may branch on.
+ */
+export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "internal";
+
+/**
+ * Whether the service answers, and for how long.
+ */
+export type Health = { 
+/**
+ * Version of the service.
+ */
+version: string, 
+/**
+ * Its process.
+ */
+pid: number, 
+/**
+ * When it started.
+ */
+started_at: Timestamp, };
+
+/**
+ * One mark for an asset, from all of its jobs; the worst wins.
+ */
+export type JobBadge = "delivered" | "uploading" | "waiting" | "attention";
+
+/**
+ * Jobs by state.
+ */
+export type JobCounts = { 
+/**
+ * Known.
+ */
+registered: number, 
+/**
+ * Under way.
+ */
+pending: number, 
+/**
+ * Delivered.
+ */
+succeeded: number, 
+/**
+ * Given up.
+ */
+failed: number, 
+/**
+ * Taken back.
+ */
+cancelled: number, };
+
+/**
+ * One resource to one destination.
+ */
+export type JobId = string;
+
+/**
+ * Which jobs.
+ */
+export type JobIds = { 
+/**
+ * Empty for every job that the call can apply to.
+ */
+job_ids: Array<JobId>, };
+
+/**
+ * A page of jobs, newest first.
+ */
+export type JobPage = { 
+/**
+ * Them.
+ */
+jobs: Array<UploadJob>, 
+/**
+ * Hand this back for the next page.
+ */
+cursor: string | null, 
+/**
+ * All jobs by state.
+ */
+counts: JobCounts, };
+
+/**
+ * Narrows a list of jobs.
+ */
+export type JobQuery = { 
+/**
+ * Only this state.
+ */
+state: JobState | null, 
+/**
+ * Only those that need the person.
+ */
+attention: boolean, 
+/**
+ * Only this batch.
+ */
+batch_id: BatchId | null, 
+/**
+ * Only this destination.
+ */
+destination_id: DestinationId | null, 
+/**
+ * Only of this app.
+ */
+app_id: AppId | null, 
+/**
+ * Only this asset.
+ */
+asset_id: AssetId | null, 
+/**
+ * From a previous page.
+ */
+cursor: string | null, 
+/**
+ * At most so many; 100 unless told, 1,000 at most.
+ */
+limit: number | null, };
+
+/**
+ * PhotoKit's job states; raw values are those of `PHAssetResourceUploadJob.State`.
+ */
+export type JobState = "registered" | "pending" | "failed" | "succeeded" | "cancelled";
+
+/**
+ * Where a photo was taken, WGS 84 degrees.
+ */
+export type Location = { 
+/**
+ * North positive, -90 to 90.
+ */
+latitude: number, 
+/**
+ * East positive, -180 to 180.
+ */
+longitude: number, };
+
+/**
+ * What is special about an asset. A subset of `PHAssetMediaSubtype`, and `raw`.
+ */
+export type MediaSubtype = "panorama" | "screenshot" | "live" | "raw" | "animation" | "edited";
+
+/**
+ * What an asset is. Raw values are those of `PHAssetMediaType`.
+ */
+export type MediaType = "unknown" | "image" | "video" | "audio";
+
+/**
+ * Whether the network costs by the byte. NetworkManager's `Metered`.
+ */
+export type Metered = "unknown" | "no" | "guess_no" | "guess_yes" | "yes";
+
+/**
+ * A run of a grid: one month.
+ */
+export type MonthSection = { 
+/**
+ * `2026-05`, by local time at the camera.
+ */
+month: string, 
+/**
+ * Assets in it.
+ */
+count: number, };
+
+/**
+ * The network as it is now.
+ */
+export type Network = { 
+/**
+ * How far it reaches.
+ */
+reachability: Reachability, 
+/**
+ * Whether it costs by the byte.
+ */
+metered: Metered, 
+/**
+ * What carries it.
+ */
+kind: NetworkKind, 
+/**
+ * Name for people: the Wi-Fi's name, else the connection's or the interface's.
+ */
+name: string | null, 
+/**
+ * What tells this network from others, stable over reconnects; for *Upload anyway on this network*.
+ */
+key: string | null, };
+
+/**
+ * What carries the network.
+ */
+export type NetworkKind = "unknown" | "wired" | "wifi" | "cellular" | "vpn";
+
+/**
+ * Asks for a window.
+ */
+export type OpenPane = { 
+/**
+ * Which pane: `library`, `uploads`, `apps`, `destinations`, `settings`, `drop`.
+ */
+pane: string, };
+
+/**
+ * An *Upload anyway* that holds.
+ */
+export type Override = { 
+/**
+ * What it lifts.
+ */
+scope: OverrideScope, 
+/**
+ * The network it is bound to, by `Network::key`.
+ */
+network_key: string | null, 
+/**
+ * When it ends; none if it ends with its job, batch or network.
+ */
+until: Timestamp | null, 
+/**
+ * When it was given.
+ */
+created_at: Timestamp, };
+
+/**
+ * What *Upload anyway* lifts.
+ */
+export type OverrideScope = { "kind": "job", 
+/**
+ * Which.
+ */
+job_id: JobId, } | { "kind": "batch", 
+/**
+ * Which.
+ */
+batch_id: BatchId, } | { "kind": "hour" } | { "kind": "network" };
+
+/**
+ * A pause that holds.
+ */
+export type Pause = { 
+/**
+ * When it was given.
+ */
+since: Timestamp, 
+/**
+ * What ends it.
+ */
+until: PauseUntil, };
+
+/**
+ * Pauses everything.
+ */
+export type PauseRequest = { "kind": "indefinitely" } | { "kind": "for", 
+/**
+ * Seconds.
+ */
+seconds: number, } | { "kind": "until_tomorrow" } | { "kind": "until_plugged_in" };
+
+/**
+ * What ends a pause.
+ */
+export type PauseUntil = { "kind": "resumed" } | { "kind": "time", 
+/**
+ * Which.
+ */
+at: Timestamp, } | { "kind": "plugged_in" };
+
+/**
+ * Where inside registered and pending a job is.
+ */
+export type Phase = "queued" | "waiting" | "preparing" | "checking_server" | "transferring" | "verifying" | "backing_off" | "held";
+
+/**
+ * Battery, charger and power profile.
+ */
+export type Power = { 
+/**
+ * Charger or battery.
+ */
+source: PowerSource, 
+/**
+ * Charge of the emptiest battery in percent; none without a battery or a reading.
+ */
+level_percent: number | null, 
+/**
+ * Whether the person asked the system to save power; none if no source could be read.
+ */
+power_saver: boolean | null, };
+
+/**
+ * Where the power comes from.
+ */
+export type PowerSource = "unknown" | "ac" | "battery";
+
+/**
+ * How a job came to be, and so how patient it is.
+ */
+export type Priority = "backup" | "app" | "user_initiated";
+
+/**
+ * A question that waits for the person.
+ */
+export type Prompt = { 
+/**
+ * Stable id.
+ */
+id: PromptId, 
+/**
+ * Who asks.
+ */
+app_id: AppId, 
+/**
+ * What it calls itself.
+ */
+app_name: string, 
+/**
+ * Path of the program, as the system saw it.
+ */
+executable: string | null, 
+/**
+ * Where it may send, if the person agrees.
+ */
+url_bases: Array<string>, 
+/**
+ * When it asked.
+ */
+created_at: Timestamp, };
+
+/**
+ * A question that waits for the person.
+ */
+export type PromptId = string;
+
+/**
+ * How far the network reaches. NetworkManager's `Connectivity`.
+ */
+export type Reachability = "unknown" | "none" | "captive_portal" | "limited" | "full";
+
+/**
+ * Proof of delivery.
+ */
+export type Receipt = { 
+/**
+ * The job that delivered it.
+ */
+job_id: JobId, 
+/**
+ * Where it is.
+ */
+destination_id: DestinationId, 
+/**
+ * SHA-256 of the bytes sent, lower-case hexadecimal.
+ */
+sha256: string, 
+/**
+ * Size in bytes.
+ */
+byte_count: number, 
+/**
+ * The server's name for it: a URL or an id.
+ */
+remote_id: string, 
+/**
+ * What was proved.
+ */
+evidence: Evidence, 
+/**
+ * When.
+ */
+delivered_at: Timestamp, };
+
+/**
+ * One file of an asset.
+ */
+export type ResourceId = string;
+
+/**
+ * A standing wish: keep this collection delivered to that destination.
+ */
+export type Rule = { 
+/**
+ * Stable id.
+ */
+id: RuleId, 
+/**
+ * What to deliver.
+ */
+collection_id: CollectionId, 
+/**
+ * Its title when last seen.
+ */
+collection_title: string, 
+/**
+ * Where to.
+ */
+destination_id: DestinationId, 
+/**
+ * When it was made.
+ */
+created_at: Timestamp, };
+
+/**
+ * A standing wish: keep a collection delivered to a destination.
+ */
+export type RuleId = string;
+
+/**
+ * How far the present run is. A run begins when something is queued and nothing was, and ends when nothing is left.
+ */
+export type RunProgress = { 
+/**
+ * Jobs delivered in it.
+ */
+done: number, 
+/**
+ * Jobs in it.
+ */
+total: number, 
+/**
+ * Bytes delivered or confirmed in it.
+ */
+bytes_done: number, 
+/**
+ * Bytes in it.
+ */
+bytes_total: number, 
+/**
+ * Seconds to go at the present speed.
+ */
+remaining_s: number | null, };
+
+/**
+ * How far a scan is.
+ */
+export type ScanProgress = { 
+/**
+ * The folder being looked through.
+ */
+source_id: SourceId, 
+/**
+ * Files found so far.
+ */
+found: number, 
+/**
+ * Files whose content is known.
+ */
+indexed: number, 
+/**
+ * Whether the walk has ended, so that `found` is final.
+ */
+counted: boolean, 
+/**
+ * Whether all is indexed.
+ */
+finished: boolean, };
+
+/**
+ * What the service is doing, in one word.
+ */
+export type ServiceState = "idle" | "uploading" | "waiting" | "paused" | "attention";
+
+/**
+ * The person's session and the machine's sleep.
+ */
+export type Session = { 
+/**
+ * Whether the machine is about to sleep or asleep.
+ */
+suspending: boolean, 
+/**
+ * Whether the screen is locked; none if no source could be read.
+ */
+locked: boolean | null, };
+
+/**
+ * The person's answer to a prompt, or a change of mind about an app.
+ */
+export type SetAccess = { 
+/**
+ * The answer.
+ */
+answer: AccessAnswer, };
+
+/**
+ * Gives a destination a new credential.
+ */
+export type SetCredential = { 
+/**
+ * A bearer token.
+ */
+token: string, };
+
+/**
+ * Marks assets, or takes the mark away.
+ */
+export type SetFavorite = { 
+/**
+ * Which.
+ */
+asset_ids: Array<AssetId>, 
+/**
+ * Marked or not.
+ */
+is_favorite: boolean, };
+
+/**
+ * The person's settings.
+ */
+export type Settings = { 
+/**
+ * Whether uploads go over a network that costs by the byte.
+ */
+allow_metered: boolean, 
+/**
+ * What a battery allows.
+ */
+battery: BatteryRule, 
+/**
+ * Charge in percent, 0 to 100, under which uploads wait on battery.
+ */
+battery_minimum_percent: number, 
+/**
+ * Whether uploads go on while the system saves power.
+ */
+allow_power_saver: boolean, 
+/**
+ * Bytes per second for everything together; none for as fast as it goes.
+ */
+bandwidth_bytes_per_s: number | null, 
+/**
+ * Whether the service starts when the person logs in.
+ */
+start_at_login: boolean, 
+/**
+ * Whether notices are shown.
+ */
+notifications: boolean, 
+/**
+ * Whether the first run is over.
+ */
+onboarded: boolean, };
+
+/**
+ * The albums that fill themselves. The id of such a collection is `smart:` and this name.
+ */
+export type SmartAlbum = "all_photos" | "recents" | "favourites" | "videos" | "live_photos" | "raw" | "screenshots" | "panoramas" | "not_backed_up";
+
+/**
+ * A folder that the person gave us.
+ */
+export type Source = { 
+/**
+ * Stable for this folder.
+ */
+id: SourceId, 
+/**
+ * Absolute path, as text for people. Bytes that are no UTF-8 are shown replaced.
+ */
+path: string, 
+/**
+ * Whether it is there now.
+ */
+online: boolean, 
+/**
+ * Assets with at least one file in it.
+ */
+assets: number, 
+/**
+ * Whether changes are seen at once. If not, `watch_problem` says why and the folder is looked through at intervals.
+ */
+watched: boolean, 
+/**
+ * Why watching failed, for people.
+ */
+watch_problem: string | null, 
+/**
+ * When a scan last went through all of it.
+ */
+scanned_at: Timestamp | null, 
+/**
+ * Files that could not be read in the last scan.
+ */
+unreadable: number, };
+
+/**
+ * A folder that the person gave us.
+ */
+export type SourceId = string;
+
+/**
+ * Whether a file can be read now.
+ */
+export type SourceState = "present" | "offline" | "changing";
+
+/**
+ * What the tray, the windows, the notices and `afterglow status` say.
+ */
+export type Status = { 
+/**
+ * In one word.
+ */
+state: ServiceState, 
+/**
+ * In one sentence.
+ */
+sentence: string, 
+/**
+ * A second, quieter sentence.
+ */
+detail: string | null, 
+/**
+ * The one button.
+ */
+action: StatusAction | null, 
+/**
+ * Jobs by state, all of them.
+ */
+jobs: JobCounts, 
+/**
+ * Jobs of the present run: those not ended when it began and those that came since.
+ */
+run: RunProgress, 
+/**
+ * Jobs that need the person.
+ */
+attention: number, 
+/**
+ * Destinations that need the person.
+ */
+attention_destinations: Array<DestinationId>, 
+/**
+ * Why what waits waits.
+ */
+waiting: Array<WaitingGroup>, 
+/**
+ * The machine.
+ */
+conditions: Conditions, 
+/**
+ * Payload of the last seconds.
+ */
+bytes_per_s: number, 
+/**
+ * A scan under way.
+ */
+scan: ScanProgress | null, 
+/**
+ * A pause that holds.
+ */
+pause: Pause | null, 
+/**
+ * Every *Upload anyway* that holds.
+ */
+overrides: Array<Override>, 
+/**
+ * Questions that wait for the person.
+ */
+prompts: Array<Prompt>, 
+/**
+ * Version of the service.
+ */
+version: string, 
+/**
+ * Its process.
+ */
+pid: number, };
+
+/**
+ * The one button beside the sentence.
+ */
+export type StatusAction = "pause" | "resume" | "upload_anyway" | "show";
+
+/**
+ * A folder that probably holds photos, offered at the first run.
+ */
+export type SuggestedSource = { 
+/**
+ * Absolute path.
+ */
+path: string, 
+/**
+ * Photos and videos counted in it; counting stops at 100,000.
+ */
+photos: number, };
+
+/**
+ * Wall time in milliseconds since 1970-01-01T00:00:00Z.
+ */
+export type Timestamp = number;
+
+/**
+ * *Upload anyway*.
+ */
+export type UploadAnyway = { 
+/**
+ * What to lift.
+ */
+scope: OverrideScope, };
+
+/**
+ * One resource to one destination.
+ */
+export type UploadJob = { 
+/**
+ * Stable id.
+ */
+id: JobId, 
+/**
+ * The jobs asked for together with it.
+ */
+batch_id: BatchId, 
+/**
+ * Who asked.
+ */
+app_id: AppId, 
+/**
+ * Where to.
+ */
+destination_id: DestinationId, 
+/**
+ * The asset, if it is in the library.
+ */
+asset_id: AssetId | null, 
+/**
+ * The file, if it is in the library.
+ */
+resource_id: ResourceId | null, 
+/**
+ * Its part in the asset.
+ */
+resource_type: AssetResourceType, 
+/**
+ * Name it is sent under.
+ */
+filename: string, 
+/**
+ * Size in bytes.
+ */
+byte_count: number, 
+/**
+ * PhotoKit's state.
+ */
+state: JobState, 
+/**
+ * Where inside it.
+ */
+phase: Phase, 
+/**
+ * How it came to be.
+ */
+priority: Priority, 
+/**
+ * Why it does not move; never empty while it waits, backs off or is held.
+ */
+waiting: Array<Waiting>, 
+/**
+ * Attempts made.
+ */
+attempts: number, 
+/**
+ * Bytes that the server confirmed, of this content.
+ */
+bytes_sent: number, 
+/**
+ * When the next attempt is due.
+ */
+next_attempt_at: Timestamp | null, 
+/**
+ * What went wrong last.
+ */
+failure: Failure | null, 
+/**
+ * Proof, once delivered.
+ */
+receipt: Receipt | null, 
+/**
+ * Whether the app has taken note of the end.
+ */
+acknowledged: boolean, 
+/**
+ * The app's own name for it. The same twice is the same job.
+ */
+client_reference: string | null, 
+/**
+ * When it was made.
+ */
+created_at: Timestamp, 
+/**
+ * When it ended.
+ */
+finished_at: Timestamp | null, };
+
+/**
+ * What an upload would do, or did.
+ */
+export type UploadPreview = { 
+/**
+ * Files to send.
+ */
+files: number, 
+/**
+ * Their bytes.
+ */
+bytes: number, 
+/**
+ * Files that the destination has already.
+ */
+already_delivered: number, 
+/**
+ * Files that cannot be sent, each with a sentence; at most 20.
+ */
+refused: Array<string>, 
+/**
+ * The jobs made; none for a preview, or if there was nothing to send.
+ */
+batch_id: BatchId | null, };
+
+/**
+ * One reason, of one job or of many.
+ */
+export type Waiting = { 
+/**
+ * Which.
+ */
+reason: WaitingReason, 
+/**
+ * Since when.
+ */
+since: Timestamp, 
+/**
+ * Until when, if that is known.
+ */
+until: Timestamp | null, 
+/**
+ * What is true, why, and what would change it.
+ */
+sentence: string, };
+
+/**
+ * The jobs that wait for the same reason at the same destination.
+ */
+export type WaitingGroup = { 
+/**
+ * Which reason.
+ */
+reason: WaitingReason, 
+/**
+ * Where the jobs go.
+ */
+destination_id: DestinationId, 
+/**
+ * How many.
+ */
+jobs: number, 
+/**
+ * Their bytes.
+ */
+bytes: number, 
+/**
+ * Since when.
+ */
+since: Timestamp, 
+/**
+ * Until when, if that is known.
+ */
+until: Timestamp | null, 
+/**
+ * What is true, why, and what would change it.
+ */
+sentence: string, 
+/**
+ * Whether *Upload anyway* lifts it.
+ */
+can_override: boolean, };
+
+/**
+ * Every reason for which a job may not move. None is a failure; each has something that lifts it.
+ */
+export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
+
