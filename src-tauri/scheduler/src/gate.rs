@@ -1,0 +1,164 @@
+//! The gate: why something may not move now. What [`crate::plan()`] starts and stops by, and the answer to "why?".
+
+use afterglow_model::{
+    BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, Override, PowerSource, Priority, Reachability,
+    Timestamp, UploadJobOptions, WaitingReason,
+};
+
+use crate::policy::{Subject, lifts, pause_end};
+use crate::{Now, Policy, end_of_pause, is_due};
+
+/// One reason for which something does not move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// Which.
+    pub reason: WaitingReason,
+    /// When it ends by itself, if that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// What is known of a destination beside its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationFacts {
+    /// Which.
+    pub id: DestinationId,
+    /// Whether it can be sent to. One that is unreachable gets one job at a time until an answer makes it ready.
+    pub state: DestinationState,
+    /// Not before this: the server's `Retry-After`, or the backoff of the whole host.
+    pub not_before: Option<Timestamp>,
+    /// On this machine or in the local network: reached without the internet, and at no cost by the byte.
+    pub local: bool,
+}
+
+impl DestinationFacts {
+    /// A destination of which nothing is known.
+    pub(crate) fn unknown(id: DestinationId) -> Self {
+        Self { id, state: DestinationState::Ready, not_before: None, local: false }
+    }
+}
+
+/// Why a job may not move now; empty if it may.
+///
+/// `job` is none for a lane as a whole: then *Upload anyway* for single jobs and batches lifts nothing. `options` is the
+/// strictest of the app's and the job's.
+///
+/// The strongest comes first: the person's pause, then what no *Upload anyway* lifts, then what it does.
+pub fn reasons(
+    priority: Priority,
+    job: Option<(&JobId, &BatchId)>,
+    options: &UploadJobOptions,
+    destination: &DestinationFacts,
+    conditions: &Conditions,
+    policy: &Policy<'_>,
+    now: Now,
+) -> Vec<Reason> {
+    let subject = job.map_or(Subject::Each, |(job_id, batch_id)| Subject::One(job_id, batch_id));
+    Gate { conditions, policy, now }.reasons(priority, subject, options, destination)
+}
+
+/// The gate as it stands now.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate<'a> {
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) policy: &'a Policy<'a>,
+    pub(crate) now: Now,
+}
+
+impl Gate<'_> {
+    /// See [`reasons`].
+    pub(crate) fn reasons(
+        &self,
+        priority: Priority,
+        subject: Subject<'_>,
+        options: &UploadJobOptions,
+        destination: &DestinationFacts,
+    ) -> Vec<Reason> {
+        let mut found = Vec::new();
+        found.extend(self.paused(subject));
+        if self.conditions.session.suspending {
+            found.push(untimed(WaitingReason::Suspending));
+        }
+        if !destination.local {
+            found.extend(self.cut_off());
+        }
+        found.extend(self.refused(destination));
+        if !self.overrides(subject).any(|_| true) {
+            if !destination.local && self.too_expensive(options) {
+                found.push(untimed(WaitingReason::ExpensiveNetwork));
+            }
+            found.extend(self.power(priority, options));
+        }
+        found
+    }
+
+    /// The *Upload anyway*s that hold for the subject.
+    fn overrides<'s>(&'s self, subject: Subject<'s>) -> impl Iterator<Item = &'s Override> {
+        self.policy.overrides.iter().filter(move |given| lifts(given, subject, self.conditions, self.now))
+    }
+
+    /// A pause holds unless *Upload anyway* was said after it: the later word counts.
+    fn paused(&self, subject: Subject<'_>) -> Option<Reason> {
+        let pause = self.policy.pause.filter(|pause| !end_of_pause(pause, self.conditions, self.now))?;
+        let unsaid = self.overrides(subject).any(|given| given.created_at >= pause.since);
+        (!unsaid).then(|| Reason { reason: WaitingReason::PausedByUser, until: pause_end(pause) })
+    }
+
+    /// Why nothing beyond the local network can be reached.
+    fn cut_off(&self) -> Option<Reason> {
+        match self.conditions.network.reachability {
+            Reachability::None | Reachability::Limited => Some(untimed(WaitingReason::NoNetwork)),
+            Reachability::CaptivePortal => Some(untimed(WaitingReason::CaptivePortal)),
+            Reachability::Unknown | Reachability::Full => None,
+        }
+    }
+
+    /// What the destination itself has against it.
+    fn refused(&self, destination: &DestinationFacts) -> impl Iterator<Item = Reason> {
+        let state = match destination.state {
+            DestinationState::AuthRequired => Some(untimed(WaitingReason::AuthRequired)),
+            DestinationState::QuotaExceeded => Some(untimed(WaitingReason::QuotaExceeded)),
+            // Only an attempt can tell whether it answers again.
+            DestinationState::Ready | DestinationState::Unreachable => None,
+        };
+        let not_before = destination.not_before.filter(|at| !is_due(*at, self.now.wall));
+        let later = not_before.map(|at| Reason { reason: WaitingReason::DestinationUnreachable, until: Some(at) });
+        state.into_iter().chain(later)
+    }
+
+    fn too_expensive(&self, options: &UploadJobOptions) -> bool {
+        let allowed = self.policy.settings.allow_metered && !options.prevents_expensive_network_access;
+        self.conditions.network.metered.is_metered() && !allowed
+    }
+
+    /// What the battery and the power profile forbid. The person's own word of now goes before the person's rules, but not
+    /// before what the app or the job asks for.
+    fn power(&self, priority: Priority, options: &UploadJobOptions) -> impl Iterator<Item = Reason> {
+        let settings = self.policy.settings;
+        let patient = match priority {
+            Priority::Backup | Priority::App => true,
+            Priority::UserInitiated => false,
+        };
+        let rule = if patient { settings.battery } else { BatteryRule::Always };
+        let (charger_only, minimum) = match rule {
+            BatteryRule::Always => (false, None),
+            BatteryRule::AboveMinimum => (false, Some(settings.battery_minimum_percent)),
+            BatteryRule::OnlyPluggedIn => (true, None),
+        };
+        let power = &self.conditions.power;
+        let on_battery = power.source == PowerSource::Battery;
+        let charge = self.policy.hysteresis.follow(power).low_percent;
+
+        let not_charging = on_battery && (charger_only || options.requires_external_power);
+        let low =
+            matches!((minimum.max(options.minimum_battery_percent), charge), (Some(minimum), Some(charge)) if charge < minimum);
+        let saver = patient && power.power_saver == Some(true) && !settings.allow_power_saver;
+        [(not_charging, WaitingReason::NotCharging), (low, WaitingReason::BatteryLow), (saver, WaitingReason::PowerSaver)]
+            .into_iter()
+            .filter_map(|(holds, reason)| holds.then(|| untimed(reason)))
+    }
+}
+
+/// A reason that only a change of facts ends.
+pub(crate) fn untimed(reason: WaitingReason) -> Reason {
+    Reason { reason, until: None }
+}

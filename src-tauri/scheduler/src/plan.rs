@@ -1,0 +1,373 @@
+//! What starts, what stops, what waits and why, and when to look again.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use afterglow_model::{
+    BatchId, Conditions, DestinationId, DestinationState, JobId, Priority, Timestamp, UploadJobOptions, WaitingReason,
+};
+
+use crate::gate::{Gate, untimed};
+use crate::policy::{Subject, override_end, pause_end};
+use crate::{DestinationFacts, Hysteresis, Now, Policy, Reason, end_of_pause, strictest};
+
+/// A job at the head of a lane, ready to go as far as the queue knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Which.
+    pub job_id: JobId,
+    /// The jobs asked for together with it.
+    pub batch_id: BatchId,
+    /// Size in bytes.
+    pub byte_count: u64,
+    /// What the job asks for.
+    pub options: UploadJobOptions,
+}
+
+/// The jobs to one destination of one priority, as the queue sees them: the first few, and sums of the rest.
+///
+/// A head that may not move does not hold up the heads behind it, but what is not among the heads cannot start. So small and
+/// large files should both be among them, and so must the jobs of an *Upload anyway* for a job or batch. A lane may be handed
+/// in as several, for instance one for each set of options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    /// Where to.
+    pub destination_id: DestinationId,
+    /// How patient.
+    pub priority: Priority,
+    /// The first ready jobs, in the order in which to start them. Those under way may be among them.
+    pub heads: Vec<Candidate>,
+    /// Jobs that are ready, the heads among them, those under way not.
+    pub ready_jobs: u64,
+    /// Their bytes.
+    pub ready_bytes: u64,
+    /// Jobs whose next attempt is not due.
+    pub backing_off_jobs: u64,
+    /// Their bytes.
+    pub backing_off_bytes: u64,
+    /// When the first of these is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Jobs whose source is not there.
+    pub offline_jobs: u64,
+    /// Their bytes.
+    pub offline_bytes: u64,
+    /// What the app asks for.
+    pub app_options: UploadJobOptions,
+}
+
+/// A job under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Active {
+    /// Which.
+    pub job_id: JobId,
+    /// The jobs asked for together with it.
+    pub batch_id: BatchId,
+    /// Where to.
+    pub destination_id: DestinationId,
+    /// How patient.
+    pub priority: Priority,
+    /// Size in bytes.
+    pub byte_count: u64,
+    /// The strictest of what the app and the job ask for; see [`strictest`].
+    pub options: UploadJobOptions,
+}
+
+/// How many jobs go at once. Small and large files have slots of their own, so that neither keeps the other waiting.
+///
+/// A job counts the jobs under way of its own priority and above. What the person asks for therefore starts at once, beside
+/// backups that are under way, and nothing that was begun is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Size in bytes up to which a file is small.
+    pub small_bytes: u64,
+    /// Small files at once to one destination.
+    pub small_jobs_per_destination: usize,
+    /// Large files at once to one destination.
+    pub large_jobs_per_destination: usize,
+}
+
+impl Default for Limits {
+    /// 1 MiB; 16 small, since round trips are what they cost; 3 large, which fill any line.
+    fn default() -> Self {
+        Self { small_bytes: 1 << 20, small_jobs_per_destination: 16, large_jobs_per_destination: 3 }
+    }
+}
+
+/// What to do now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// To start, in this order.
+    pub start: Vec<JobId>,
+    /// To stop.
+    pub stop: Vec<Stop>,
+    /// What waits, in groups of equal reasons. Jobs that are held are not among them: they say their own reason.
+    pub waiting: Vec<LaneWait>,
+    /// When to look again if nothing happens; none if only an event can change anything.
+    pub wake_at: Option<Wake>,
+    /// Hand this to the next plan.
+    pub hysteresis: Hysteresis,
+}
+
+/// A job to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Which.
+    pub job_id: JobId,
+    /// Why, the strongest first; never empty.
+    pub reasons: Vec<WaitingReason>,
+}
+
+/// Jobs of one lane that wait for the same reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneWait {
+    /// Where to.
+    pub destination_id: DestinationId,
+    /// How patient.
+    pub priority: Priority,
+    /// How many; never 0.
+    pub jobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Why, the strongest first; never empty. All of them must end before the jobs move.
+    pub reasons: Vec<Reason>,
+}
+
+/// When to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    /// By wall time; not in the past.
+    pub at: Timestamp,
+    /// The same instant on [`Now::boot_ms`]'s clock, so that setting the wall clock moves no sleep.
+    pub boot_ms: u64,
+    /// What happens then.
+    pub reason: WakeReason,
+}
+
+/// What a wake-up is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WakeReason {
+    /// A pause is over.
+    PauseEnds,
+    /// An *Upload anyway* is over.
+    OverrideEnds,
+    /// A job or a destination may be tried again.
+    RetryDue,
+}
+
+/// Decides for all jobs at once. Those of higher priority choose first; within a lane the order of its heads counts, and
+/// between lanes of one priority the order of `lanes`. Facts about a destination that are missing count as unknown.
+pub fn plan(
+    lanes: &[Lane],
+    destinations: &[DestinationFacts],
+    active: &[Active],
+    conditions: &Conditions,
+    policy: &Policy<'_>,
+    limits: &Limits,
+    now: Now,
+) -> Plan {
+    let gate = Gate { conditions, policy, now };
+    let facts = destinations.iter().map(|known| (&known.id, known)).collect();
+    let mut planner =
+        Planner { gate, facts, slots: Slots::new(limits), taken: BTreeSet::new(), plan: Plan::default(), timers: Vec::new() };
+    for job in active {
+        planner.keep_or_stop(job);
+    }
+    let mut ordered: Vec<&Lane> = lanes.iter().collect();
+    ordered.sort_by_key(|lane| std::cmp::Reverse(lane.priority));
+    for lane in ordered {
+        planner.walk(lane);
+    }
+    planner.finish()
+}
+
+/// A plan in the making.
+struct Planner<'a> {
+    gate: Gate<'a>,
+    facts: BTreeMap<&'a DestinationId, &'a DestinationFacts>,
+    slots: Slots<'a>,
+    /// Jobs that were under way or are started.
+    taken: BTreeSet<&'a JobId>,
+    plan: Plan,
+    timers: Vec<(Timestamp, WakeReason)>,
+}
+
+impl<'a> Planner<'a> {
+    fn facts(&self, id: &DestinationId) -> Cow<'a, DestinationFacts> {
+        self.facts.get(id).map_or_else(|| Cow::Owned(DestinationFacts::unknown(id.clone())), |known| Cow::Borrowed(*known))
+    }
+
+    /// A job that stops gives its slot back with this plan; it may start again with a later one.
+    fn keep_or_stop(&mut self, job: &'a Active) {
+        let destination = self.facts(&job.destination_id);
+        let subject = Subject::One(&job.job_id, &job.batch_id);
+        let reasons = self.gate.reasons(job.priority, subject, &job.options, &destination);
+        self.taken.insert(&job.job_id);
+        if reasons.is_empty() {
+            self.slots.take(&job.destination_id, job.priority, job.byte_count);
+        } else {
+            self.plan
+                .stop
+                .push(Stop { job_id: job.job_id.clone(), reasons: reasons.into_iter().map(|found| found.reason).collect() });
+        }
+    }
+
+    fn walk(&mut self, lane: &'a Lane) {
+        let destination = self.facts(&lane.destination_id);
+        let mut waits = Waits::default();
+        let (mut seen_jobs, mut seen_bytes) = (0, 0_u64);
+        for head in &lane.heads {
+            if self.taken.contains(&head.job_id) {
+                continue;
+            }
+            seen_jobs += 1;
+            seen_bytes = seen_bytes.saturating_add(head.byte_count);
+            let reasons = self.consider(lane, head, &destination);
+            if reasons.is_empty() {
+                self.taken.insert(&head.job_id);
+                self.slots.take(&lane.destination_id, lane.priority, head.byte_count);
+                self.plan.start.push(head.job_id.clone());
+            } else {
+                waits.add(1, head.byte_count, reasons);
+            }
+        }
+
+        let together = self.gate.reasons(lane.priority, Subject::Each, &lane.app_options, &destination);
+        let behind = lane.ready_jobs.saturating_sub(seen_jobs);
+        let last = if together.is_empty() { vec![in_line(&destination)] } else { together.clone() };
+        waits.add(behind, lane.ready_bytes.saturating_sub(seen_bytes), last);
+        waits.add(lane.offline_jobs, lane.offline_bytes, with(together.clone(), untimed(WaitingReason::SourceOffline)));
+        let backoff = Reason { reason: WaitingReason::Backoff, until: lane.next_attempt_at };
+        waits.add(lane.backing_off_jobs, lane.backing_off_bytes, with(together, backoff));
+
+        self.timers
+            .extend(waits.groups.iter().filter_map(|(reasons, ..)| end_of_all(reasons)).map(|at| (at, WakeReason::RetryDue)));
+        if lane.backing_off_jobs > 0 {
+            let luckiest = self.gate.reasons(lane.priority, Subject::Luckiest, &lane.app_options, &destination);
+            self.timers.extend(end_of_all(&with(luckiest, backoff)).map(|at| (at, WakeReason::RetryDue)));
+        }
+        self.plan.waiting.extend(waits.groups.into_iter().map(|(reasons, jobs, bytes)| LaneWait {
+            destination_id: lane.destination_id.clone(),
+            priority: lane.priority,
+            jobs,
+            bytes,
+            reasons,
+        }));
+    }
+
+    /// Why a head does not start; empty if it does.
+    fn consider(&self, lane: &Lane, head: &Candidate, destination: &DestinationFacts) -> Vec<Reason> {
+        let options = strictest(&lane.app_options, &head.options);
+        let found = self.gate.reasons(lane.priority, Subject::One(&head.job_id, &head.batch_id), &options, destination);
+        if !found.is_empty() {
+            return found;
+        }
+        let probing = destination.state == DestinationState::Unreachable;
+        let alone = !probing || !self.slots.any_taken(&lane.destination_id);
+        if alone && self.slots.has_room(&lane.destination_id, lane.priority, head.byte_count) {
+            return Vec::new();
+        }
+        vec![in_line(destination)]
+    }
+
+    fn finish(mut self) -> Plan {
+        let Gate { conditions, policy, now } = self.gate;
+        let pause = policy.pause.filter(|pause| !end_of_pause(pause, conditions, now)).and_then(pause_end);
+        self.timers.extend(pause.map(|at| (at, WakeReason::PauseEnds)));
+        let overrides = policy.overrides.iter().filter_map(|given| override_end(given, conditions, now));
+        self.timers.extend(overrides.map(|at| (at, WakeReason::OverrideEnds)));
+        self.plan.wake_at = self.timers.into_iter().min().map(|(at, reason)| {
+            let at = at.max(now.wall);
+            let boot_ms = now.boot_ms.saturating_add(at.ms_since(now.wall).unsigned_abs());
+            Wake { at, boot_ms, reason }
+        });
+        self.plan.hysteresis = policy.hysteresis.follow(&conditions.power);
+        self.plan
+    }
+}
+
+/// Jobs of a lane that wait, grouped by their reasons.
+#[derive(Default)]
+struct Waits {
+    groups: Vec<(Vec<Reason>, u64, u64)>,
+}
+
+impl Waits {
+    fn add(&mut self, jobs: u64, bytes: u64, reasons: Vec<Reason>) {
+        if jobs == 0 {
+            return;
+        }
+        match self.groups.iter_mut().find(|(known, ..)| *known == reasons) {
+            Some((_, group_jobs, group_bytes)) => {
+                *group_jobs += jobs;
+                *group_bytes = group_bytes.saturating_add(bytes);
+            }
+            None => self.groups.push((reasons, jobs, bytes)),
+        }
+    }
+}
+
+/// The slots that are taken, by destination, size and priority.
+struct Slots<'a> {
+    limits: &'a Limits,
+    taken: BTreeMap<(&'a DestinationId, Size, Priority), usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Size {
+    Small,
+    Large,
+}
+
+impl<'a> Slots<'a> {
+    fn new(limits: &'a Limits) -> Self {
+        Self { limits, taken: BTreeMap::new() }
+    }
+
+    fn size(&self, bytes: u64) -> (Size, usize) {
+        if bytes <= self.limits.small_bytes {
+            (Size::Small, self.limits.small_jobs_per_destination)
+        } else {
+            (Size::Large, self.limits.large_jobs_per_destination)
+        }
+    }
+
+    fn take(&mut self, destination: &'a DestinationId, priority: Priority, bytes: u64) {
+        let (size, _) = self.size(bytes);
+        *self.taken.entry((destination, size, priority)).or_default() += 1;
+    }
+
+    fn has_room(&self, destination: &DestinationId, priority: Priority, bytes: u64) -> bool {
+        let (size, limit) = self.size(bytes);
+        let same_or_above = (destination, size, priority)..=(destination, size, Priority::UserInitiated);
+        self.taken.range(same_or_above).map(|(_, taken)| taken).sum::<usize>() < limit
+    }
+
+    fn any_taken(&self, destination: &DestinationId) -> bool {
+        let all = (destination, Size::Small, Priority::Backup)..=(destination, Size::Large, Priority::UserInitiated);
+        self.taken.range(all).any(|(_, taken)| *taken > 0)
+    }
+}
+
+/// Why a job that may move does not start: others go first.
+fn in_line(destination: &DestinationFacts) -> Reason {
+    match destination.state {
+        DestinationState::Unreachable => untimed(WaitingReason::DestinationUnreachable),
+        DestinationState::Ready | DestinationState::AuthRequired | DestinationState::QuotaExceeded => {
+            untimed(WaitingReason::JobLimit)
+        }
+    }
+}
+
+fn with(mut reasons: Vec<Reason>, last: Reason) -> Vec<Reason> {
+    reasons.push(last);
+    reasons
+}
+
+/// When all of the reasons have ended by themselves; none if one of them needs an event.
+fn end_of_all(reasons: &[Reason]) -> Option<Timestamp> {
+    let ends: Option<Vec<Timestamp>> = reasons.iter().map(|found| found.until).collect();
+    ends?.into_iter().max()
+}
+
+#[cfg(test)]
+mod tests;
