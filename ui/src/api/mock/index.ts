@@ -1,0 +1,432 @@
+/**
+ * A backend without a service: a library that does not exist, whose jobs progress, so that every screen can be opened, tested
+ * and photographed in a plain browser. `?scenario=` chooses the story, `?still` stops its clock.
+ */
+import type { Backend, Connection, FileDrag, Jobs } from "../backend";
+import type {
+  AccessAnswer,
+  ApiError,
+  App,
+  AppLogEntry,
+  AssetDetail,
+  AssetTile,
+  CreateUpload,
+  Destination,
+  DestinationTest,
+  Event,
+  Rule,
+  Settings,
+  Source,
+  UploadPreview,
+} from "../types";
+import { Photos } from "./photos";
+import { picture, thumbHash } from "./pictures";
+import { Queue } from "./queue";
+import { SCENARIOS, appsIn, assetsIn, destinationsIn, settingsIn, sourcesIn, type Scenario } from "./scenario";
+
+const STEP_MS = 250;
+const TEST_SENTENCE = "The test photo arrived, and the server proved it by SHA-256.";
+
+export function createMock(query: URLSearchParams): Backend {
+  const scenario = SCENARIOS.find((known) => known === query.get("scenario")) ?? "uploading";
+  const mock = new Mock(scenario);
+  if (query.has("prompt")) mock.ask();
+  if (!query.has("still")) setInterval(() => mock.step(), STEP_MS);
+  return mock;
+}
+
+function refuse(code: string, message: string): never {
+  throw { domain: "request", code, message } satisfies ApiError;
+}
+
+export class Mock implements Backend {
+  readonly #now = Date.now();
+  readonly #photos: Photos;
+  readonly #queue: Queue;
+  #settings: Settings;
+  #sources: Source[];
+  #destinations: Destination[];
+  #apps: App[];
+  #rules: Rule[] = [];
+  #selections = new Map<string, string[]>();
+  #connection: Connection;
+  #serial = 0;
+  readonly #listeners = new Set<(event: Event) => void>();
+  readonly #connections = new Set<(connection: Connection) => void>();
+
+  constructor(scenario: Scenario) {
+    this.#photos = new Photos(assetsIn(scenario), this.#now);
+    this.#queue = new Queue(scenario, this.#photos, this.#now);
+    this.#settings = settingsIn(scenario);
+    this.#sources = sourcesIn(scenario, this.#now);
+    this.#destinations = destinationsIn(scenario, this.#now);
+    this.#apps = appsIn(scenario, this.#now);
+    const disconnected = scenario === "disconnected";
+    this.#connection = { connected: !disconnected, message: disconnected ? "Nothing answers at the service's socket." : null };
+    this.#selections.set("app-reel", Array.from({ length: 14 }, (_, at) => `asset-${at}`));
+    if (this.#photos.total) {
+      void this.addRule("smart:all_photos", "home");
+      void this.addRule("album-2", "example");
+    }
+  }
+
+  step(): void {
+    const changed = this.#queue.step();
+    if (changed.length === 0) return;
+    this.#emit({ type: "jobs_changed", asset_ids: changed });
+    this.#statusChanged();
+  }
+
+  /** An app asks for photos. */
+  ask(): void {
+    this.#queue.prompts = [
+      {
+        id: "prompt-1",
+        app_id: "app-reel",
+        app_name: "Reel Editor",
+        executable: "/usr/bin/reel-editor",
+        url_bases: ["https://upload.example.com/"],
+        created_at: this.#now,
+      },
+    ];
+  }
+
+  async connection(): Promise<Connection> {
+    const answer = this.#connection;
+    // The first look finds nothing; whoever asks again has it started.
+    this.#connection = { connected: true, message: null };
+    return answer;
+  }
+
+  onEvent(listener: (event: Event) => void) {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  onConnection(listener: (connection: Connection) => void) {
+    this.#connections.add(listener);
+    return () => void this.#connections.delete(listener);
+  }
+
+  async status() {
+    return this.#queue.status(false);
+  }
+
+  async activity() {
+    return this.#queue.activity();
+  }
+
+  async pause() {
+    this.#queue.pause = { since: Date.now(), until: { kind: "resumed" } };
+    return this.#statusChanged();
+  }
+
+  async resume() {
+    this.#queue.pause = null;
+    return this.#statusChanged();
+  }
+
+  async uploadAnyway(scope: Parameters<Backend["uploadAnyway"]>[0]) {
+    this.#queue.pause = null;
+    this.#queue.overrides.push({ scope, network_key: null, until: null, created_at: Date.now() });
+    this.#queue.lift((job) =>
+      scope.kind === "job" ? job.id === scope.job_id : scope.kind === "batch" ? job.batch_id === scope.batch_id : true,
+    );
+    return this.#statusChanged();
+  }
+
+  async collections() {
+    return [...this.#photos.collections];
+  }
+
+  async createAlbum(title: string) {
+    const album = this.#photos.createAlbum(title);
+    this.#emit({ type: "library_changed" });
+    return album;
+  }
+
+  async renameAlbum(id: string, title: string) {
+    const at = this.#photos.collections.findIndex((collection) => collection.id === id);
+    const album = (this.#photos.collections[at] = { ...this.#photos.collections[at]!, title });
+    this.#emit({ type: "library_changed" });
+    return album;
+  }
+
+  async deleteAlbum(id: string) {
+    this.#photos.deleteAlbum(id);
+    this.#emit({ type: "library_changed" });
+  }
+
+  async editAlbum(id: string, { add, remove }: { add: string[]; remove: string[] }) {
+    const positions = new Set([...this.#photos.members(id), ...add.map((asset) => this.#photos.position(asset))]);
+    for (const asset of remove) positions.delete(this.#photos.position(asset));
+    this.#photos.setMembers(id, positions);
+    this.#emit({ type: "library_changed" });
+    return this.#photos.collections.find((collection) => collection.id === id)!;
+  }
+
+  async months(id: string) {
+    if (!this.#photos.collections.some((collection) => collection.id === id)) refuse("not_found", "This album is gone.");
+    return this.#photos.months(id);
+  }
+
+  async assets(id: string, offset: number, limit: number) {
+    const assets = this.#photos.page(id, offset, limit).map((at) => this.#tile(at));
+    return { assets, offset, total: this.#photos.count(id) };
+  }
+
+  async asset(id: string): Promise<AssetDetail> {
+    const at = this.#photos.position(id);
+    return { asset: this.#photos.asset(at), resources: this.#photos.resources(at), jobs: this.#queue.jobsOf(at) };
+  }
+
+  async setFavorite(ids: string[], isFavorite: boolean) {
+    for (const at of ids.map((id) => this.#photos.position(id))) {
+      if (isFavorite) this.#photos.favourites.add(at);
+      else this.#photos.favourites.delete(at);
+    }
+    this.#photos.setMembers("smart:favourites", this.#photos.favourites);
+    this.#emit({ type: "library_changed" });
+  }
+
+  thumbnailUrl(id: string) {
+    return picture(this.#photos.position(id));
+  }
+
+  async jobs(query: Jobs) {
+    return { ...this.#queue.query(query), counts: this.#queue.counts() };
+  }
+
+  async retry(ids: string[]) {
+    return this.#jobsDone(this.#queue.retry(ids));
+  }
+
+  async cancel(ids: string[]) {
+    return this.#jobsDone(this.#queue.cancel(ids));
+  }
+
+  async previewUpload({ paths, asset_ids }: CreateUpload): Promise<UploadPreview> {
+    const files = paths.length + asset_ids.length;
+    // Of what is dropped, a fifth is there already; of the library, what is delivered.
+    const already_delivered = paths.length ? Math.round(files / 5) : 0;
+    const refused = paths.filter((path) => path.endsWith(".txt")).map((path) => `${path} is neither a photo nor a video.`);
+    return { files: files - already_delivered - refused.length, bytes: files * 4_300_000, already_delivered, refused, batch_id: null };
+  }
+
+  async upload(upload: CreateUpload): Promise<UploadPreview> {
+    const preview = await this.previewUpload(upload);
+    const positions = upload.asset_ids.length
+      ? upload.asset_ids.map((id) => this.#photos.position(id))
+      : Array.from({ length: preview.files }, (_, at) => at + 60);
+    const name = this.#destination(upload.destination_id).name;
+    const batch = this.#queue.add(positions, upload.destination_id, `${positions.length} photos to ${name}`);
+    this.#jobsDone(0);
+    return { ...preview, batch_id: batch.id };
+  }
+
+  async apps() {
+    return [...this.#apps];
+  }
+
+  async setAccess(id: string, answer: AccessAnswer) {
+    const at = this.#apps.findIndex((app) => app.id === id);
+    const app = (this.#apps[at] = { ...this.#apps[at]!, ...granted(answer) });
+    if (answer.access === "selected") this.#selections.set(id, answer.asset_ids);
+    this.#emit({ type: "apps_changed" });
+    return app;
+  }
+
+  async appSelection(id: string) {
+    return this.#selections.get(id) ?? [];
+  }
+
+  async appLog(id: string): Promise<AppLogEntry[]> {
+    const app = this.#apps.find((known) => known.id === id);
+    if (!app) refuse("not_found", "This app is gone.");
+    const entries = [{ at: app.created_at, sentence: "It asked for your photos." }];
+    if (app.status === "denied") entries.unshift({ at: app.created_at + 9_000, sentence: "You said no." });
+    else entries.unshift({ at: app.created_at + 12_000, sentence: "You allowed it." });
+    if (app.last_used_at) entries.unshift({ at: app.last_used_at, sentence: "It handed over an upload of 88 MB." });
+    return entries;
+  }
+
+  async prompts() {
+    return this.#queue.prompts;
+  }
+
+  async answerPrompt(id: string, answer: AccessAnswer) {
+    const prompt = this.#queue.prompts.find((known) => known.id === id);
+    if (!prompt) refuse("not_found", "This question was answered already.");
+    this.#queue.prompts = this.#queue.prompts.filter((known) => known.id !== id);
+    await this.setAccess(prompt.app_id, answer);
+    this.#emit({ type: "prompts", prompts: this.#queue.prompts });
+  }
+
+  async destinations() {
+    return [...this.#destinations];
+  }
+
+  async addDestination({ url, name, token }: Parameters<Backend["addDestination"]>[0]) {
+    if (this.#destinations.some((known) => known.name === name)) refuse("name_taken", `There is a destination called ${name} already.`);
+    if (url.includes("nowhere")) refuse("unreachable", "nowhere.example does not answer. Check the address and try again.");
+    if (token === "wrong") refuse("authentication_required", `${new URL(url).host} did not accept the token.`);
+    const id = `destination-${++this.#serial}`;
+    const destination: Destination = { ...destinationsIn("empty", this.#now)[0]!, id, name, url, app_id: `app-${id}`, created_at: Date.now() };
+    this.#destinations.push(destination);
+    this.#emit({ type: "destinations_changed" });
+    return { destination, test: await this.testDestination(id) };
+  }
+
+  async testDestination(id: string): Promise<DestinationTest> {
+    const { capabilities, problem } = this.#destination(id);
+    if (problem) throw { domain: "transfer", code: problem.code, message: problem.message } satisfies ApiError;
+    return { capabilities: capabilities!, took_ms: 84, sentence: TEST_SENTENCE };
+  }
+
+  async signIn(id: string, token: string) {
+    const destination = this.#destination(id);
+    if (token === "wrong") refuse("authentication_required", `${destination.name} did not accept the token.`);
+    const signedIn: Destination = { ...destination, state: "ready", problem: null };
+    this.#destinations = this.#destinations.map((known) => (known.id === id ? signedIn : known));
+    this.#queue.signedIn(id);
+    this.#emit({ type: "destinations_changed" });
+    this.#jobsDone(0);
+    return signedIn;
+  }
+
+  async removeDestination(id: string) {
+    this.#destinations = this.#destinations.filter((known) => known.id !== id);
+    this.#rules = this.#rules.filter((rule) => rule.destination_id !== id);
+    this.#emit({ type: "destinations_changed" });
+  }
+
+  async rules() {
+    return [...this.#rules];
+  }
+
+  async addRule(collection_id: string, destination_id: string) {
+    const title = this.#photos.collections.find((collection) => collection.id === collection_id)?.title ?? collection_id;
+    const rule: Rule = { id: `rule-${++this.#serial}`, collection_id, collection_title: title, destination_id, created_at: Date.now() };
+    this.#rules.push(rule);
+    this.#emit({ type: "destinations_changed" });
+    return rule;
+  }
+
+  async removeRule(id: string) {
+    this.#rules = this.#rules.filter((rule) => rule.id !== id);
+    this.#emit({ type: "destinations_changed" });
+  }
+
+  async settings() {
+    return this.#settings;
+  }
+
+  async saveSettings(settings: Settings) {
+    this.#settings = settings;
+    this.#emit({ type: "settings_changed", settings });
+    return settings;
+  }
+
+  async sources() {
+    return [...this.#sources];
+  }
+
+  async suggestedSources() {
+    return [
+      { path: "/home/ada/Pictures", photos: 9_102 },
+      { path: "/home/ada/Camera", photos: 4_410 },
+      { path: "/home/ada/Downloads", photos: 37 },
+    ];
+  }
+
+  async addSource(path: string) {
+    const known = this.#sources.find((source) => source.path === path);
+    if (known) return known;
+    const source: Source = {
+      id: `source-${++this.#serial + 10}`,
+      path,
+      online: true,
+      assets: 0,
+      watched: true,
+      watch_problem: null,
+      scanned_at: null,
+      unreadable: 0,
+    };
+    this.#sources = [...this.#sources, source];
+    this.#emit({ type: "scan", progress: { source_id: source.id, found: 240, indexed: 110, counted: true, finished: false } });
+    return source;
+  }
+
+  async removeSource(id: string) {
+    this.#sources = this.#sources.filter((source) => source.id !== id);
+    this.#emit({ type: "library_changed" });
+  }
+
+  async scan() {
+    this.#emit({ type: "library_changed" });
+  }
+
+  async pickFolder() {
+    return "/home/ada/Pictures/Scans";
+  }
+
+  async pickFiles() {
+    return Array.from({ length: 14 }, (_, at) => `/home/ada/Desktop/IMG_${at}.jpg`);
+  }
+
+  async reveal() {}
+  async showWindow() {}
+  async closeWindow() {}
+
+  /** The browser's own dragging, with made-up paths: a page is not told the real ones. */
+  onFileDrag(listener: (drag: FileDrag) => void) {
+    const paths = (event: DragEvent) =>
+      Array.from({ length: event.dataTransfer?.items.length ?? 0 }, (_, at) => `/home/ada/Desktop/IMG_${at}.jpg`);
+    const enter = (event: DragEvent) => (event.preventDefault(), listener({ type: "enter", paths: paths(event) }));
+    const over = (event: DragEvent) => event.preventDefault();
+    const drop = (event: DragEvent) => (event.preventDefault(), listener({ type: "drop", paths: paths(event) }));
+    const leave = (event: DragEvent) => event.relatedTarget === null && listener({ type: "leave" });
+    const heard = { dragenter: enter, dragover: over, drop, dragleave: leave };
+    for (const [name, hear] of Object.entries(heard)) window.addEventListener(name, hear as EventListener);
+    return () => {
+      for (const [name, hear] of Object.entries(heard)) window.removeEventListener(name, hear as EventListener);
+    };
+  }
+
+  #tile(at: number): AssetTile {
+    const asset = this.#photos.asset(at);
+    return { ...asset, thumb_hash: thumbHash(at), badge: this.#queue.badge(asset.id) };
+  }
+
+  #destination(id: string): Destination {
+    return this.#destinations.find((known) => known.id === id) ?? refuse("not_found", "This destination is gone.");
+  }
+
+  #jobsDone(changed: number) {
+    this.#emit({ type: "jobs_changed", asset_ids: [] });
+    this.#statusChanged();
+    return { changed };
+  }
+
+  #statusChanged() {
+    const status = this.#queue.status(false);
+    this.#emit({ type: "status", status });
+    return status;
+  }
+
+  #emit(event: Event): void {
+    // As over a socket: never before the caller has its answer.
+    setTimeout(() => this.#listeners.forEach((listener) => listener(event)));
+  }
+}
+
+function granted(answer: AccessAnswer): Pick<App, "status" | "selected"> {
+  switch (answer.access) {
+    case "selected":
+      return { status: "limited", selected: answer.asset_ids.length };
+    case "full":
+      return { status: "authorized", selected: 0 };
+    case "deny":
+      return { status: "denied", selected: 0 };
+  }
+}

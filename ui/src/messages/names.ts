@@ -1,0 +1,182 @@
+/** The model's words in the person's language. */
+import type {
+  AssetCollection,
+  AssetResourceType,
+  AuthorizationStatus,
+  Destination,
+  Evidence,
+  MediaSubtype,
+  SmartAlbum,
+  UploadJob,
+} from "../api/types";
+import { m } from ".";
+import { day, isToday, isolate, plain, time } from "./format";
+
+export function smartAlbum(album: SmartAlbum): string {
+  switch (album) {
+    case "all_photos":
+      return m.all_photos();
+    case "recents":
+      return m.recents();
+    case "favourites":
+      return m.favourites();
+    case "videos":
+      return m.videos();
+    case "live_photos":
+      return m.live_photos();
+    case "raw":
+      return m.raw();
+    case "screenshots":
+      return m.screenshots();
+    case "panoramas":
+      return m.panoramas();
+    case "not_backed_up":
+      return m.not_backed_up();
+  }
+}
+
+export function collectionTitle({ smart_album, title }: Pick<AssetCollection, "smart_album" | "title">): string {
+  return smart_album === null ? plain(title) : smartAlbum(smart_album);
+}
+
+export function mediaSubtype(subtype: MediaSubtype): string {
+  switch (subtype) {
+    case "panorama":
+      return m.panorama();
+    case "screenshot":
+      return m.screenshot();
+    case "live":
+      return m.live_photo();
+    case "raw":
+      return m.raw();
+    case "animation":
+      return m.animation();
+    case "edited":
+      return m.edited();
+  }
+}
+
+export function resourceType(type: AssetResourceType): string {
+  switch (type) {
+    case "photo":
+      return m.resource_photo();
+    case "video":
+      return m.resource_video();
+    case "audio":
+      return m.resource_audio();
+    case "alternate_photo":
+      return m.resource_alternate_photo();
+    case "full_size_photo":
+    case "full_size_video":
+      return m.resource_full_size();
+    case "paired_video":
+    case "full_size_paired_video":
+      return m.resource_paired_video();
+    case "adjustment_data":
+      return m.resource_adjustment_data();
+    case "adjustment_base_photo":
+    case "adjustment_base_paired_video":
+    case "adjustment_base_video":
+      return m.resource_adjustment_base();
+    case "photo_proxy":
+    case "unknown":
+      return m.resource_other();
+  }
+}
+
+export function access(status: AuthorizationStatus): string {
+  switch (status) {
+    case "not_determined":
+      return m.access_not_determined();
+    case "denied":
+      return m.access_denied();
+    case "limited":
+      return m.access_limited();
+    case "authorized":
+      return m.access_full();
+  }
+}
+
+/** What a destination can prove of each delivery. */
+export function canProve(evidence: Evidence): string {
+  switch (evidence) {
+    case "accepted":
+      return m.proves_accepted();
+    case "sized":
+      return m.proves_sized();
+    case "hashed":
+      return m.proves_hashed();
+    case "read_back":
+      return m.proves_read_back();
+  }
+}
+
+/** "verified by SHA-256": what was proved of one delivery, never more. */
+function proof(evidence: Evidence): string {
+  switch (evidence) {
+    case "accepted":
+      return m.proof_accepted();
+    case "sized":
+      return m.proof_sized();
+    case "hashed":
+      return m.proof_hashed();
+    case "read_back":
+      return m.proof_read_back();
+  }
+}
+
+export function destinationState({ state, problem, name }: Destination): string {
+  if (problem) return problem.message;
+  switch (state) {
+    case "ready":
+      return m.destination_ready();
+    case "auth_required":
+      return m.destination_auth_required({ name: isolate(name) });
+    case "unreachable":
+      return m.destination_unreachable({ name: isolate(name) });
+    case "quota_exceeded":
+      return m.destination_quota_exceeded({ name: isolate(name) });
+  }
+}
+
+/** Where a job stands, in one sentence. */
+export function jobSentence(job: UploadJob, destination: string): string {
+  const name = isolate(destination);
+  switch (job.state) {
+    case "succeeded":
+      if (job.receipt) {
+        const { delivered_at, evidence } = job.receipt;
+        return m.delivered_on({ name, day: whenShort(delivered_at), proof: proof(evidence) });
+      }
+      return m.delivered_to({ name });
+    case "failed":
+      return job.failure?.message ?? m.job_failed();
+    case "cancelled":
+      return m.job_cancelled();
+    case "registered":
+    case "pending":
+      return job.waiting[0]?.sentence ?? phaseSentence(job, name);
+  }
+}
+
+function phaseSentence(job: UploadJob, name: string): string {
+  switch (job.phase) {
+    case "transferring":
+      return m.job_transferring({ name });
+    case "verifying":
+      return m.job_verifying();
+    case "preparing":
+    case "checking_server":
+      return m.job_preparing();
+    case "queued":
+    case "waiting":
+    case "backing_off":
+    case "held":
+      return m.job_queued({ name });
+  }
+}
+
+/** The time if it was today, else the day. */
+export function whenShort(at: number): string {
+  return isToday(at) ? time(at) : day(at);
+}
