@@ -59,6 +59,29 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
     }
 }
 
+/// The same in a few words, for a title: what is waited for.
+pub fn waiting_headline(reason: WaitingReason, destination: &str, battery_minimum_percent: u8) -> String {
+    match reason {
+        WaitingReason::NoNetwork => "Waiting for a network".to_owned(),
+        WaitingReason::CaptivePortal => "Waiting for you to sign in to this network".to_owned(),
+        WaitingReason::DestinationUnreachable => format!("Waiting for {destination} to answer"),
+        WaitingReason::ExpensiveNetwork => "Waiting for an unmetered network".to_owned(),
+        WaitingReason::BatteryLow => format!("Waiting for the charger, or {battery_minimum_percent} % of battery"),
+        WaitingReason::PowerSaver => "Waiting for power saver to end".to_owned(),
+        WaitingReason::NotCharging => "Waiting for the charger".to_owned(),
+        WaitingReason::Suspending => "Waiting for this computer to wake".to_owned(),
+        WaitingReason::SourceOffline => "Waiting for a folder to come back".to_owned(),
+        WaitingReason::SourceChanging => "Waiting for a file to be finished".to_owned(),
+        WaitingReason::Backoff => format!("Waiting to try {destination} again"),
+        WaitingReason::JobLimit => "Next in line".to_owned(),
+        WaitingReason::PausedByUser => "Paused".to_owned(),
+        WaitingReason::AuthRequired => format!("{destination} did not accept the password"),
+        WaitingReason::QuotaExceeded => format!("{destination} has no room left"),
+        WaitingReason::AccessWithdrawn => "Access was withdrawn".to_owned(),
+        WaitingReason::DiskFull => "Waiting for room on this computer's disk".to_owned(),
+    }
+}
+
 /// `1 photo`, `48 photos`: a count with its noun.
 pub fn count(n: u64, one: &str, many: &str) -> String {
     let mut digits = n.to_string();

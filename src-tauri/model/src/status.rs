@@ -57,6 +57,8 @@ words! {
         pub bytes_per_s: u64,
         /// A scan under way.
         pub scan: Option<ScanProgress>,
+        /// Whether the library or a rule is still being looked through, so that jobs may yet come.
+        pub looking: bool,
         /// A pause that holds.
         pub pause: Option<Pause>,
         /// Every *Upload anyway* that holds.

@@ -1,1 +1,27 @@
-//! The background service: wires library, queue, scheduler, transfers and system; the local API
+//! The background service: it wires library, queue, scheduler, transfers and system together, and answers on two sockets.
+//!
+//! One loop ([`engine`]) owns what is under way: it hands the heads of the queue to the scheduler's `plan` and does what the plan
+//! says. Everything else asks the queue and the library, or sends the loop a command. Nothing here knows a protocol, writes SQL or
+//! draws a widget.
+
+mod activity;
+mod api;
+mod apps;
+mod clock;
+mod core;
+mod desk;
+mod destinations;
+mod engine;
+mod error;
+mod follow;
+mod host;
+mod live;
+mod opaque;
+mod paths;
+mod prompts;
+mod run;
+mod uploads;
+
+pub use api::{apps_openapi, owner_openapi};
+pub use error::ServeError;
+pub use run::{ServeOptions, run};

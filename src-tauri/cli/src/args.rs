@@ -1,0 +1,337 @@
+//! The words of the command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Uploads photos in the background: with the window closed, when it is sensible, and until they are proved to have arrived.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done · 1 error · 2 wrong usage · 3 something needs your attention (wait) · 4 timed out (wait)"
+)]
+pub(crate) struct Args {
+    /// Keep all state, configuration, cache and sockets in this folder (also AFTERGLOW_HOME).
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the background service.
+    Serve(ServeArgs),
+    /// Receive uploads from other computers, or from this one.
+    Receive(ReceiveArgs),
+    /// Show everything at work, on sample photos or your own.
+    Demo(DemoArgs),
+    /// Say what Afterglow is doing.
+    Status,
+    /// The folders of the library.
+    #[command(subcommand)]
+    Library(LibraryCommand),
+    /// Albums.
+    #[command(subcommand)]
+    Album(AlbumCommand),
+    /// Where photos go.
+    #[command(subcommand)]
+    Destination(DestinationCommand),
+    /// Keep an album delivered to a destination.
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// Upload files and folders now.
+    Add {
+        /// Files and folders.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The destination's name.
+        #[arg(long, value_name = "NAME")]
+        to: String,
+    },
+    /// Wait until everything is delivered.
+    Wait {
+        /// Give up after so long: 90s, 5m, 2h.
+        #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+        timeout: Option<Duration>,
+    },
+    /// List uploads.
+    Jobs {
+        /// Only those in this state.
+        #[arg(long)]
+        state: Option<StateArg>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Say why an upload, or everything, does not move.
+    Why {
+        /// The upload's id.
+        job: Option<String>,
+    },
+    /// Other programs, and what they may see.
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Stop uploading for a while.
+    Pause {
+        /// For so long: 30m, 1h. Without it until `resume`.
+        #[arg(long = "for", value_parser = parse_duration, value_name = "TIME")]
+        time: Option<Duration>,
+    },
+    /// Go on uploading.
+    Resume,
+    /// Upload anyway: lift what your own rules hold back.
+    Now {
+        /// Only this upload.
+        #[arg(long, conflicts_with = "network")]
+        job: Option<String>,
+        /// As long as this network lasts; without it for an hour.
+        #[arg(long)]
+        network: bool,
+    },
+    /// Try failed uploads again; all of them if none is named.
+    Retry {
+        /// Uploads' ids.
+        jobs: Vec<String>,
+    },
+    /// Take uploads back.
+    Cancel {
+        /// Uploads' ids.
+        #[arg(required = true)]
+        jobs: Vec<String>,
+    },
+    /// Open a window.
+    Open {
+        /// Which pane.
+        #[arg(default_value = "library")]
+        pane: String,
+    },
+    /// End the background service. What is under way goes on at its next start.
+    Quit,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the OpenAPI document of a socket.
+    #[command(hide = true)]
+    Openapi {
+        /// Which socket.
+        socket: Socket,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Socket {
+    /// The windows' and command line's.
+    Owner,
+    /// Other programs'.
+    Apps,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Show no tray icon.
+    #[arg(long)]
+    pub(crate) no_tray: bool,
+    /// Show no notices.
+    #[arg(long)]
+    pub(crate) no_notifications: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReceiveArgs {
+    /// The folder that uploads go into.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Write the URL for senders into this file once it listens.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) url_file: Option<PathBuf>,
+    /// The token that senders show. Without it one is made, and kept in the folder. Prefer AFTERGLOW_RECEIVE_TOKEN: other
+    /// users can read a command line.
+    #[arg(long, env = "AFTERGLOW_RECEIVE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Largest file taken, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_size: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Use these photos instead of drawn ones.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) photos: Option<PathBuf>,
+    /// Open no window.
+    #[arg(long)]
+    pub(crate) no_window: bool,
+    /// Stop the service and the receiver at the end, even if a window is open.
+    #[arg(long)]
+    pub(crate) stop: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LibraryCommand {
+    /// Add a folder.
+    Add {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// List the folders.
+    List,
+    /// Look through all folders again.
+    Scan,
+    /// Forget a folder; its files stay.
+    Remove {
+        /// The folder, or its id.
+        folder: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlbumCommand {
+    /// List the albums.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DestinationCommand {
+    /// Add a destination, after a real test upload.
+    Add {
+        /// Its protocol.
+        connector: ConnectorArg,
+        /// Where uploads are created.
+        url: String,
+        /// What you call it.
+        #[arg(long)]
+        name: String,
+        /// Read a token from the standard input.
+        #[arg(long)]
+        token_stdin: bool,
+        /// Add it without a test.
+        #[arg(long)]
+        no_test: bool,
+    },
+    /// List the destinations.
+    List,
+    /// Test a destination with a real small upload.
+    Test {
+        /// Its name.
+        name: String,
+    },
+    /// Give a destination a new token, read from the standard input.
+    SignIn {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a destination. What was delivered stays there.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ConnectorArg {
+    /// IETF resumable uploads for HTTP: `afterglow receive` and others.
+    Resumable,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuleCommand {
+    /// Make a rule.
+    Add {
+        /// The album: its title or id. "All Photos" is everything.
+        #[arg(long)]
+        album: String,
+        /// The destination's name.
+        #[arg(long)]
+        to: String,
+    },
+    /// List the rules.
+    List,
+    /// Remove a rule.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// List apps and connectors.
+    List,
+    /// Let an app see photos; answers its question if it waits.
+    Grant {
+        /// Its name or id.
+        app: String,
+        /// The whole library.
+        #[arg(long, conflicts_with_all = ["album", "asset"])]
+        full: bool,
+        /// The photos that are in this album now.
+        #[arg(long)]
+        album: Option<String>,
+        /// These photos.
+        #[arg(long)]
+        asset: Vec<String>,
+    },
+    /// Take access away. Uploads under way stop at once.
+    Revoke {
+        /// Its name or id.
+        app: String,
+    },
+    /// What an app did and was told.
+    Log {
+        /// Its name or id.
+        app: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StateArg {
+    /// Known, nothing sent yet.
+    Registered,
+    /// Under way.
+    Pending,
+    /// Given up.
+    Failed,
+    /// Delivered.
+    Succeeded,
+    /// Taken back.
+    Cancelled,
+}
+
+/// `90s`, `5m`, `1h`, `1h30m`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::Span = text.parse().map_err(|_| format!("{text} is no length of time. Write 90s, 5m or 2h."))?;
+    let duration = jiff::SignedDuration::try_from(span).map_err(|error| error.to_string())?;
+    Duration::try_from(duration).map_err(|_| "a length of time is not negative".to_owned())
+}
+
+/// Prints completions.
+pub(crate) fn completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Args::command(), "afterglow", &mut std::io::stdout());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert!(parse_duration("-5m").is_err());
+        assert!(parse_duration("soon").is_err());
+    }
+}

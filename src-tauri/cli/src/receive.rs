@@ -1,0 +1,37 @@
+//! `afterglow receive`.
+
+use anyhow::Context;
+use afterglow_receiver::{ReceiverOptions, SenderToken};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{Exit, args::ReceiveArgs, output, serve::end_on_signal};
+
+/// Receives until told to end by a signal.
+pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
+    let filter = EnvFilter::try_from_env("AFTERGLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let quit = CancellationToken::new();
+    end_on_signal(&quit)?;
+
+    std::fs::create_dir_all(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
+    let (sender, made) = match args.token {
+        Some(token) => (SenderToken { name: "sender".to_owned(), token }, false),
+        None => (SenderToken::of_folder(&args.dir).context("the token of this folder")?, true),
+    };
+    let token = sender.token.clone();
+    let options = ReceiverOptions { max_size: args.max_size, ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender]) };
+    let receiver = afterglow_receiver::start(options).await?;
+    let url = receiver.url();
+    if let Some(path) = &args.url_file {
+        std::fs::write(path, &url).with_context(|| format!("{}", path.display()))?;
+    }
+    output::line(format!("Receiving into {}", args.dir.display()));
+    output::line(format!("Senders use {url}"));
+    if made {
+        output::line(format!("with the token {token}"));
+    }
+    quit.cancelled().await;
+    receiver.shutdown().await;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,97 @@
+//! Destinations and rules.
+
+use std::sync::Arc;
+
+use afterglow_model::{
+    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId, SetCredential,
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::super::CoreState;
+use crate::{
+    clock,
+    core::Core,
+    destinations,
+    engine::Command,
+    error::{Answer, Refusal},
+};
+
+pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(remove))
+        .routes(routes!(test))
+        .routes(routes!(credential))
+        .routes(routes!(rules, add_rule))
+        .routes(routes!(remove_rule))
+}
+
+/// The destinations.
+#[utoipa::path(get, path = "/v1/destinations", responses((status = 200, body = [Destination])))]
+async fn list(State(core): CoreState) -> Answer<Json<Vec<Destination>>> {
+    Ok(Json(core.queue.destinations().await?))
+}
+
+/// Adds a destination after a real test upload. If that fails, nothing is added.
+#[utoipa::path(post, path = "/v1/destinations", request_body = AddDestination, responses((status = 200, body = AddedDestination), (status = 502, body = ApiError)))]
+async fn add(State(core): CoreState, Json(request): Json<AddDestination>) -> Answer<Json<AddedDestination>> {
+    destinations::add(&core, request).await.map(Json)
+}
+
+/// Removes a destination. Its open jobs are cancelled; what was delivered stays there.
+#[utoipa::path(delete, path = "/v1/destinations/{id}", params(("id" = String, Path)), responses((status = 204)))]
+async fn remove(State(core): CoreState, Path(id): Path<DestinationId>) -> Answer<StatusCode> {
+    let destination = core.destination(id.as_str()).await?;
+    destinations::remove(&core, &destination).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tests a destination with a real small upload.
+#[utoipa::path(post, path = "/v1/destinations/{id}/test", params(("id" = String, Path)), responses((status = 200, body = DestinationTest), (status = 502, body = ApiError)))]
+async fn test(State(core): CoreState, Path(id): Path<DestinationId>) -> Answer<Json<DestinationTest>> {
+    let destination = core.destination(id.as_str()).await?;
+    destinations::test(&core, &destination).await.map(Json)
+}
+
+/// Signs in again: a new token, tested before it is kept.
+#[utoipa::path(put, path = "/v1/destinations/{id}/credential", params(("id" = String, Path)), request_body = SetCredential, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
+async fn credential(
+    State(core): CoreState,
+    Path(id): Path<DestinationId>,
+    Json(request): Json<SetCredential>,
+) -> Answer<Json<Destination>> {
+    let destination = core.destination(id.as_str()).await?;
+    destinations::set_credential(&core, &destination, &request.token).await.map(Json)
+}
+
+/// The rules.
+#[utoipa::path(get, path = "/v1/rules", responses((status = 200, body = [Rule])))]
+async fn rules(State(core): CoreState) -> Answer<Json<Vec<Rule>>> {
+    Ok(Json(core.queue.rules().await?))
+}
+
+/// Makes a rule. The collection may be named by id or title, the destination by id or name.
+#[utoipa::path(post, path = "/v1/rules", request_body = AddRule, responses((status = 200, body = Rule), (status = 404, body = ApiError)))]
+async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answer<Json<Rule>> {
+    let collection = core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
+    let destination = core.destination(request.destination_id.as_str()).await?;
+    let rule = core.queue.add_rule(&collection.id, &collection.title, &destination.id, clock::wall()).await?;
+    core.command(Command::Reload).await;
+    core.tell(Event::DestinationsChanged);
+    Ok(Json(rule))
+}
+
+/// Removes a rule. Jobs that only it wanted are cancelled; what was delivered stays.
+#[utoipa::path(delete, path = "/v1/rules/{id}", params(("id" = String, Path)), responses((status = 204)))]
+async fn remove_rule(State(core): CoreState, Path(id): Path<RuleId>) -> Answer<StatusCode> {
+    let cancelled = core.queue.remove_rule(&id, clock::wall()).await?;
+    core.command(Command::Cancel(cancelled)).await;
+    core.command(Command::Reload).await;
+    core.tell(Event::DestinationsChanged);
+    Ok(StatusCode::NO_CONTENT)
+}

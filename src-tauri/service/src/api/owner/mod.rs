@@ -1,0 +1,29 @@
+//! What the windows and the command line may call: everything the person may do.
+
+mod access;
+mod destinations;
+mod jobs;
+mod library;
+mod settings;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::Json;
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use jobs::explain;
+pub(crate) use settings::{pause, resume, upload_anyway};
+
+use crate::core::Core;
+
+pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
+    OpenApiRouter::new()
+        .merge(settings::router())
+        .merge(library::router())
+        .merge(destinations::router())
+        .merge(uploads::router())
+        .merge(jobs::router())
+        .merge(access::router())
+        .route("/v1/openapi.json", axum::routing::get(async || Json(super::owner_openapi())))
+}

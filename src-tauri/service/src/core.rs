@@ -1,0 +1,111 @@
+//! What every handler has at hand. Nothing here is state of its own but the questions that wait for the person; the queue and the
+//! library hold the rest.
+
+use std::sync::Arc;
+
+use afterglow_library::Library;
+use afterglow_model::{App, AppEvent, AppId, Conditions, Destination, DestinationId, Event, Home, Status, Timestamp};
+use afterglow_queue::{QueuedJob, Queue};
+use afterglow_system::{SecretError, Secrets};
+use afterglow_transfer::{Account, Transfer};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    engine::Command,
+    error::{Answer, Refusal},
+    live::Live,
+    prompts::Prompts,
+};
+
+/// Events that a listener may lag behind before it is told that it lost some.
+pub(crate) const EVENTS_KEPT: usize = 256;
+
+/// The parts of the service.
+pub(crate) struct Core {
+    pub(crate) home: Home,
+    pub(crate) library: Library,
+    pub(crate) queue: Queue,
+    pub(crate) transfer: Transfer,
+    pub(crate) secrets: Secrets,
+    pub(crate) live: Arc<Live>,
+    pub(crate) prompts: Prompts,
+    pub(crate) conditions: watch::Receiver<Conditions>,
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) throughput: watch::Receiver<Vec<u64>>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) app_events: broadcast::Sender<(AppId, AppEvent)>,
+    pub(crate) quit: CancellationToken,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Core {
+    /// Tells every listener. That nobody listens is no error.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Sends the loop a command. A loop that has ended is ending the service; there is nobody left to tell.
+    pub(crate) async fn command(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+
+    /// The destination with this id or name.
+    pub(crate) async fn destination(&self, id_or_name: &str) -> Answer<Destination> {
+        self.queue.destination(id_or_name).await?.ok_or_else(|| Refusal::not_found("destination"))
+    }
+
+    /// The app with this id.
+    pub(crate) async fn app(&self, id: &AppId) -> Answer<App> {
+        self.queue.app(id).await?.ok_or_else(|| Refusal::not_found("app"))
+    }
+
+    /// How a destination is reached with its credential.
+    pub(crate) async fn account(&self, destination: &Destination) -> Answer<Account> {
+        let url = parse_url(&destination.url)?;
+        let mut headers = Vec::new();
+        if let Some(token) = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)? {
+            headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
+        }
+        Ok(Account { url, headers })
+    }
+
+    /// How a job's destination is reached: an app's job may bring a URL and header fields of its own.
+    pub(crate) async fn job_account(&self, job: &QueuedJob, destination: &Destination) -> Answer<Account> {
+        let mut account = self.account(destination).await?;
+        if let Some(url) = &job.url {
+            account.url = parse_url(url)?;
+        }
+        if let Some(handle) = &job.headers_handle {
+            let fields = self.secrets.get(handle).await.map_err(secret_refusal)?;
+            let fields = fields.ok_or_else(|| Refusal::internal("The header fields of this job are gone from the secret store."))?;
+            let fields: Vec<(String, String)> = serde_json::from_str(fields.expose())
+                .map_err(|error| Refusal::internal(format!("The header fields of this job cannot be read: {error}")))?;
+            account.headers.extend(fields);
+        }
+        Ok(account)
+    }
+}
+
+/// Where a destination's token is kept.
+pub(crate) fn token_handle(destination: &DestinationId) -> String {
+    format!("destination:{destination}")
+}
+
+pub(crate) fn secret_refusal(error: SecretError) -> Refusal {
+    Refusal::internal(format!("The secret store: {error}"))
+}
+
+/// An absolute `http` or `https` URL with a host.
+pub(crate) fn parse_url(text: &str) -> Answer<Url> {
+    let url = Url::parse(text).map_err(|error| Refusal::bad("bad_url", format!("{text} is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(Refusal::bad("bad_url", format!("{text}: a destination is an http or https URL with a host.")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Refusal::bad("bad_url", "A password does not belong into the URL; give it as the token."));
+    }
+    Ok(url)
+}

@@ -1,0 +1,120 @@
+//! Adding, testing and removing destinations.
+
+use afterglow_model::{
+    AddDestination, AddedDestination, Destination, DestinationState, DestinationTest, Evidence, Event, FailureCode,
+};
+use afterglow_queue::NewDestination;
+use afterglow_transfer::Account;
+
+use crate::{
+    clock,
+    core::{Core, parse_url, secret_refusal, token_handle},
+    engine::Command,
+    error::{Answer, Refusal},
+};
+
+/// Longest name of a destination, in characters.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Adds a destination once a test upload has gone well.
+pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
+    let name = request.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        return Err(Refusal::bad("bad_name", format!("A destination needs a name of at most {NAME_CHARS_MAX} characters.")));
+    }
+    let url = parse_url(&request.url)?;
+    if core.queue.destination(&name).await?.is_some() {
+        return Err(Refusal::bad("name_taken", format!("There is a destination called {name} already. Choose another name.")));
+    }
+    let token = request.token.filter(|token| !token.is_empty());
+    let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
+    let test = if request.skip_test {
+        None
+    } else {
+        Some(run_test(core, &request, &Account { url: url.clone(), headers }).await?)
+    };
+    let new = NewDestination {
+        name,
+        connector: request.connector,
+        url: url.to_string(),
+        capabilities: test.as_ref().map(|test| test.capabilities.clone()),
+        app_id: None,
+    };
+    let destination = core.queue.add_destination(new, clock::wall()).await?;
+    if let Some(token) = token {
+        core.secrets.set(&token_handle(&destination.id), &token).await.map_err(secret_refusal)?;
+    }
+    changed(core).await;
+    Ok(AddedDestination { destination, test })
+}
+
+/// Tests a destination with a real small upload, and takes back what stood against it if it went well.
+pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<DestinationTest> {
+    let account = core.account(destination).await?;
+    let tested = core.transfer.test(destination.connector, &account).await;
+    match tested {
+        Ok(test) => {
+            let test = said(test, &destination.name);
+            core.queue.set_capabilities(&destination.id, test.capabilities.clone()).await?;
+            core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
+            core.queue.release_destination(&destination.id).await?;
+            changed(core).await;
+            Ok(test)
+        }
+        Err(failure) => {
+            let state = match failure.code {
+                FailureCode::AuthenticationRequired => Some(DestinationState::AuthRequired),
+                FailureCode::QuotaExceeded => Some(DestinationState::QuotaExceeded),
+                FailureCode::ConnectionLost | FailureCode::TimedOut => Some(DestinationState::Unreachable),
+                _ => None,
+            };
+            if let Some(state) = state {
+                core.queue.set_destination_state(&destination.id, state, Some(failure.clone())).await?;
+                changed(core).await;
+            }
+            Err(failure.into())
+        }
+    }
+}
+
+/// Gives a destination a new credential, after a test with it.
+pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
+    let url = parse_url(&destination.url)?;
+    let account = Account { url, headers: vec![("authorization".to_owned(), format!("Bearer {token}"))] };
+    core.transfer.test(destination.connector, &account).await?;
+    core.secrets.set(&token_handle(&destination.id), token).await.map_err(secret_refusal)?;
+    core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
+    core.queue.release_destination(&destination.id).await?;
+    changed(core).await;
+    core.destination(destination.id.as_str()).await
+}
+
+/// Removes a destination. Its open jobs are cancelled; what was delivered stays where it is, and its receipts stay known.
+pub(crate) async fn remove(core: &Core, destination: &Destination) -> Answer<()> {
+    core.queue.remove_destination(&destination.id, clock::wall()).await?;
+    core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
+    changed(core).await;
+    Ok(())
+}
+
+async fn run_test(core: &Core, request: &AddDestination, account: &Account) -> Answer<DestinationTest> {
+    let test = core.transfer.test(request.connector, account).await?;
+    Ok(said(test, request.name.trim()))
+}
+
+fn said(test: DestinationTest, name: &str) -> DestinationTest {
+    let proof = match test.capabilities.evidence {
+        Evidence::Accepted => "accepts uploads, but proves nothing about them",
+        Evidence::Sized => "confirms how many bytes it holds",
+        Evidence::Hashed => "proves each delivery with a SHA-256 digest",
+        Evidence::ReadBack => "lets each delivery be read back",
+    };
+    let resume = if test.capabilities.resumable { "An interrupted upload goes on where it stopped." } else { "It cannot resume." };
+    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}"), ..test }
+}
+
+async fn changed(core: &Core) {
+    core.tell(Event::DestinationsChanged);
+    core.tell(Event::AppsChanged);
+    core.command(Command::Reload).await;
+}

@@ -1,0 +1,130 @@
+//! One job's way through the transfer, and what becomes of it in the queue.
+
+use std::sync::Arc;
+
+use afterglow_model::{Destination, Failure, FailureClass, FailureCode, JobId, Priority, Receipt};
+use afterglow_queue::{Finished, QueuedJob, Queue, QueueError};
+use afterglow_scheduler::Next;
+use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock, core::Core};
+
+/// What the loop is told when a job's turn has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) job: QueuedJob,
+    pub(super) result: Result<Delivered, Option<Failure>>,
+    /// Whether the queue could not take note. The loop then reads everything again.
+    pub(super) unrecorded: bool,
+}
+
+/// The transfer's journal is the queue.
+pub(super) struct QueueJournal(pub(super) Queue);
+
+#[async_trait]
+impl Journal for QueueJournal {
+    async fn session_opened(&self, job: &JobId, session: &Session) -> Result<(), JournalError> {
+        self.0.session_opened(job, session.clone()).await.map_err(journal_error)
+    }
+
+    async fn offset(&self, job: &JobId, offset: u64) -> Result<(), JournalError> {
+        self.0.session_offset(job, offset).await.map_err(journal_error)
+    }
+
+    async fn session_lost(&self, job: &JobId) -> Result<(), JournalError> {
+        self.0.session_lost(job).await.map_err(journal_error)
+    }
+}
+
+fn journal_error(error: QueueError) -> JournalError {
+    JournalError(error.to_string())
+}
+
+/// Carries a started job to its end and writes that down, before anybody is told.
+pub(super) async fn carry(
+    core: Arc<Core>,
+    destination: Destination,
+    job: QueuedJob,
+    turn: Arc<Semaphore>,
+    cancel: CancellationToken,
+) -> Ended {
+    let outcome = attempt(&core, &destination, &job, &turn, &cancel).await;
+    let now = clock::now();
+    let (finished, result) = match outcome {
+        Outcome::Delivered(delivered) => {
+            let receipt = Receipt {
+                job_id: job.id.clone(),
+                destination_id: job.destination_id.clone(),
+                sha256: delivered.sha256.clone(),
+                byte_count: delivered.byte_count,
+                remote_id: delivered.remote_id.clone(),
+                evidence: delivered.evidence,
+                delivered_at: now.wall,
+            };
+            (Finished::Delivered { job: job.id.clone(), receipt }, Ok(delivered))
+        }
+        Outcome::Stopped => (Finished::Stopped { job: job.id.clone() }, Err(None)),
+        Outcome::Failed(failure) => (after_failure(&job, &failure, now), Err(Some(failure))),
+    };
+    let recorded = core.queue.finish(vec![finished], now.wall).await;
+    if let Err(error) = &recorded {
+        tracing::error!(job = %job.id, %error, "the end of a job could not be written down; it is looked at again");
+    }
+    core.live.end(&job.id);
+    Ended { job, result, unrecorded: recorded.is_err() }
+}
+
+async fn attempt(core: &Core, destination: &Destination, job: &QueuedJob, turn: &Semaphore, cancel: &CancellationToken) -> Outcome {
+    let _turn = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Outcome::Stopped,
+        turn = turn.acquire() => turn,
+    };
+    let account = match core.job_account(job, destination).await {
+        Ok(account) => account,
+        Err(refusal) => {
+            return Outcome::Failed(Failure {
+                class: FailureClass::NeedsUser,
+                code: FailureCode::Internal,
+                message: refusal.error.message,
+                retry_after_ms: None,
+            });
+        }
+    };
+    let order = Order {
+        job_id: job.id.clone(),
+        destination_id: job.destination_id.clone(),
+        root: job.root.clone(),
+        path: job.path.clone(),
+        filename: job.filename.clone(),
+        content_type: None,
+        byte_count: job.byte_count,
+        sha256: job.sha256.clone(),
+        created_ms: job.created_ms,
+        session: job.session.clone(),
+    };
+    let journal = QueueJournal(core.queue.clone());
+    core.transfer.deliver(destination.connector, &account, &order, &journal, core.live.as_ref(), cancel).await
+}
+
+/// What a failure means for the job: tried again, held for the person, or given up.
+fn after_failure(job: &QueuedJob, failure: &Failure, now: afterglow_scheduler::Now) -> Finished {
+    tracing::info!(job = %job.id, code = ?failure.code, class = ?failure.class, message = failure.message, "attempt failed");
+    if failure.code == FailureCode::SourceChanged && job.priority == Priority::Backup {
+        // The new content is another asset; its own job is made when the library has seen it.
+        return Finished::Replaced { job: job.id.clone(), failure: failure.clone() };
+    }
+    match afterglow_scheduler::next_attempt(failure, job.attempts, seed(&job.id), now.wall) {
+        Next::Retry { at } => Finished::Retry { job: job.id.clone(), failure: failure.clone(), at },
+        Next::NeedsUser => Finished::Held { job: job.id.clone(), failure: failure.clone() },
+        Next::GiveUp => Finished::Failed { job: job.id.clone(), failure: failure.clone() },
+    }
+}
+
+/// A seed for the jitter: jobs that failed together do not come back together.
+fn seed(job: &JobId) -> u64 {
+    job.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

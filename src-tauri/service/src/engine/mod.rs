@@ -1,0 +1,665 @@
+//! The loop: one owner of what is under way.
+//!
+//! It waits for one of a closed set of events, reads what the event says has changed, asks [`afterglow_scheduler::plan`] what should
+//! run, and makes it so. Between events it sleeps until the one wake-up that the plan names. Order that makes a crash harmless: a job
+//! is marked as started, in one commit for all that start together, before its first byte leaves.
+
+mod carry;
+mod health;
+mod lanes;
+mod report;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use afterglow_library::LibraryEvent;
+use afterglow_model::{
+    App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
+    FailureCode, JobId, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext, Settings, Status,
+    Timestamp, WaitingGroup, waiting_sentence,
+};
+use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob};
+use afterglow_scheduler::{Active, DestinationFacts, Hysteresis, Limits, Plan, Policy};
+use tokio::{
+    sync::{Semaphore, broadcast, mpsc},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{activity::Throughput, clock, core::Core, host, run::Senders};
+use carry::{Ended, carry};
+use health::Health;
+use lanes::Lanes;
+
+/// Requests under way at once at one destination. More do not help: with eight connections a 40 ms line carries 200 small files a
+/// second, and a home server answers slower the more it is asked.
+const TURNS_PER_DESTINATION: usize = 8;
+/// Small jobs started in one commit; those without a turn wait in memory, their intent written.
+const SMALL_JOBS_STARTED: usize = 64;
+/// Files at once that are larger than `SMALL_BYTES`.
+const LARGE_JOBS_STARTED: usize = 3;
+/// Up to this size a file goes in one request.
+pub(crate) const SMALL_BYTES: u64 = 1024 * 1024;
+/// At most four status events in a second.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// Events taken in one go before the plan is made anew.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// What others ask of the loop.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Settings, pause, overrides, destinations, apps or rules changed: read them again.
+    Reload,
+    /// Jobs were made, cancelled or released.
+    Jobs,
+    /// These jobs were cancelled: stop them if they run.
+    Cancel(Vec<JobId>),
+    /// The person wants it now: destinations that are left alone are tried again.
+    Forgive,
+    /// A pass over the rules has ended.
+    Followed,
+    /// The questions to the person changed.
+    Prompts,
+}
+
+struct Running {
+    job: QueuedJob,
+    cancel: CancellationToken,
+    stopping: bool,
+}
+
+/// Since when something waits for a reason, so that the status can say so.
+type WaitingSince = HashMap<(DestinationId, afterglow_model::WaitingReason), Timestamp>;
+
+/// The loop's state.
+pub(crate) struct Engine {
+    core: Arc<Core>,
+    senders: Senders,
+    settings: Settings,
+    pause: Option<Pause>,
+    overrides: Vec<Override>,
+    destinations: Vec<Destination>,
+    apps: HashMap<AppId, App>,
+    lanes: Lanes,
+    lanes_stale: bool,
+    running: HashMap<JobId, Running>,
+    turns: HashMap<DestinationId, Arc<Semaphore>>,
+    tasks: JoinSet<Ended>,
+    health: Health,
+    throughput: Throughput,
+    plan: Plan,
+    hysteresis: Hysteresis,
+    waiting_since: WaitingSince,
+    scans: HashMap<afterglow_model::SourceId, ScanProgress>,
+    touched: HashSet<AssetId>,
+    run: Run,
+    status_due: Option<Instant>,
+    network_key: Option<String>,
+}
+
+/// The present run, for progress: from the first job queued to the last one ended.
+#[derive(Default)]
+struct Run {
+    open: bool,
+    done: u64,
+    bytes_done: u64,
+}
+
+impl Engine {
+    pub(crate) fn new(core: Arc<Core>, senders: Senders) -> Self {
+        Self {
+            core,
+            senders,
+            settings: Settings::default(),
+            pause: None,
+            overrides: Vec::new(),
+            destinations: Vec::new(),
+            apps: HashMap::new(),
+            lanes: Lanes::default(),
+            lanes_stale: true,
+            running: HashMap::new(),
+            turns: HashMap::new(),
+            tasks: JoinSet::new(),
+            health: Health::default(),
+            throughput: Throughput::default(),
+            plan: Plan::default(),
+            hysteresis: Hysteresis::default(),
+            waiting_since: HashMap::new(),
+            scans: HashMap::new(),
+            touched: HashSet::new(),
+            run: Run::default(),
+            status_due: None,
+            network_key: None,
+        }
+    }
+
+    /// Runs until the service is told to end; then stops what is under way and waits until that is written down.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut conditions = self.core.conditions.clone();
+        let mut queue_events = self.core.queue.subscribe();
+        let mut library_events = self.core.library.subscribe();
+        let quit = self.core.quit.clone();
+        self.reload().await;
+        loop {
+            self.step(&conditions.borrow_and_update().clone()).await;
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = quit.cancelled() => break,
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(ended).await,
+                Some(command) = commands.recv() => self.command(command).await,
+                changed = conditions.changed() => if changed.is_err() { break },
+                event = queue_events.recv() => self.queue_event(event),
+                event = library_events.recv() => self.library_event(event).await,
+                () = sleep_until(wake) => {}
+            }
+            for _ in 0..EVENTS_AT_ONCE {
+                if let Some(ended) = self.tasks.try_join_next() {
+                    self.ended(ended).await;
+                } else if let Ok(command) = commands.try_recv() {
+                    self.command(command).await;
+                } else if let Ok(event) = queue_events.try_recv() {
+                    self.queue_event(Ok(event));
+                } else if let Ok(event) = library_events.try_recv() {
+                    self.library_event(Ok(event)).await;
+                } else {
+                    break;
+                }
+            }
+        }
+        self.stop_all().await;
+    }
+
+    async fn stop_all(&mut self) {
+        for running in self.running.values() {
+            running.cancel.cancel();
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    // ---- events ----
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Reload => {
+                self.reload().await;
+                self.senders.follow_now();
+                self.lanes_stale = true;
+            }
+            Command::Jobs => {
+                self.lanes.forget();
+                self.lanes_stale = true;
+            }
+            Command::Cancel(jobs) => {
+                for job in &jobs {
+                    self.stop(job);
+                }
+                self.lanes.forget();
+                self.lanes_stale = true;
+            }
+            Command::Forgive => self.health.forgive(),
+            Command::Followed => self.lanes_stale = true,
+            Command::Prompts => {}
+        }
+        self.status_changed();
+    }
+
+    fn queue_event(&mut self, event: Result<QueueEvent, broadcast::error::RecvError>) {
+        match event {
+            Ok(QueueEvent::JobsChanged { jobs }) => {
+                self.lanes_stale = true;
+                for (job, asset, app, state) in jobs {
+                    self.touched.extend(asset);
+                    // An app that does not listen is no reason to stop.
+                    let _ = self.core.app_events.send((app, AppEvent::JobChanged { job_id: job, state }));
+                }
+            }
+            Ok(QueueEvent::Apps | QueueEvent::Destinations | QueueEvent::Rules | QueueEvent::Settings) => {}
+            Err(_) => {
+                self.lanes.forget();
+                self.lanes_stale = true;
+            }
+        }
+        self.status_changed();
+    }
+
+    async fn library_event(&mut self, event: Result<LibraryEvent, broadcast::error::RecvError>) {
+        match event {
+            Ok(LibraryEvent::Scan(progress)) => {
+                let source = progress.source_id.clone();
+                if progress.finished { self.scans.remove(&source) } else { self.scans.insert(source, progress.clone()) };
+                self.core.tell(Event::Scan { progress });
+            }
+            Ok(LibraryEvent::Changed) | Err(_) => {
+                self.core.tell(Event::LibraryChanged);
+                self.senders.follow_now();
+            }
+            Ok(LibraryEvent::SourcesChanged) => {
+                if let Err(error) = self.note_sources().await {
+                    tracing::warn!(%error, "whether folders are there could not be written down");
+                }
+                self.core.tell(Event::LibraryChanged);
+            }
+        }
+        self.status_changed();
+    }
+
+    async fn note_sources(&mut self) -> Result<(), QueueError> {
+        let sources = match self.core.library.sources().await {
+            Ok(sources) => sources,
+            Err(error) => {
+                tracing::warn!(%error, "the folders could not be read");
+                return Ok(());
+            }
+        };
+        for source in sources {
+            self.core.queue.set_source_offline(&source.id, !source.online).await?;
+        }
+        self.lanes.forget();
+        self.lanes_stale = true;
+        Ok(())
+    }
+
+    async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // A task that panicked took its job along; the queue still has it as started, and recovery puts it back.
+                tracing::error!(%error, "a transfer ended in disorder");
+                self.lanes.forget();
+                self.lanes_stale = true;
+                return;
+            }
+        };
+        let id = &ended.job.id;
+        self.running.remove(id);
+        let destination = ended.job.destination_id.clone();
+        let change = match &ended.result {
+            Ok(delivered) => {
+                self.run.done += 1;
+                self.run.bytes_done += delivered.byte_count;
+                self.health.delivered(&destination)
+            }
+            Err(Some(failure)) => self.health.failed(&destination, failure, clock::wall()),
+            Err(None) => None,
+        };
+        if let Some((state, problem)) = change {
+            if let Err(error) = self.core.queue.set_destination_state(&destination, state, problem).await {
+                tracing::warn!(%error, "a destination's state could not be written down");
+            }
+            self.core.tell(Event::DestinationsChanged);
+            self.reload().await;
+        }
+        if ended.unrecorded {
+            self.lanes.forget();
+        }
+        self.lanes_stale |= ended.unrecorded || self.lanes.run_low();
+        self.status_changed();
+    }
+
+    // ---- what the loop believes ----
+
+    /// Reads settings, pause, overrides, destinations and grants again.
+    async fn reload(&mut self) {
+        if let Err(error) = self.try_reload().await {
+            tracing::error!(%error, "settings could not be read; the last known ones hold");
+        }
+        self.core.transfer.set_bandwidth(self.settings.bandwidth_bytes_per_s);
+    }
+
+    async fn try_reload(&mut self) -> Result<(), QueueError> {
+        let queue = &self.core.queue;
+        self.settings = queue.settings().await?;
+        self.pause = queue.pause().await?;
+        self.overrides = queue.overrides().await?;
+        self.destinations = queue.destinations().await?;
+        self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
+        let denied: HashSet<&AppId> = self.apps.values().filter(|app| !may_send(app)).map(|app| &app.id).collect();
+        let stop: Vec<JobId> =
+            self.running.values().filter(|running| denied.contains(&running.job.app_id)).map(|running| running.job.id.clone()).collect();
+        for job in stop {
+            self.stop(&job);
+        }
+        Ok(())
+    }
+
+    /// One turn: refresh, plan, act, tell.
+    async fn step(&mut self, conditions: &Conditions) {
+        let now = clock::now();
+        if self.network_key != conditions.network.key || !reachable(conditions) {
+            self.network_key.clone_from(&conditions.network.key);
+            self.health.forgive();
+        }
+        self.expire(conditions, now).await;
+        if self.lanes_stale {
+            let taken: HashSet<JobId> = self.running.keys().cloned().collect();
+            match self.lanes.refresh(&self.core.queue, &taken).await {
+                Ok(()) => self.lanes_stale = false,
+                Err(error) => tracing::error!(%error, "the queue could not be read"),
+            }
+        }
+        self.plan = self.make_plan(conditions, now);
+        self.hysteresis = self.plan.hysteresis;
+        for stop in std::mem::take(&mut self.plan.stop) {
+            self.stop(&stop.job_id);
+        }
+        let start = std::mem::take(&mut self.plan.start);
+        if !start.is_empty() {
+            self.start(&start, now.wall).await;
+            self.status_changed();
+        }
+        self.report(conditions, now).await;
+    }
+
+    async fn expire(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
+        if self.pause.as_ref().is_some_and(|pause| afterglow_scheduler::end_of_pause(pause, conditions, now)) {
+            if let Err(error) = self.core.queue.set_pause(None).await {
+                tracing::warn!(%error, "the end of a pause could not be written down");
+            }
+            self.pause = None;
+            self.status_changed();
+        }
+        if self.overrides.iter().any(|over| afterglow_scheduler::expired(over, conditions, now)) {
+            let key = conditions.network.key.as_deref();
+            if let Err(error) = self.core.queue.remove_expired_overrides(now.wall, key).await {
+                tracing::warn!(%error, "the end of an override could not be written down");
+            }
+            self.overrides.retain(|over| !afterglow_scheduler::expired(over, conditions, now));
+            self.status_changed();
+        }
+    }
+
+    fn make_plan(&self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Plan {
+        let lanes = self.lanes.for_plan();
+        let facts: Vec<DestinationFacts> = self.destinations.iter().map(|destination| self.facts(destination, now.wall)).collect();
+        let active: Vec<Active> =
+            self.running.values().filter(|running| !running.stopping).map(|running| active(&running.job)).collect();
+        let policy = self.policy();
+        let limits = Limits {
+            small_bytes: SMALL_BYTES,
+            small_jobs_per_destination: SMALL_JOBS_STARTED,
+            large_jobs_per_destination: LARGE_JOBS_STARTED,
+        };
+        afterglow_scheduler::plan(&lanes, &facts, &active, conditions, &policy, &limits, now)
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            settings: &self.settings,
+            pause: self.pause.as_ref(),
+            overrides: &self.overrides,
+            hysteresis: self.hysteresis,
+        }
+    }
+
+    fn facts(&self, destination: &Destination, now: Timestamp) -> DestinationFacts {
+        DestinationFacts {
+            id: destination.id.clone(),
+            state: destination.state,
+            not_before: self.health.not_before(&destination.id, now),
+            local: host::is_local(&destination.url),
+        }
+    }
+
+    // ---- acting ----
+
+    fn stop(&mut self, job: &JobId) {
+        if let Some(running) = self.running.get_mut(job) {
+            running.stopping = true;
+            running.cancel.cancel();
+        }
+    }
+
+    /// Starts jobs: their grants are looked at, the intent is committed, and then they run.
+    async fn start(&mut self, ids: &[JobId], now: Timestamp) {
+        let jobs = self.lanes.take(ids);
+        let jobs = self.with_access(jobs, now).await;
+        let wanted: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let started = match self.core.queue.start(&wanted, now).await {
+            Ok(started) => started.into_iter().collect::<HashSet<_>>(),
+            Err(error) => {
+                tracing::error!(%error, "jobs could not be started");
+                self.lanes.forget();
+                return;
+            }
+        };
+        if started.len() < wanted.len() {
+            // Some were changed by others in the meantime: what is held ready is old.
+            self.lanes.forget();
+            self.lanes_stale = true;
+        }
+        self.run.open = true;
+        for mut job in jobs {
+            if !started.contains(&job.id) {
+                continue;
+            }
+            let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else { continue };
+            job.attempts += 1;
+            let turns = self.turns.entry(job.destination_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION)));
+            let cancel = CancellationToken::new();
+            self.core.live.begin(&job.id, job.confirmed);
+            self.tasks.spawn(carry(self.core.clone(), destination, job.clone(), turns.clone(), cancel.clone()));
+            self.running.insert(job.id.clone(), Running { job, cancel, stopping: false });
+        }
+        self.lanes_stale |= self.lanes.run_low();
+    }
+
+    /// Jobs whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant counts at once.
+    async fn with_access(&self, jobs: Vec<QueuedJob>, now: Timestamp) -> Vec<QueuedJob> {
+        let mut kept = Vec::with_capacity(jobs.len());
+        let mut held = Vec::new();
+        for job in jobs {
+            let may = match self.apps.get(&job.app_id).map(|app| app.status) {
+                Some(AuthorizationStatus::Authorized) => true,
+                Some(AuthorizationStatus::Limited) => match &job.asset_id {
+                    Some(asset) => self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true]),
+                    // A file that the person dropped themself is not the library's to withhold.
+                    None => true,
+                },
+                Some(AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined) | None => false,
+            };
+            if may { kept.push(job) } else { held.push(Finished::Held { job: job.id, failure: withdrawn() }) }
+        }
+        if !held.is_empty() {
+            if let Err(error) = self.core.queue.finish(held, now).await {
+                tracing::error!(%error, "jobs without access could not be held");
+            }
+        }
+        kept
+    }
+
+    // ---- telling ----
+
+    fn status_changed(&mut self) {
+        if self.status_due.is_none() {
+            self.status_due = Some(Instant::now());
+        }
+    }
+
+    /// When the loop wakes by itself: for the plan's next deadline, or to tell a status that is due.
+    fn next_wake(&self) -> Option<Instant> {
+        let planned = self.plan.wake_at.as_ref().map(|wake| {
+            let ms = wake.boot_ms.saturating_sub(clock::now().boot_ms);
+            // At least a moment: a deadline that does not lift what it promised must not become a busy loop.
+            Instant::now() + Duration::from_millis(ms.max(50))
+        });
+        let progress = (!self.running.is_empty()).then(|| Instant::now() + STATUS_EVERY);
+        [planned, progress, self.status_due].into_iter().flatten().min()
+    }
+
+    async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
+        let moving = !self.running.is_empty();
+        if moving {
+            self.throughput.sample(self.core.transfer.bytes_sent(), now.boot_ms);
+            self.status_changed();
+        } else {
+            self.throughput.rest();
+        }
+        match self.status_due {
+            Some(due) if due <= Instant::now() => {}
+            _ => return,
+        }
+        self.status_due = None;
+        match self.make_status(conditions, now).await {
+            Ok(status) => self.publish(status, now),
+            Err(error) => tracing::error!(%error, "the status could not be made"),
+        }
+        if moving {
+            self.status_due = Some(Instant::now() + STATUS_EVERY);
+        }
+    }
+
+    fn publish(&mut self, status: Status, now: afterglow_scheduler::Now) {
+        self.senders.throughput.send_replace(self.throughput.line(now.boot_ms));
+        let changed = self.senders.status.send_if_modified(|shown| {
+            let changed = **shown != status;
+            *shown = Arc::new(status);
+            changed
+        });
+        if changed {
+            self.core.tell(Event::Status { status: Box::new((*self.senders.status.borrow()).as_ref().clone()) });
+        }
+        if !self.touched.is_empty() {
+            let asset_ids: Vec<AssetId> = self.touched.drain().collect();
+            self.senders.backed_up(asset_ids.clone());
+            let shown = if asset_ids.len() > 500 { Vec::new() } else { asset_ids };
+            self.core.tell(Event::JobsChanged { asset_ids: shown });
+        }
+    }
+
+    async fn make_status(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Result<Status, QueueError> {
+        let counts = self.core.queue.counts().await?;
+        let attention = self.core.queue.attention_count().await?;
+        if counts.open() == 0 && self.running.is_empty() {
+            self.run = Run::default();
+        }
+        let waiting = self.waiting_groups(conditions, now.wall);
+        let bytes_per_s = self.throughput.bytes_per_s(now.boot_ms);
+        let destinations: HashSet<&DestinationId> = self.running.values().map(|running| &running.job.destination_id).collect();
+        Ok(report::status(report::Facts {
+            counts,
+            attention,
+            active: self.running.values().filter(|running| !running.stopping).count(),
+            active_destinations: self.destinations.iter().filter(|destination| destinations.contains(&destination.id)).collect(),
+            run: self.progress(counts.open(), bytes_per_s),
+            waiting,
+            destinations: &self.destinations,
+            conditions,
+            bytes_per_s,
+            scan: self.scans.values().next().cloned(),
+            looking: self.senders.looking() || self.core.library.is_scanning(),
+            settings: &self.settings,
+            pause: self.pause.clone(),
+            overrides: self.overrides.clone(),
+            prompts: self.core.prompts.list(),
+            now: now.wall,
+        }))
+    }
+
+    fn progress(&self, open: u64, bytes_per_s: u64) -> RunProgress {
+        let (mut confirmed, mut total) = (0, 0);
+        for running in self.running.values() {
+            total += running.job.byte_count;
+            confirmed += self.core.live.get(&running.job.id).map_or(0, |point| point.confirmed.min(running.job.byte_count));
+        }
+        let bytes_total = self.run.bytes_done + total + self.lanes.bytes();
+        let bytes_done = self.run.bytes_done + confirmed;
+        RunProgress {
+            done: self.run.done,
+            total: self.run.done + open,
+            bytes_done,
+            bytes_total,
+            remaining_s: (bytes_per_s > 0).then(|| bytes_total.saturating_sub(bytes_done) / bytes_per_s),
+        }
+    }
+
+    fn waiting_groups(&mut self, conditions: &Conditions, now: Timestamp) -> Vec<WaitingGroup> {
+        let mut since = WaitingSince::new();
+        let mut groups: Vec<WaitingGroup> = Vec::new();
+        for wait in &self.plan.waiting {
+            let Some(reason) = wait.reasons.first() else { continue };
+            if reason.reason == afterglow_model::WaitingReason::JobLimit {
+                continue;
+            }
+            let key = (wait.destination_id.clone(), reason.reason);
+            let from = *since.entry(key.clone()).or_insert_with(|| self.waiting_since.get(&key).copied().unwrap_or(now));
+            if let Some(group) = groups.iter_mut().find(|group| group.destination_id == key.0 && group.reason == key.1) {
+                group.jobs += wait.jobs;
+                group.bytes += wait.bytes;
+                continue;
+            }
+            let name = self.destinations.iter().find(|other| other.id == wait.destination_id).map(|other| other.name.as_str());
+            groups.push(WaitingGroup {
+                reason: reason.reason,
+                destination_id: wait.destination_id.clone(),
+                jobs: wait.jobs,
+                bytes: wait.bytes,
+                since: from,
+                until: reason.until,
+                sentence: waiting_sentence(reason.reason, conditions, self.context(name, reason.until, now)),
+                can_override: reason.reason.can_override(),
+            });
+        }
+        self.waiting_since = since;
+        groups
+    }
+
+    fn context<'a>(&self, destination: Option<&'a str>, until: Option<Timestamp>, now: Timestamp) -> SentenceContext<'a> {
+        SentenceContext {
+            destination,
+            battery_minimum_percent: Some(self.settings.battery_minimum_percent),
+            minutes: until.map(|at| u64::try_from((at.ms_since(now) + 30_000) / 60_000).unwrap_or(0)),
+        }
+    }
+}
+
+/// What a job is that its app may no longer send.
+pub(crate) fn withdrawn() -> Failure {
+    Failure {
+        class: FailureClass::NeedsUser,
+        code: FailureCode::AccessDenied,
+        message: "Access to this photo was withdrawn. Allow it again under Apps to go on.".to_owned(),
+        retry_after_ms: None,
+    }
+}
+
+fn may_send(app: &App) -> bool {
+    matches!(app.status, AuthorizationStatus::Authorized | AuthorizationStatus::Limited)
+}
+
+fn reachable(conditions: &Conditions) -> bool {
+    !matches!(conditions.network.reachability, Reachability::None | Reachability::CaptivePortal)
+}
+
+fn active(job: &QueuedJob) -> Active {
+    Active {
+        job_id: job.id.clone(),
+        batch_id: job.batch_id.clone(),
+        destination_id: job.destination_id.clone(),
+        priority: job.priority,
+        byte_count: job.byte_count,
+        options: job.options.clone(),
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An *Upload anyway* with its end.
+pub(crate) fn new_override(scope: OverrideScope, conditions: &Conditions, now: Timestamp) -> Override {
+    let (network_key, until) = match &scope {
+        OverrideScope::Hour => (None, Some(now.plus_ms(3600 * 1000))),
+        OverrideScope::Network => (conditions.network.key.clone(), None),
+        OverrideScope::Job { .. } | OverrideScope::Batch { .. } => (None, None),
+    };
+    Override { scope, network_key, until, created_at: now }
+}
+

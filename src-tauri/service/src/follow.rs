@@ -1,0 +1,126 @@
+//! Following the rules: as the library changes, what a rule names becomes jobs.
+//!
+//! Each pass asks the queue only for what it does not know; a digest that was delivered, or is on its way, makes no second job.
+
+use std::{collections::HashMap, sync::Arc};
+
+use afterglow_model::{AssetId, ChangeToken, Destination, Priority, Rule, RuleId};
+use afterglow_library::LibraryError;
+use afterglow_queue::NewBatch;
+use tokio::sync::watch;
+
+use crate::{
+    clock,
+    core::Core,
+    engine::Command,
+    error::{Answer, Refusal},
+    uploads,
+};
+
+/// Assets looked at in one go; bounds memory and the length of a transaction.
+const PAGE: usize = 500;
+
+/// Follows the rules until the service ends.
+pub(crate) struct Follower {
+    core: Arc<Core>,
+    /// Up to where each rule has seen the library. Lost with the process: the first pass of a rule walks its whole collection.
+    seen: HashMap<RuleId, ChangeToken>,
+    /// Whether a pass is due or under way, for the status.
+    busy: watch::Sender<bool>,
+}
+
+impl Follower {
+    pub(crate) fn new(core: Arc<Core>, busy: watch::Sender<bool>) -> Self {
+        Self { core, seen: HashMap::new(), busy }
+    }
+
+    /// Runs a pass whenever `due` changes.
+    pub(crate) async fn run(mut self, mut due: watch::Receiver<u64>) {
+        loop {
+            // Marked as seen before the pass: what changes during it makes another one due.
+            let pass = *due.borrow_and_update();
+            if let Err(refusal) = self.pass().await {
+                tracing::warn!(error = %refusal.error.message, "the rules could not be followed");
+            }
+            if *due.borrow() == pass {
+                self.busy.send_replace(false);
+                self.core.command(Command::Followed).await;
+            }
+            tokio::select! {
+                changed = due.changed() => if changed.is_err() { return },
+                () = self.core.quit.cancelled() => return,
+            }
+        }
+    }
+
+    async fn pass(&mut self) -> Answer<()> {
+        let rules = self.core.queue.rules().await?;
+        self.seen.retain(|id, _| rules.iter().any(|rule| &rule.id == id));
+        for rule in rules {
+            if self.core.quit.is_cancelled() {
+                return Ok(());
+            }
+            let Some(destination) = self.core.queue.destination(rule.destination_id.as_str()).await? else { continue };
+            match self.seen.get(&rule.id).cloned() {
+                Some(token) => self.follow_changes(&rule, &destination, token).await?,
+                None => self.follow_all(&rule, &destination).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow_all(&mut self, rule: &Rule, destination: &Destination) -> Answer<()> {
+        let token = self.core.library.change_token().await?;
+        let mut after: Option<AssetId> = None;
+        loop {
+            let page = self.core.library.members(&rule.collection_id, after.take(), PAGE).await?;
+            self.make_jobs(rule, destination, &page).await?;
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        self.seen.insert(rule.id.clone(), token);
+        Ok(())
+    }
+
+    async fn follow_changes(&mut self, rule: &Rule, destination: &Destination, mut token: ChangeToken) -> Answer<()> {
+        loop {
+            let changes = match self.core.library.changes(Some(&token), PAGE).await {
+                Ok(changes) => changes,
+                Err(LibraryError::TokenExpired) => return self.follow_all(rule, destination).await,
+                Err(error) => return Err(Refusal::from(error)),
+            };
+            let touched: Vec<AssetId> = changes.inserted.into_iter().chain(changes.updated).collect();
+            let inside = self.core.library.contains(&rule.collection_id, &touched).await?;
+            let members: Vec<AssetId> = touched.into_iter().zip(inside).filter_map(|(id, inside)| inside.then_some(id)).collect();
+            self.make_jobs(rule, destination, &members).await?;
+            token = changes.change_token;
+            self.seen.insert(rule.id.clone(), token.clone());
+            if !changes.more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn make_jobs(&self, rule: &Rule, destination: &Destination, assets: &[AssetId]) -> Answer<()> {
+        let allowed = self.core.queue.may_see(&destination.app_id, assets).await?;
+        let assets: Vec<AssetId> = assets.iter().zip(allowed).filter_map(|(id, may)| may.then(|| id.clone())).collect();
+        let drafts = uploads::asset_drafts(&self.core, &assets, &destination.app_id, destination, Priority::Backup).await?;
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let batch = NewBatch {
+            title: rule.collection_title.clone(),
+            app_id: destination.app_id.clone(),
+            destination_id: destination.id.clone(),
+            priority: Priority::Backup,
+            rule_id: Some(rule.id.clone()),
+        };
+        let made = self.core.queue.create_jobs(batch, drafts, clock::wall()).await?;
+        if !made.jobs.is_empty() {
+            self.core.command(Command::Jobs).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! What is under way this moment: phase and confirmed bytes of every running transfer. Too quick for the database, and not needed
+//! after a crash: the server's offset is the truth then.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use afterglow_model::{JobId, Phase};
+use afterglow_transfer::Progress;
+
+/// Where one transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) phase: Phase,
+    pub(crate) confirmed: u64,
+}
+
+/// Where every running transfer is.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    points: Mutex<HashMap<JobId, Point>>,
+}
+
+impl Live {
+    pub(crate) fn begin(&self, job: &JobId, confirmed: u64) {
+        self.with(|points| points.insert(job.clone(), Point { phase: Phase::Preparing, confirmed }));
+    }
+
+    pub(crate) fn end(&self, job: &JobId) {
+        self.with(|points| points.remove(job));
+    }
+
+    pub(crate) fn get(&self, job: &JobId) -> Option<Point> {
+        self.with(|points| points.get(job).copied())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<JobId, Point>) -> T) -> T {
+        // A panic elsewhere cannot leave a half-made point behind.
+        act(&mut self.points.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Progress for Live {
+    fn phase(&self, job: &JobId, phase: Phase) {
+        self.with(|points| points.entry(job.clone()).and_modify(|point| point.phase = phase));
+    }
+
+    fn confirmed(&self, job: &JobId, bytes: u64) {
+        self.with(|points| points.entry(job.clone()).and_modify(|point| point.confirmed = bytes));
+    }
+}
