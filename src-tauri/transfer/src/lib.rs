@@ -1,1 +1,25 @@
-//! Bytes to destinations: one driver, one small file per protocol
+//! Bytes to destinations: one driver, one small file per protocol.
+//!
+//! [`Transfer`] delivers one [`Order`] at a time per call, as many calls at once as the caller likes. What holds for each:
+//! memory is constant whatever the file's size · a file is sent as the one version that it was when it was opened, or not at all ·
+//! nothing is completed before its digest was compared and its session stored in the caller's [`Journal`] · after any doubt the
+//! server is asked first · credentials go to the account's own origin only · a silent line is left, a stop is obeyed at once.
+//!
+//! Read `driver` for the order of the steps, `resumable` for the protocol, `failure` for what each error means. No database and no
+//! policy is in here: when to try again is the scheduler's business.
+
+mod bandwidth;
+mod destination;
+mod driver;
+mod failure;
+mod fields;
+mod order;
+mod payload;
+mod resumable;
+mod source;
+mod transfer;
+mod trial;
+mod wire;
+
+pub use order::{Account, Delivered, Journal, JournalError, Order, Outcome, Pin, Progress, Session};
+pub use transfer::{SetupError, Transfer, TransferOptions};

@@ -1,0 +1,108 @@
+//! What every protocol has to offer to the driver, and the ways in which a step can go wrong.
+
+use afterglow_model::{Capabilities, Failure};
+use async_trait::async_trait;
+use bytes::Bytes;
+use url::Url;
+
+use crate::{fields::Limits, payload::Payload};
+
+/// What is delivered, as the server is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) filename: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) byte_count: u64,
+    pub(crate) digest: [u8; 32],
+    pub(crate) created_ms: Option<i64>,
+    /// The same for the same content at the same destination, so that a repeated request makes no second object.
+    pub(crate) key: String,
+}
+
+/// What the server says it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The server's name for it.
+    pub(crate) remote_id: String,
+    /// SHA-256 that the server computed.
+    pub(crate) digest: Option<[u8; 32]>,
+    /// Size that the server states.
+    pub(crate) byte_count: Option<u64>,
+}
+
+/// How creating an upload ended.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// A session to append to.
+    Session { upload_url: Url, offset: u64, limits: Limits },
+    /// An earlier request with this key had already delivered it.
+    Delivered(Proof),
+}
+
+/// The state of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) offset: u64,
+    pub(crate) complete: bool,
+    pub(crate) digest: Option<[u8; 32]>,
+    pub(crate) limits: Limits,
+}
+
+/// Why a step did not end well. The driver decides what follows.
+#[derive(Debug)]
+pub(crate) enum Setback {
+    /// Somebody asked us to stop.
+    Stopped,
+    /// What became of the request is not known, or it may work at once: ask the server and go on.
+    Doubt(Failure),
+    /// The server's offset is another than ours.
+    OffsetIs(u64),
+    /// The request was too large; one of at most this many bytes may do.
+    TooLarge { limit: Option<u64>, failure: Failure },
+    /// The session goes on at another URL of the same origin.
+    Moved(Url),
+    /// The session is not there any more.
+    SessionGone(Failure),
+    /// The session is spoilt: begin anew.
+    Spoilt(Failure),
+    /// The server has received everything and does not want it: the session is over.
+    Verdict(Failure),
+    /// The file is not the version that was begun with.
+    Source(Failure),
+    /// Nothing to be done within this delivery.
+    Failed(Failure),
+}
+
+/// A protocol. Steps are called in the order `probe`, `find`, `begin`, then `offset` and `send` until all bytes are held, then
+/// `finish`; `whole` stands for all of them where one request will do.
+#[async_trait]
+pub(crate) trait Destination: Send + Sync {
+    /// The server's name, for sentences.
+    fn host(&self) -> &str;
+
+    /// Asks what the server can do, without leaving anything there.
+    async fn probe(&self) -> Result<Capabilities, Setback>;
+
+    /// Looks for the content where a protocol can ask for it without a trace. Where it cannot, `begin` with the same key asks.
+    async fn find(&self, _content: &Content) -> Result<Option<Proof>, Setback> {
+        Ok(None)
+    }
+
+    /// Delivers in one request. Only for servers whose evidence is `hashed`: a repeat is harmless with them.
+    async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback>;
+
+    /// Creates a session, without content.
+    async fn begin(&self, content: &Content) -> Result<Begun, Setback>;
+
+    /// Asks how far the session has come.
+    async fn offset(&self, upload_url: &Url) -> Result<Held, Setback>;
+
+    /// Appends, never completing. The offset that the server states, if it states one.
+    async fn send(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<Option<u64>, Setback>;
+
+    /// Completes a session that holds everything.
+    async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback>;
+
+    /// Gives a session up. Best effort.
+    async fn abort(&self, upload_url: &Url);
+}

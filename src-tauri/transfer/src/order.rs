@@ -1,0 +1,108 @@
+//! What a delivery is asked for with, what it reports, and how it ends.
+
+use std::{fmt, path::PathBuf};
+
+use afterglow_model::{DestinationId, Evidence, Failure, JobId, Phase};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use crate::source::Pin;
+
+/// Where to, and as whom.
+#[derive(Clone)]
+pub struct Account {
+    /// Where uploads are created. Credentials are sent to this origin only.
+    pub url: Url,
+    /// Header fields of every request, such as `Authorization`. Secret; `Debug` does not show their values.
+    pub headers: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Account").field("url", &self.url.as_str()).field("headers", &names).finish()
+    }
+}
+
+/// One file to one destination.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The job, for journal and progress.
+    pub job_id: JobId,
+    /// The destination, part of the key that makes a repeat harmless.
+    pub destination_id: DestinationId,
+    /// The folder that the person gave us.
+    pub root: PathBuf,
+    /// The file beneath it: relative to `root`, or absolute and beginning with it.
+    pub path: PathBuf,
+    /// The name it is sent under.
+    pub filename: String,
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Its size in bytes.
+    pub byte_count: u64,
+    /// SHA-256 of its content, hexadecimal. Other bytes are never completed.
+    pub sha256: String,
+    /// When the picture was taken, milliseconds since 1970.
+    pub created_ms: Option<i64>,
+    /// A session of an earlier attempt.
+    pub session: Option<Session>,
+}
+
+/// An upload that the server has begun for us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The server's URL for it.
+    pub upload_url: String,
+    /// The version of the file that it was begun with.
+    pub pin: Pin,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The server has it.
+    Delivered(Delivered),
+    /// It was asked to stop. The session is kept for later.
+    Stopped,
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// What the server proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The server's name for it.
+    pub remote_id: String,
+    /// To what grade.
+    pub evidence: Evidence,
+    /// SHA-256 of the bytes sent, lower-case hexadecimal.
+    pub sha256: String,
+    /// Their number.
+    pub byte_count: u64,
+}
+
+/// What could not be written down.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct JournalError(pub String);
+
+/// Where a delivery writes down what it must know after a crash. A call returns once that is durable.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// The server has begun an upload. No payload is sent before this returns.
+    async fn session_opened(&self, job_id: &JobId, session: &Session) -> Result<(), JournalError>;
+    /// The server confirmed the first `bytes` bytes.
+    async fn offset(&self, job_id: &JobId, bytes: u64) -> Result<(), JournalError>;
+    /// The session is of no use any more.
+    async fn session_lost(&self, job_id: &JobId) -> Result<(), JournalError>;
+}
+
+/// Who is told how a delivery goes on. Must not block.
+pub trait Progress: Send + Sync {
+    /// Where inside the delivery it is.
+    fn phase(&self, job_id: &JobId, phase: Phase);
+    /// The server confirmed the first `bytes` bytes.
+    fn confirmed(&self, job_id: &JobId, bytes: u64);
+}

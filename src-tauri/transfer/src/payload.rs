@@ -1,0 +1,258 @@
+//! Bytes on their way from the disk to the socket: read and hashed off the async workers, a few blocks ahead, in buffers that are
+//! used again. Memory per transfer is constant, whatever the size of the file.
+
+use std::{
+    collections::VecDeque,
+    io,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bandwidth::Bandwidth,
+    source::{Prefix, Source, SourceError},
+};
+
+/// Blocks read ahead of the socket.
+const AHEAD: usize = 2;
+
+/// Buffers kept for use again: those ahead, and those that the HTTP stack holds.
+const BUFFERS: usize = 6;
+
+/// What is handed to the socket at a time on a slow line or under a cap, so that progress is seen in small steps: at this size a line
+/// of 1 kB/s still shows a step within the stall limit.
+const SLICE_BYTES: usize = 16 * 1024;
+
+/// Blocks of content that is in memory.
+const MEMORY_BLOCK_BYTES: usize = 256 * 1024;
+
+/// A block that takes longer than this makes the line a slow one.
+const SLOW_BLOCK: Duration = Duration::from_secs(1);
+
+/// The content of a request.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// In memory; can be sent again.
+    Whole(Bytes),
+    /// From the disk, once.
+    Blocks(Blocks),
+}
+
+/// Content that is read while it is sent.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    length: u64,
+}
+
+impl Payload {
+    pub(crate) fn empty() -> Self {
+        Self::Whole(Bytes::new())
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Blocks(blocks) => blocks.length,
+        }
+    }
+}
+
+/// A reading under way; its end tells how far the hash has come and whether the file held still.
+pub(crate) type Reading = JoinHandle<(Prefix, Result<(), SourceError>)>;
+
+/// Starts to read `range` of `source`, hashing on from `prefix`. Dropping the payload ends the reading.
+pub(crate) fn read(source: Arc<Source>, mut prefix: Prefix, range: Range<u64>, block_bytes: usize) -> (Payload, Reading) {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let length = range.end - range.start;
+    let reading = tokio::task::spawn_blocking(move || {
+        let result = read_blocks(&source, &mut prefix, &range, block_bytes, &sender);
+        if result.is_err() {
+            // Ends the request; why it ended is in the result.
+            let _ = sender.blocking_send(Err(io::ErrorKind::InvalidData.into()));
+        }
+        (prefix, result)
+    });
+    (Payload::Blocks(Blocks { receiver, length }), reading)
+}
+
+fn read_blocks(
+    source: &Source,
+    prefix: &mut Prefix,
+    range: &Range<u64>,
+    block_bytes: usize,
+    sender: &mpsc::Sender<io::Result<Bytes>>,
+) -> Result<(), SourceError> {
+    prefix.seek(source, range.start, block_bytes)?;
+    let mut used: VecDeque<Bytes> = VecDeque::with_capacity(BUFFERS);
+    while prefix.at() < range.end {
+        let length = block_bytes.min(usize::try_from(range.end - prefix.at()).unwrap_or(block_bytes));
+        let free = if used.len() == BUFFERS { used.pop_front().and_then(|buffer| buffer.try_into_mut().ok()) } else { None };
+        let mut buffer = free.unwrap_or_else(|| BytesMut::with_capacity(block_bytes));
+        buffer.resize(length, 0);
+        source.read_at(prefix.at(), &mut buffer)?;
+        prefix.update(&buffer);
+        let block = buffer.freeze();
+        used.push_back(block.clone());
+        if sender.blocking_send(Ok(block)).is_err() {
+            break;
+        }
+    }
+    source.ensure_unchanged()
+}
+
+/// What a request's content passes through: the cap, the counter, the stop and the watch.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    pub(crate) bandwidth: Arc<Bandwidth>,
+    /// Payload bytes of all transfers.
+    pub(crate) sent: Arc<AtomicU64>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) pulse: Pulse,
+}
+
+/// When the socket last took bytes, and how many it took in this request.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    began: Instant,
+    /// Milliseconds since `began`, or `HELD`.
+    last_ms: AtomicU64,
+    taken: AtomicU64,
+}
+
+/// We hold the bytes back ourselves; the line is not to blame.
+const HELD: u64 = u64::MAX;
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), last_ms: AtomicU64::new(0), taken: AtomicU64::new(0) }
+    }
+
+    /// Something moved.
+    pub(crate) fn beat(&self) {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(HELD - 1);
+        self.last_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn hold(&self) {
+        self.last_ms.store(HELD, Ordering::Relaxed);
+    }
+
+    /// Bytes of content that were handed to the socket.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Returns once nothing has moved for `limit`.
+    pub(crate) async fn stalled(&self, limit: Duration) {
+        loop {
+            let last_ms = self.last_ms.load(Ordering::Relaxed);
+            let now = Instant::now();
+            let due = if last_ms == HELD { now + limit } else { self.began + Duration::from_millis(last_ms) + limit };
+            if due <= now {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}
+
+impl Tap {
+    /// The content as the body of a request. Content that fits into one slice goes as it is.
+    pub(crate) fn body(self: &Arc<Self>, payload: Payload) -> reqwest::Body {
+        let feed = match payload {
+            Payload::Whole(bytes) if bytes.len() <= SLICE_BYTES * 4 && !self.bandwidth.is_capped() => {
+                self.take(bytes.len());
+                return bytes.into();
+            }
+            Payload::Whole(bytes) => Feed::Memory(bytes),
+            Payload::Blocks(blocks) => Feed::Disk(blocks.receiver),
+        };
+        let flow = Flow { feed, block: Bytes::new(), slow: true, block_began: None, tap: self.clone() };
+        reqwest::Body::wrap_stream(futures_util::stream::unfold(flow, Flow::next))
+    }
+
+    fn take(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.pulse.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+enum Feed {
+    Memory(Bytes),
+    Disk(mpsc::Receiver<io::Result<Bytes>>),
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        match self {
+            Self::Memory(bytes) if bytes.is_empty() => None,
+            Self::Memory(bytes) => Some(Ok(bytes.split_to(bytes.len().min(MEMORY_BLOCK_BYTES)))),
+            Self::Disk(receiver) => receiver.recv().await,
+        }
+    }
+}
+
+/// The state of a body between two slices. That it is asked for the next slice means that the socket took the last one.
+struct Flow {
+    feed: Feed,
+    block: Bytes,
+    slow: bool,
+    block_began: Option<Instant>,
+    tap: Arc<Tap>,
+}
+
+impl Flow {
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        self.tap.pulse.beat();
+        if self.tap.cancel.is_cancelled() {
+            return Some((Err(io::ErrorKind::Interrupted.into()), self));
+        }
+        if self.block.is_empty() {
+            let now = Instant::now();
+            self.slow = self.block_began.is_none_or(|began| now - began > SLOW_BLOCK);
+            self.block_began = Some(now);
+            match self.feed.next().await? {
+                Ok(block) => self.block = block,
+                Err(error) => return Some((Err(error), self)),
+            }
+        }
+        let capped = self.tap.bandwidth.is_capped();
+        let length = if self.slow || capped { self.block.len().min(SLICE_BYTES) } else { self.block.len() };
+        if capped {
+            self.tap.pulse.hold();
+            self.tap.bandwidth.grant(length).await;
+            self.tap.pulse.beat();
+        }
+        self.tap.take(length);
+        let slice = self.block.split_to(length);
+        Some((Ok(slice), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_counts_from_the_last_byte_and_not_while_we_hold_back() {
+        let limit = Duration::from_secs(25);
+        let pulse = Pulse::new();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        pulse.beat();
+        let start = Instant::now();
+        pulse.stalled(limit).await;
+        assert_eq!(start.elapsed(), limit);
+
+        pulse.hold();
+        assert!(tokio::time::timeout(limit * 10, pulse.stalled(limit)).await.is_err());
+    }
+}

@@ -1,0 +1,354 @@
+//! The person's file: opened safely, pinned, and read as the one version that it was when it was opened.
+//!
+//! A file is opened beneath its root without following any link, without blocking (a FIFO cannot hang us), and only if it is a
+//! regular file. It is pinned by device, inode, size and both times; `ctime` changes even if somebody sets `mtime` back.
+//! Everything here blocks and is called off the async workers.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What tells one version of a file from every other. Equal pins: the same bytes, as far as the file system knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last change of the content, nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Last change of content or attributes, nanoseconds since 1970.
+    pub ctime_ns: i64,
+}
+
+/// Why a file cannot be read as that one version.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("the folder {0} is not there")]
+    RootMissing(PathBuf),
+    #[error("the file is gone")]
+    Vanished,
+    #[error("the path leaves its folder or passes through a link")]
+    OutsideRoot,
+    #[error("it is not a regular file")]
+    NotRegular,
+    #[error("the file changed")]
+    Changed,
+    #[error("the file cannot be read: {0}")]
+    Unreadable(io::Error),
+}
+
+/// An open file and its pin.
+#[derive(Debug)]
+pub(crate) struct Source {
+    file: File,
+    pin: Pin,
+}
+
+impl Source {
+    /// Opens `path` beneath `root`; an absolute `path` must begin with `root`.
+    pub(crate) fn open(root: &Path, path: &Path) -> Result<Self, SourceError> {
+        let relative = if path.is_absolute() { path.strip_prefix(root).map_err(|_| SourceError::OutsideRoot)? } else { path };
+        let file = beneath::open(root, relative)?;
+        let metadata = file.metadata().map_err(SourceError::Unreadable)?;
+        if !metadata.is_file() {
+            return Err(SourceError::NotRegular);
+        }
+        Ok(Self { pin: beneath::pin(&metadata), file })
+    }
+
+    pub(crate) fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    /// Fails if the file is no longer what it was when it was opened.
+    pub(crate) fn ensure_unchanged(&self) -> Result<(), SourceError> {
+        let metadata = self.file.metadata().map_err(SourceError::Unreadable)?;
+        if beneath::pin(&metadata) == self.pin { Ok(()) } else { Err(SourceError::Changed) }
+    }
+
+    /// Fills `buffer` from `offset`. A file that ends sooner has changed.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), SourceError> {
+        beneath::read_exact_at(&self.file, buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => SourceError::Changed,
+            _ => SourceError::Unreadable(error),
+        })
+    }
+
+    /// The whole file and its SHA-256, for files that fit in memory.
+    pub(crate) fn read_whole(&self) -> Result<(Bytes, [u8; 32]), SourceError> {
+        let size = usize::try_from(self.pin.size).map_err(|_| SourceError::NotRegular)?;
+        let mut content = vec![0; size];
+        self.read_at(0, &mut content)?;
+        self.ensure_unchanged()?;
+        let digest = Sha256::digest(&content).into();
+        Ok((content.into(), digest))
+    }
+
+    /// SHA-256 of the whole file, read in blocks.
+    pub(crate) fn digest(&self, block_bytes: usize) -> Result<[u8; 32], SourceError> {
+        let mut prefix = Prefix::default();
+        prefix.seek(self, self.pin.size, block_bytes)?;
+        self.ensure_unchanged()?;
+        Ok(prefix.digest())
+    }
+}
+
+/// SHA-256 over everything from the file's first byte to where sending stands, with marks to step back to after a cut.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prefix {
+    hasher: Sha256,
+    at: u64,
+    marks: Vec<(u64, Sha256)>,
+}
+
+/// Distance of the marks: what is read again at most after a cut, from the disk, not over the network.
+const MARK_BYTES: u64 = 1 << 20;
+
+impl Prefix {
+    /// Moves to `offset`: back to the nearest mark, then forward through the file.
+    pub(crate) fn seek(&mut self, source: &Source, offset: u64, block_bytes: usize) -> Result<(), SourceError> {
+        if offset < self.at {
+            let (at, hasher) = self.marks.iter().rev().find(|(at, _)| *at <= offset).cloned().unwrap_or_default();
+            (self.at, self.hasher) = (at, hasher);
+        }
+        self.marks.clear();
+        let mut block = vec![0; block_bytes];
+        while self.at < offset {
+            let length = block.len().min(usize::try_from(offset - self.at).unwrap_or(usize::MAX));
+            source.read_at(self.at, &mut block[..length])?;
+            self.hasher.update(&block[..length]);
+            self.at += length as u64;
+        }
+        self.marks.push((self.at, self.hasher.clone()));
+        Ok(())
+    }
+
+    /// Takes in the next bytes.
+    pub(crate) fn update(&mut self, block: &[u8]) {
+        self.hasher.update(block);
+        self.at += block.len() as u64;
+        if self.marks.last().is_none_or(|(at, _)| self.at - at >= MARK_BYTES) {
+            self.marks.push((self.at, self.hasher.clone()));
+        }
+    }
+
+    /// How far it has come, in bytes.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// SHA-256 of the bytes up to here.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.hasher.clone().finalize().into()
+    }
+}
+
+#[cfg(unix)]
+mod beneath {
+    use std::{
+        fs::{File, Metadata},
+        io,
+        os::{
+            fd::OwnedFd,
+            unix::fs::{FileExt, MetadataExt},
+        },
+        path::{Component, Path},
+    };
+
+    use rustix::{
+        fs::{Mode, OFlags},
+        io::Errno,
+    };
+
+    use super::{Pin, SourceError};
+
+    /// `O_NONBLOCK`: opening a FIFO returns at once and is then refused. It means nothing for regular files.
+    const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
+
+    pub(super) fn open(root: &Path, relative: &Path) -> Result<File, SourceError> {
+        let folder = rustix::fs::open(root, FOLDER, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => SourceError::RootMissing(root.to_owned()),
+            errno => SourceError::Unreadable(errno.into()),
+        })?;
+        open_in(&folder, relative).map(File::from).map_err(refusal)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn open_in(folder: &OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
+        use rustix::fs::ResolveFlags;
+        /// The kernel gives up with EAGAIN when a rename elsewhere makes the walk uncertain.
+        const ATTEMPTS: usize = 16;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..ATTEMPTS {
+            match rustix::fs::openat2(folder, relative, READ, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // Kernels before 5.6, and sandboxes that do not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => return step_by_step(folder, relative),
+                answer => return answer,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn open_in(folder: &OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
+        step_by_step(folder, relative)
+    }
+
+    /// The same promise by opening one component after the other, none of which may be a link.
+    fn step_by_step(folder: &OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
+        let mut open = folder.try_clone().map_err(|_| Errno::MFILE)?;
+        let mut components = relative.components().peekable();
+        while let Some(component) = components.next() {
+            let Component::Normal(name) = component else { return Err(Errno::XDEV) };
+            let flags = if components.peek().is_some() { FOLDER } else { READ };
+            open = rustix::fs::openat(&open, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        }
+        Ok(open)
+    }
+
+    fn refusal(errno: Errno) -> SourceError {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR => SourceError::Vanished,
+            Errno::LOOP | Errno::XDEV => SourceError::OutsideRoot,
+            // What opening a socket or a device without a driver says.
+            Errno::NXIO | Errno::NODEV => SourceError::NotRegular,
+            errno => SourceError::Unreadable(errno.into()),
+        }
+    }
+
+    pub(super) fn pin(metadata: &Metadata) -> Pin {
+        const NS: i64 = 1_000_000_000;
+        Pin {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mtime_ns: metadata.mtime().saturating_mul(NS).saturating_add(metadata.mtime_nsec()),
+            ctime_ns: metadata.ctime().saturating_mul(NS).saturating_add(metadata.ctime_nsec()),
+        }
+    }
+
+    pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        file.read_exact_at(buffer, offset)
+    }
+}
+
+#[cfg(not(unix))]
+mod beneath {
+    use std::{
+        fs::{File, Metadata},
+        io::{self, Read, Seek, SeekFrom},
+        path::{Component, Path},
+        time::{SystemTime, UNIX_EPOCH},
+    };
+
+    use super::{Pin, SourceError};
+
+    /// Without a system call that resolves beneath a folder: no component may be a link when it is looked at.
+    pub(super) fn open(root: &Path, relative: &Path) -> Result<File, SourceError> {
+        if !root.is_dir() {
+            return Err(SourceError::RootMissing(root.to_owned()));
+        }
+        let mut path = root.to_owned();
+        for component in relative.components() {
+            let Component::Normal(name) = component else { return Err(SourceError::OutsideRoot) };
+            path.push(name);
+            let metadata = path.symlink_metadata().map_err(refusal)?;
+            if metadata.is_symlink() {
+                return Err(SourceError::OutsideRoot);
+            }
+        }
+        File::open(path).map_err(refusal)
+    }
+
+    fn refusal(error: io::Error) -> SourceError {
+        match error.kind() {
+            io::ErrorKind::NotFound => SourceError::Vanished,
+            _ => SourceError::Unreadable(error),
+        }
+    }
+
+    /// Device, inode and `ctime` are not to be had from the standard library here; the time of creation stands for the latter.
+    pub(super) fn pin(metadata: &Metadata) -> Pin {
+        let ns = |time: io::Result<SystemTime>| {
+            let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        };
+        Pin { device: 0, inode: 0, size: metadata.len(), mtime_ns: ns(metadata.modified()), ctime_ns: ns(metadata.created()) }
+    }
+
+    pub(super) fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stepping_back_gives_the_digest_of_the_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(folder.path().join("a"), &content).unwrap();
+        let source = Source::open(folder.path(), Path::new("a")).unwrap();
+        let mut prefix = Prefix::default();
+        prefix.seek(&source, 0, 64 * 1024).unwrap();
+        for block in content.chunks(64 * 1024) {
+            prefix.update(block);
+        }
+        for offset in [2_900_001, 1_500_000, 0, content.len()] {
+            prefix.seek(&source, offset as u64, 64 * 1024).unwrap();
+            assert_eq!(prefix.digest(), <[u8; 32]>::from(Sha256::digest(&content[..offset])), "at {offset}");
+        }
+    }
+
+    #[test]
+    fn a_version_with_the_time_set_back_is_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"before").unwrap();
+        let source = Source::open(folder.path(), &path).unwrap();
+        let modified = path.metadata().unwrap().modified().unwrap();
+        source.ensure_unchanged().unwrap();
+        // The clock of a file system may tick as seldom as every 10 ms; write until it has.
+        let changed = (0..1_000_000).any(|_| {
+            std::fs::write(&path, b"after!").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            source.ensure_unchanged().is_err()
+        });
+        assert!(changed);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_everything_that_is_not_a_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(root.join("inner")).unwrap();
+        std::fs::write(folder.path().join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
+        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, root.join("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let open = |path: &str| Source::open(&root, Path::new(path)).unwrap_err();
+        assert!(matches!(open("link"), SourceError::OutsideRoot));
+        assert!(matches!(open("up/secret"), SourceError::OutsideRoot));
+        assert!(matches!(open("../secret"), SourceError::OutsideRoot));
+        assert!(matches!(open("/etc/passwd"), SourceError::OutsideRoot));
+        assert!(matches!(open("fifo"), SourceError::NotRegular));
+        assert!(matches!(open("inner"), SourceError::NotRegular));
+        assert!(matches!(open("missing"), SourceError::Vanished));
+        assert!(matches!(Source::open(&root.join("gone"), Path::new("a")).unwrap_err(), SourceError::RootMissing(_)));
+    }
+}

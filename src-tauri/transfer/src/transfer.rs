@@ -1,0 +1,215 @@
+//! The entry: what all transfers share, and the four things that can be asked for.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure};
+use reqwest::{Client, redirect};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    bandwidth::Bandwidth,
+    destination::{Destination, Setback},
+    driver::{Delivery, End},
+    failure,
+    order::{Account, Journal, Order, Outcome, Progress, Session},
+    resumable::Resumable,
+    trial,
+    wire::Wire,
+};
+
+/// How transfers are made. The defaults are meant for use; tests shorten them.
+#[derive(Debug, Clone)]
+pub struct TransferOptions {
+    /// Files up to this size are read whole and sent in one request where the server makes that safe. Bytes.
+    pub small_bytes: u64,
+    /// Larger files are read in blocks of this size. Bytes.
+    pub block_bytes: usize,
+    /// A line on which nothing moves for this long is left.
+    pub stall: Duration,
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+    /// The server's offset is confirmed and written down at least every so many bytes.
+    pub checkpoint_bytes: u64,
+    /// How we name ourselves.
+    pub user_agent: String,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self {
+            small_bytes: 1 << 20,
+            block_bytes: 256 * 1024,
+            stall: Duration::from_secs(25),
+            connect: Duration::from_secs(15),
+            checkpoint_bytes: 32 << 20,
+            user_agent: concat!("Afterglow/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client could not be set up: {0}")]
+pub struct SetupError(#[from] reqwest::Error);
+
+/// All transfers of the service: their connections, their common cap and their counter. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) options: TransferOptions,
+    pub(crate) bandwidth: Arc<Bandwidth>,
+    pub(crate) sent: Arc<AtomicU64>,
+    /// What servers were found to prove, by the URL where uploads are created. Asked anew after a restart.
+    learnt: Mutex<HashMap<Url, Evidence>>,
+}
+
+impl Transfer {
+    /// Sets up connections; nothing is sent.
+    ///
+    /// # Errors
+    /// If the system's TLS certificates or proxy settings cannot be read.
+    pub fn new(options: TransferOptions) -> Result<Self, SetupError> {
+        let keepalive = options.stall / 2;
+        let builder = Client::builder()
+            .user_agent(&options.user_agent)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(options.connect)
+            .tcp_keepalive(keepalive)
+            .http2_keep_alive_interval(keepalive)
+            .http2_keep_alive_timeout(keepalive)
+            // An idle connection costs the server and us; a batch is closer together than this.
+            .pool_idle_timeout(Duration::from_secs(30));
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+        let builder = builder.tcp_user_timeout(options.stall);
+        let shared = Shared {
+            client: builder.build()?,
+            options,
+            bandwidth: Arc::new(Bandwidth::unlimited()),
+            sent: Arc::new(AtomicU64::new(0)),
+            learnt: Mutex::new(HashMap::new()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Caps all transfers together, in bytes per second, from now on; none lifts the cap.
+    pub fn set_bandwidth(&self, bytes_per_s: Option<u64>) {
+        self.shared.bandwidth.set(bytes_per_s);
+    }
+
+    /// Payload bytes handed to the network since the start, repeats included. Never decreases.
+    pub fn bytes_sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Delivers one file. Returns once it is delivered, cannot be for now, or `cancel` asks to stop.
+    ///
+    /// Safe to repeat with what the journal last held, after any end and after a crash.
+    pub async fn deliver(
+        &self,
+        connector: Connector,
+        account: &Account,
+        order: &Order,
+        journal: &dyn Journal,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Outcome {
+        let destination = match self.connect(connector, account, cancel) {
+            Ok(destination) => destination,
+            Err(failure) => return Outcome::Failed(failure),
+        };
+        let options = &self.shared.options;
+        let delivery = Delivery { destination: &destination, options, order, journal, progress, cancel };
+        let takes_whole = async || match self.shared.learnt(&account.url) {
+            Some(evidence) => Ok(evidence >= Evidence::Hashed),
+            None => match destination.probe().await {
+                Ok(capabilities) => {
+                    self.shared.learn(&account.url, capabilities.evidence);
+                    Ok(capabilities.evidence >= Evidence::Hashed)
+                }
+                // What stands against it, creating an upload will tell better.
+                Err(setback @ (Setback::Stopped | Setback::Doubt(_))) => Err(setback),
+                Err(_) => Ok(false),
+            },
+        };
+        match delivery.run(takes_whole).await {
+            Ok(delivered) => {
+                // A server that computed a digest once does so for small files as well.
+                self.shared.learn(&account.url, delivered.evidence);
+                Outcome::Delivered(delivered)
+            }
+            Err(End::Stopped) => Outcome::Stopped,
+            Err(End::Failed(failure)) => Outcome::Failed(failure),
+        }
+    }
+
+    /// Asks what a server can do. Nothing is left there.
+    ///
+    /// # Errors
+    /// What stands against sending to it.
+    pub async fn probe(&self, connector: Connector, account: &Account) -> Result<Capabilities, Failure> {
+        let cancel = CancellationToken::new();
+        let destination = self.connect(connector, account, &cancel)?;
+        let capabilities = destination.probe().await.map_err(trial::failure_of)?;
+        self.shared.learn(&account.url, capabilities.evidence);
+        Ok(capabilities)
+    }
+
+    /// Uploads a small text file, compares what the server proves, and removes it again if the server lets us.
+    ///
+    /// # Errors
+    /// What stands against sending to it.
+    pub async fn test(&self, connector: Connector, account: &Account) -> Result<DestinationTest, Failure> {
+        let cancel = CancellationToken::new();
+        let destination = self.connect(connector, account, &cancel)?;
+        let tested = trial::run(&destination).await?;
+        self.shared.learn(&account.url, tested.capabilities.evidence);
+        Ok(tested)
+    }
+
+    /// Gives up a session that is of no use any more, so that the server need not keep it. Best effort.
+    pub async fn abort(&self, connector: Connector, account: &Account, session: &Session) {
+        let cancel = CancellationToken::new();
+        if let (Ok(destination), Ok(upload_url)) = (self.connect(connector, account, &cancel), Url::parse(&session.upload_url)) {
+            destination.abort(&upload_url).await;
+        }
+    }
+
+    fn connect<'a>(
+        &'a self,
+        connector: Connector,
+        account: &'a Account,
+        cancel: &'a CancellationToken,
+    ) -> Result<Resumable<'a>, Failure> {
+        if !matches!(account.url.scheme(), "http" | "https") || account.url.host_str().is_none() {
+            return Err(failure::no_address(account.url.as_str()));
+        }
+        match connector {
+            Connector::Resumable => Ok(Resumable::new(Wire::new(&self.shared, account, cancel)?)),
+        }
+    }
+}
+
+impl Shared {
+    fn learnt(&self, url: &Url) -> Option<Evidence> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied()
+    }
+
+    fn learn(&self, url: &Url, evidence: Evidence) {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), evidence);
+    }
+}

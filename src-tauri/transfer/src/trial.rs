@@ -1,0 +1,81 @@
+//! The test of a destination: a real upload of a small text, to the best proof that the server gives.
+
+use std::time::Instant;
+
+use afterglow_model::{DestinationTest, Evidence, Failure};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    destination::{Begun, Content, Destination, Proof, Setback},
+    driver::base16,
+    failure,
+    payload::Payload,
+};
+
+/// Uploads `Afterglow test.txt` and says what was proved.
+pub(crate) async fn run<D: Destination>(destination: &D) -> Result<DestinationTest, Failure> {
+    let began = Instant::now();
+    let mut capabilities = destination.probe().await.map_err(failure_of)?;
+    // Never the same twice, so that the server cannot answer with an earlier one.
+    let body = Bytes::from(format!("A test by Afterglow. It may be deleted.\n{}\n", uuid::Uuid::new_v4()));
+    let digest: [u8; 32] = Sha256::digest(&body).into();
+    let content = Content {
+        filename: "Afterglow test.txt".to_owned(),
+        content_type: Some("text/plain; charset=utf-8".to_owned()),
+        byte_count: body.len() as u64,
+        digest,
+        created_ms: None,
+        key: base16(&digest),
+    };
+    let proof = deliver(destination, &content, body).await.map_err(failure_of)?;
+    capabilities.evidence = match (proof.digest, proof.byte_count) {
+        (Some(held), _) if held == digest => Evidence::Hashed,
+        (Some(_), _) => return Err(failure::digest_mismatch(destination.host())),
+        (None, Some(held)) if held == content.byte_count => Evidence::Sized,
+        (None, Some(_) | None) => Evidence::Accepted,
+    };
+    if let Ok(stored) = url::Url::parse(&proof.remote_id) {
+        destination.abort(&stored).await;
+    }
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let sentence = sentence(destination.host(), capabilities.evidence);
+    Ok(DestinationTest { capabilities, took_ms, sentence })
+}
+
+/// Always by the steps that larger files take, since these are what has to work.
+async fn deliver<D: Destination>(destination: &D, content: &Content, body: Bytes) -> Result<Proof, Setback> {
+    let upload_url = match destination.begin(content).await? {
+        Begun::Delivered(proof) => return Ok(proof),
+        Begun::Session { upload_url, .. } => upload_url,
+    };
+    destination.send(&upload_url, 0, Payload::Whole(body)).await?;
+    let held = destination.offset(&upload_url).await?;
+    if held.offset != content.byte_count {
+        return Err(Setback::OffsetIs(held.offset));
+    }
+    destination.finish(&upload_url, content).await
+}
+
+/// What stands against a destination, from a step that did not end well.
+pub(crate) fn failure_of(setback: Setback) -> Failure {
+    match setback {
+        Setback::Doubt(failure)
+        | Setback::TooLarge { failure, .. }
+        | Setback::SessionGone(failure)
+        | Setback::Spoilt(failure)
+        | Setback::Verdict(failure)
+        | Setback::Source(failure)
+        | Setback::Failed(failure) => failure,
+        Setback::Stopped => failure::internal("the test was stopped"),
+        Setback::OffsetIs(_) | Setback::Moved(_) => failure::unexpected("The server", "it lost its place in the file"),
+    }
+}
+
+fn sentence(host: &str, evidence: Evidence) -> String {
+    match evidence {
+        Evidence::Accepted => format!("{host} accepts uploads. It does not prove what it holds."),
+        Evidence::Sized => format!("{host} accepts uploads and confirms their size, not their content."),
+        Evidence::Hashed | Evidence::ReadBack => format!("{host} accepts uploads and verifies each by SHA-256."),
+    }
+}

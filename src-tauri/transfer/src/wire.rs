@@ -1,0 +1,245 @@
+//! One request and its answer, with what holds for every protocol: credentials go to the account's origin only, a silent line is
+//! left, a stop is obeyed at once, an answer is bounded, and a web page is no answer.
+
+use std::{sync::Arc, time::SystemTime};
+
+use afterglow_model::Failure;
+use reqwest::{
+    Client, Method, Request, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    destination::Setback,
+    failure,
+    fields::{self, Fields},
+    order::Account,
+    payload::{Payload, Pulse, Tap},
+    transfer::Shared,
+};
+
+/// What is read of an answer at most. Whoever sends more does not speak the protocol.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Redirects followed for one request; more is a loop.
+const REDIRECTS_MAX: usize = 3;
+
+/// A line to one account's server.
+pub(crate) struct Wire<'a> {
+    shared: &'a Shared,
+    account: &'a Account,
+    headers: HeaderMap,
+    host: String,
+    cancel: &'a CancellationToken,
+}
+
+/// An answer whose sense the protocol has to judge: any status but a redirect.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) fields: Fields,
+    pub(crate) body: Vec<u8>,
+    /// The URL that answered.
+    pub(crate) url: Url,
+}
+
+enum Reply {
+    Answer(Answer),
+    /// 307 or 308 to the same origin.
+    Moved(Url),
+}
+
+impl<'a> Wire<'a> {
+    /// `Err` if a header field of the account cannot be sent.
+    pub(crate) fn new(shared: &'a Shared, account: &'a Account, cancel: &'a CancellationToken) -> Result<Self, Failure> {
+        let host = account.url.host_str().unwrap_or("The server").to_owned();
+        let mut headers = HeaderMap::with_capacity(account.headers.len());
+        for (name, value) in &account.headers {
+            let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+                return Err(failure::failure(
+                    afterglow_model::FailureClass::NeedsUser,
+                    afterglow_model::FailureCode::AuthenticationRequired,
+                    format!("The credential of {host} holds characters that cannot be sent. Sign in again."),
+                ));
+            };
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        Ok(Self { shared, account, headers, host, cancel })
+    }
+
+    /// The server's name, for sentences.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Where uploads are created.
+    pub(crate) fn url(&self) -> &Url {
+        &self.account.url
+    }
+
+    /// A URL that the server named, if it lies within the account's origin.
+    pub(crate) fn resolve(&self, base: &Url, reference: &str) -> Result<Url, Setback> {
+        let url = base.join(reference).map_err(|_| Setback::Failed(failure::unexpected(&self.host, "an unreadable Location")))?;
+        if url.origin() == self.account.url.origin() {
+            return Ok(url);
+        }
+        Err(Setback::Failed(failure::sent_elsewhere(&self.host, url.host_str().unwrap_or("another address"))))
+    }
+
+    /// Sends a request and reads the answer. Redirects to the same origin are followed where the content can be sent again; else
+    /// the new URL is a setback.
+    pub(crate) async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        payload: Payload,
+    ) -> Result<Answer, Setback> {
+        let mut url = self.resolve(url, url.as_str())?;
+        let again = match &payload {
+            Payload::Whole(bytes) => Some(bytes.clone()),
+            Payload::Blocks(_) => None,
+        };
+        let mut payload = payload;
+        for _ in 0..=REDIRECTS_MAX {
+            match self.exchange_once(method.clone(), &url, headers.clone(), payload).await? {
+                Reply::Answer(answer) => return Ok(answer),
+                Reply::Moved(to) => match &again {
+                    Some(bytes) => {
+                        payload = Payload::Whole(bytes.clone());
+                        url = to;
+                    }
+                    None => return Err(Setback::Moved(to)),
+                },
+            }
+        }
+        Err(Setback::Failed(failure::unexpected(&self.host, "redirects without end")))
+    }
+
+    async fn exchange_once(&self, method: Method, url: &Url, headers: HeaderMap, payload: Payload) -> Result<Reply, Setback> {
+        let length = payload.length();
+        let tap = Arc::new(Tap {
+            bandwidth: self.shared.bandwidth.clone(),
+            sent: self.shared.sent.clone(),
+            cancel: self.cancel.clone(),
+            pulse: Pulse::new(),
+        });
+        let mut request = Request::new(method, url.clone());
+        *request.headers_mut() = headers;
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
+        }
+        // A GET-like request has no content and no length; one that carries content says so even when it is empty.
+        if matches!(*request.method(), Method::POST | Method::PATCH) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            *request.body_mut() = Some(tap.body(payload));
+        }
+        let reply = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Setback::Stopped),
+            () = tap.pulse.stalled(self.shared.options.stall) => return Err(Setback::Doubt(failure::timed_out(&self.host))),
+            reply = self.converse(&self.shared.client, request, &tap.pulse) => reply?,
+        };
+        if let Reply::Answer(answer) = &reply
+            && answer.status.is_success()
+            && tap.pulse.taken() < length
+        {
+            // Praise before the work: RFC 9110 section 7.5 allows an early answer, but it cannot be about bytes never sent.
+            return Err(Setback::Doubt(failure::unexpected(&self.host, "an answer before the file was sent")));
+        }
+        Ok(reply)
+    }
+
+    async fn converse(&self, client: &Client, request: Request, pulse: &Pulse) -> Result<Reply, Setback> {
+        let url = request.url().clone();
+        let mut response = client.execute(request).await.map_err(|error| self.broken(&error))?;
+        pulse.beat();
+        let status = response.status();
+        if status.is_redirection() {
+            return self.redirected(&url, status, response.headers()).map(Reply::Moved);
+        }
+        if status.is_success() && is_web_page(response.headers()) {
+            return Err(Setback::Failed(failure::captive_portal(&self.host)));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Setback::Failed(failure::unexpected(&self.host, "an answer without end")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let headers = std::mem::take(response.headers_mut());
+        let fields = Fields::of(&headers);
+        Ok(Reply::Answer(Answer { status, headers, fields, body, url }))
+    }
+
+    fn redirected(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, Setback> {
+        let to = headers.get(LOCATION).and_then(|location| location.to_str().ok()).and_then(|location| url.join(location).ok());
+        let Some(to) = to.filter(|_| !is_web_page(headers)) else {
+            return Err(Setback::Failed(failure::captive_portal(&self.host)));
+        };
+        if to.host_str() != url.host_str() {
+            // 302 and 303 to another host is how sign-in pages catch a request.
+            return Err(Setback::Failed(match status {
+                StatusCode::FOUND | StatusCode::SEE_OTHER => failure::captive_portal(&self.host),
+                _ => failure::sent_elsewhere(&self.host, to.host_str().unwrap_or("another address")),
+            }));
+        }
+        let to = self.resolve(url, to.as_str())?;
+        match status {
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Ok(to),
+            _ => Err(Setback::Failed(failure::unexpected(&self.host, &format!("status {}", status.as_u16())))),
+        }
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Setback {
+        let failure = failure::of_transport(&self.host, error);
+        tracing::debug!(host = self.host, error = %Causes(error), "request broke");
+        if failure.code == afterglow_model::FailureCode::TlsFailed { Setback::Failed(failure) } else { Setback::Doubt(failure) }
+    }
+}
+
+impl Answer {
+    /// The failure that a status other than success stands for.
+    pub(crate) fn failure(&self, host: &str) -> Failure {
+        failure::of_status(host, self.status, fields::retry_after_ms(&self.headers, SystemTime::now()))
+    }
+
+    /// The last part of the problem's type (RFC 9457), such as `inconsistent-upload-length`.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        let kind = problem.get("type")?.as_str()?;
+        kind.rsplit(['#', '/', ':']).next().map(str::to_owned)
+    }
+
+    /// The `Location` of the answer.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
+    }
+}
+
+fn is_web_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
+/// An error and what caused it, in one line. Its URL is left out: it may hold a secret.
+struct Causes<'a>(&'a reqwest::Error);
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut cause = std::error::Error::source(self.0);
+        f.write_str("request failed")?;
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
