@@ -1,1 +1,34 @@
-//! What the machine says and shows: power, network, session, tray, notifications, secrets
+//! What the machine says and shows: power, network, session, tray, notifications, secrets.
+//!
+//! Facts and drawings, no decisions. What holds for all of it:
+//! - Every source may be absent, hang, restart or flap. One that does not answer within [`ANSWER_TIME`] counts as unknown or not
+//!   shown; nothing here stops a transfer, and nothing waits for a person except where it says so.
+//! - Idle means idle: everything waits for an event. The only timer that runs without one is the battery's, once a minute, and only
+//!   where there is a battery and it is needed.
+//! - No secret is ever logged or shown by `Debug`.
+//!
+//! Linux has all of it. On macOS and Windows the battery, the default interface and notices work; the tray is a handle that draws
+//! nothing, secrets are kept in a file, and everything else is unknown.
+
+pub mod autostart;
+mod clock;
+mod notices;
+mod secrets;
+mod sensors;
+mod tray;
+mod window;
+
+use std::time::Duration;
+
+pub use clock::boot_ms;
+pub use notices::{Notice, NoticeAction, NoticeButton, Notifier};
+pub use secrets::{Secret, SecretError, Secrets, SecretsKind, SecretsOptions};
+pub use sensors::{SensorOptions, Sensors};
+pub use tray::{MenuEntry, Tray, TrayAction, TrayIcon, TrayView, menu};
+pub use window::open_desktop;
+
+/// How long a source may take to answer before it counts as absent.
+pub const ANSWER_TIME: Duration = Duration::from_secs(2);
+
+/// How long after a source hung, or a bus could not be reached, it is tried again.
+const RETRY_TIME: Duration = Duration::from_secs(60);

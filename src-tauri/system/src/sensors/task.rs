@@ -1,0 +1,286 @@
+//! The one task: events in, conditions out.
+
+use std::{collections::BTreeMap, future::pending, time::Duration};
+
+use afterglow_model::Conditions;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+
+#[cfg(target_os = "linux")]
+use super::dbus::{Buses, Inhibitor, Live};
+#[cfg(not(target_os = "linux"))]
+use super::no_dbus::{Buses, Inhibitor, Live};
+use super::{
+    Command, SensorOptions,
+    battery::BatteryThread,
+    facts::{Facts, Hint, Reading, Side, Source},
+    interface::{self, Changes},
+    steady::SteadyNetwork,
+};
+use crate::{ANSWER_TIME, RETRY_TIME};
+
+/// How often the batteries are looked at, where they have to be.
+const BATTERY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long the kernel's events are collected: a change of network fires many.
+const INTERFACE_SETTLING: Duration = Duration::from_secs(2);
+
+/// What was asked for and takes time.
+enum Done {
+    /// A source answered; none inside: it hung.
+    Read(Source, Option<Reading>),
+    Dialled(Side, Option<Live>),
+    Inhibited(Option<Inhibitor>),
+}
+
+/// What a timer is for. At most one of each runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The first round has taken long enough.
+    Settle,
+    /// A network may be told to be better.
+    Network,
+    Batteries,
+    Interface,
+    /// What hung or broke is tried again.
+    Retry,
+    /// The machine may sleep now.
+    Sleep,
+}
+
+/// Everything that the task owns.
+struct Task {
+    facts: Facts,
+    steady: SteadyNetwork,
+    buses: Buses,
+    batteries: Option<BatteryThread>,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Readings under way, and whether to read once more after them.
+    reading: BTreeMap<Source, bool>,
+    timers: BTreeMap<Timer, Instant>,
+    /// What hung, to be tried again.
+    hung: Vec<Source>,
+    /// Buses that are not there, to be tried again.
+    away: Vec<Side>,
+    inhibitor: Option<Inhibitor>,
+    settling: watch::Sender<bool>,
+    told: watch::Sender<Conditions>,
+}
+
+pub(super) async fn run(
+    options: SensorOptions,
+    told: watch::Sender<Conditions>,
+    settling: watch::Sender<bool>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let mut changes = Changes::watch();
+    let batteries = BatteryThread::start().inspect_err(|error| tracing::warn!(%error, "no thread for the batteries")).ok();
+    let mut task = Task {
+        facts: Facts::default(),
+        steady: SteadyNetwork::default(),
+        buses: Buses::new(options),
+        batteries,
+        work: FuturesUnordered::new(),
+        reading: BTreeMap::new(),
+        timers: BTreeMap::from([(Timer::Settle, Instant::now() + ANSWER_TIME)]),
+        hung: Vec::new(),
+        away: Vec::new(),
+        inhibitor: None,
+        settling,
+        told,
+    };
+    task.read(Source::Batteries);
+    task.read(Source::Interface);
+    Buses::SIDES.iter().for_each(|side| task.dial(*side));
+    loop {
+        let due = task.next_timer();
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(Command::ReadyToSleep) => task.let_sleep(),
+                Some(Command::Stop) | None => return,
+            },
+            Some(done) = task.work.next() => task.absorb(done),
+            hint = task.buses.next() => task.follow(hint),
+            () = changes.next() => task.set_earliest(Timer::Interface, INTERFACE_SETTLING),
+            () = until(due) => task.tick(Instant::now()),
+        }
+        task.tell(Instant::now());
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}
+
+impl Task {
+    fn dial(&mut self, side: Side) {
+        let dialled = timeout(ANSWER_TIME, self.buses.dial(side));
+        self.work.push(dialled.map(move |live| Done::Dialled(side, live.ok().flatten())).boxed());
+    }
+
+    /// Reads a source, or again once the reading under way is over.
+    fn read(&mut self, source: Source) {
+        if let Some(again) = self.reading.get_mut(&source) {
+            *again = true;
+            return;
+        }
+        self.reading.insert(source, false);
+        let reading: BoxFuture<'static, Option<Reading>> = match source {
+            Source::Batteries => {
+                let answer = self.batteries.as_ref().map(BatteryThread::ask);
+                async move { Some(Reading::Batteries(answer?.await.ok()?)) }.boxed()
+            }
+            Source::Interface => async {
+                let interface = tokio::task::spawn_blocking(interface::read).await;
+                Some(Reading::Interface(Some(interface.ok()?)))
+            }
+            .boxed(),
+            Source::UPower | Source::PowerProfiles | Source::NetworkManager | Source::Portal | Source::Logind => {
+                self.buses.read(source, self.facts.default_interface()).boxed()
+            }
+        };
+        let reading = timeout(ANSWER_TIME, reading);
+        self.work.push(reading.map(move |reading| Done::Read(source, reading.ok().flatten())).boxed());
+    }
+
+    fn absorb(&mut self, done: Done) {
+        match done {
+            Done::Read(source, reading) => self.take(source, reading),
+            Done::Dialled(side, Some(live)) => self.buses.attach(side, live).iter().for_each(|source| self.read(*source)),
+            Done::Dialled(side, None) => {
+                self.away.push(side);
+                self.set_earliest(Timer::Retry, RETRY_TIME);
+            }
+            Done::Inhibited(inhibitor) => {
+                // Taken too late if sleep was announced meanwhile; then it must not hold the machine.
+                self.inhibitor = inhibitor.filter(|_| !self.is_suspending());
+            }
+        }
+    }
+
+    fn take(&mut self, source: Source, reading: Option<Reading>) {
+        match reading {
+            Some(reading) => self.facts.take(reading),
+            None => {
+                tracing::debug!(?source, "does not answer; unknown from now on");
+                self.facts.forget(source);
+                self.hung.push(source);
+                self.set_earliest(Timer::Retry, RETRY_TIME);
+            }
+        }
+        if self.reading.remove(&source) == Some(true) {
+            self.read(source);
+        }
+        self.facts.followers(source).into_iter().for_each(|follower| self.read(follower));
+        match source {
+            Source::Logind => self.hold_awake(),
+            Source::Batteries | Source::UPower => self.watch_batteries(),
+            Source::Interface | Source::PowerProfiles | Source::NetworkManager | Source::Portal => {}
+        }
+    }
+
+    fn follow(&mut self, hint: Hint) {
+        match hint {
+            Hint::Changed(source) => self.read(source),
+            Hint::Suspending(true) => {
+                self.facts.suspending(true);
+                self.set_earliest(Timer::Sleep, ANSWER_TIME);
+            }
+            Hint::Suspending(false) => {
+                self.facts.suspending(false);
+                self.timers.remove(&Timer::Sleep);
+                self.hold_awake();
+                [Source::Batteries, Source::Interface].into_iter().for_each(|source| self.read(source));
+            }
+            Hint::Lost(side) => {
+                Buses::sources(side).iter().for_each(|source| self.facts.forget(*source));
+                self.inhibitor = None;
+                self.away.push(side);
+                self.set_earliest(Timer::Retry, RETRY_TIME);
+            }
+        }
+    }
+
+    /// Takes logind's lock, if it is there and not held.
+    fn hold_awake(&mut self) {
+        if !self.facts.has_logind() {
+            self.inhibitor = None;
+        } else if self.inhibitor.is_none() && !self.is_suspending() {
+            let inhibit = timeout(ANSWER_TIME, self.buses.inhibit());
+            self.work.push(inhibit.map(|inhibitor| Done::Inhibited(inhibitor.ok().flatten())).boxed());
+        }
+    }
+
+    fn let_sleep(&mut self) {
+        if self.is_suspending() {
+            self.timers.remove(&Timer::Sleep);
+            self.inhibitor = None;
+        }
+    }
+
+    fn watch_batteries(&mut self) {
+        if self.facts.must_watch_batteries() {
+            self.set_earliest(Timer::Batteries, BATTERY_INTERVAL);
+        } else {
+            self.timers.remove(&Timer::Batteries);
+        }
+    }
+
+    fn is_suspending(&self) -> bool {
+        self.facts.conditions().session.suspending
+    }
+
+    fn set_earliest(&mut self, timer: Timer, after: Duration) {
+        self.timers.entry(timer).or_insert_with(|| Instant::now() + after);
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.timers.values().min().copied()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let due: Vec<Timer> = self.timers.iter().filter(|(_, due)| **due <= now).map(|(timer, _)| *timer).collect();
+        for timer in due {
+            self.timers.remove(&timer);
+            match timer {
+                Timer::Settle => drop(self.settling.send_replace(true)),
+                // `tell` looks at the clock.
+                Timer::Network => {}
+                Timer::Batteries => self.read(Source::Batteries),
+                Timer::Interface => self.read(Source::Interface),
+                Timer::Retry => {
+                    std::mem::take(&mut self.hung).into_iter().for_each(|source| self.read(source));
+                    std::mem::take(&mut self.away).into_iter().for_each(|side| self.dial(side));
+                }
+                Timer::Sleep => self.let_sleep(),
+            }
+        }
+    }
+
+    /// Tells what has changed. Nothing is told before the first round is over: half of the facts could make a network look good.
+    fn tell(&mut self, now: Instant) {
+        if self.timers.contains_key(&Timer::Settle) && !self.work.is_empty() {
+            return;
+        }
+        let seen = self.facts.conditions();
+        let conditions = Conditions { network: self.steady.see(seen.network.clone(), now), ..seen };
+        match self.steady.due() {
+            Some(due) => self.timers.insert(Timer::Network, due),
+            None => self.timers.remove(&Timer::Network),
+        };
+        self.told.send_if_modified(|told| {
+            let changed = *told != conditions;
+            *told = conditions;
+            changed
+        });
+        if self.timers.remove(&Timer::Settle).is_some() {
+            self.settling.send_replace(true);
+        }
+    }
+}
