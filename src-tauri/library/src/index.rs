@@ -252,7 +252,8 @@ fn place_in_collections(db: &Connection, key: AssetKey, row: &AssetRow, marks: M
     for album in curation::albums_of(db, &row.sha256)? {
         wanted.extend(collection::num(db, &album.into())?);
     }
-    let at = Position { month: Taken { utc_ms: row.creation_date, local_ms: row.taken_local }.month(), taken_local: row.taken_local };
+    let at =
+        Position { month: Taken { utc_ms: row.creation_date, local_ms: row.taken_local }.month(), taken_local: row.taken_local };
     let mut changed = false;
     for (collection, position) in entry::of_asset(db, key)? {
         if position == at && wanted.remove(&collection) {

@@ -140,7 +140,8 @@ impl Library {
 
     /// The folders that the person gave us, by path.
     pub async fn sources(&self) -> Result<Vec<Source>> {
-        let rows = self.shared.store.read(|db| source::all(db)?.into_iter().map(|row| with_counts(db, row)).collect::<Result<Vec<_>>>());
+        let rows =
+            self.shared.store.read(|db| source::all(db)?.into_iter().map(|row| with_counts(db, row)).collect::<Result<Vec<_>>>());
         Ok(rows.await?.into_iter().map(|(row, assets, unreadable)| self.described(row, assets, unreadable)).collect())
     }
 

@@ -111,8 +111,10 @@ impl Metadata {
             ExifDateTime::Naive(time) => Taken::naive(time.and_utc().timestamp_millis()),
         });
         let number = |tag| exif.get(tag).and_then(nom_exif::EntryValue::try_as_integer);
-        self.orientation =
-            number(ExifTag::Orientation).and_then(|value| u8::try_from(value).ok()).filter(|value| (1..=8).contains(value)).unwrap_or(1);
+        self.orientation = number(ExifTag::Orientation)
+            .and_then(|value| u8::try_from(value).ok())
+            .filter(|value| (1..=8).contains(value))
+            .unwrap_or(1);
         let pixels = |tag| number(tag).and_then(|value| u32::try_from(value).ok());
         self.width = pixels(ExifTag::ExifImageWidth).or_else(|| pixels(ExifTag::ImageWidth)).unwrap_or(0);
         self.height = pixels(ExifTag::ExifImageHeight).or_else(|| pixels(ExifTag::ImageHeight)).unwrap_or(0);
@@ -166,7 +168,8 @@ fn camera(make: Option<&str>, model: Option<&str>) -> Option<String> {
         text.trim().to_owned()
     };
     let (make, model) = (clean(make), clean(model));
-    let joined = if make.is_empty() || model.to_lowercase().starts_with(&make.to_lowercase()) { model } else { format!("{make} {model}") };
+    let joined =
+        if make.is_empty() || model.to_lowercase().starts_with(&make.to_lowercase()) { model } else { format!("{make} {model}") };
     Some(joined.trim().to_owned()).filter(|name| !name.is_empty())
 }
 

@@ -76,7 +76,9 @@ pub(crate) fn pair(candidates: &[Candidate]) -> Vec<Part> {
     }
 
     let live = photo.and_then(|_| {
-        of_kind(Kind::Video, false).filter(|index| is_short(&candidates[*index])).min_by_key(|index| candidates[*index].extension != "mov")
+        of_kind(Kind::Video, false)
+            .filter(|index| is_short(&candidates[*index]))
+            .min_by_key(|index| candidates[*index].extension != "mov")
     });
     for index in of_kind(Kind::Video, false) {
         parts[index] = match (photo, live == Some(index)) {

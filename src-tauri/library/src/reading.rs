@@ -126,7 +126,10 @@ impl Library {
     /// The files of an asset, the primary one first; empty if there is no such asset.
     pub async fn resources(&self, id: &AssetId) -> Result<Vec<AssetResource>> {
         let Some(key) = AssetKey::parse(id) else { return Ok(Vec::new()) };
-        self.shared.store.read(move |db| Ok(by_resource(file::places(db, key)?).iter().map(|places| resource(key, places)).collect())).await
+        self.shared
+            .store
+            .read(move |db| Ok(by_resource(file::places(db, key)?).iter().map(|places| resource(key, places)).collect()))
+            .await
     }
 
     /// Every resource of these assets with the best place to read it from: one that is there before one that is not.

@@ -109,6 +109,8 @@ impl Store {
 
     /// Ends the writer after what it was given, and closes every connection. Blocks.
     pub(crate) fn close(&self) {
+        // The readers first: the last connection to close folds the log into the file, and a reader may not.
+        self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((sender, thread)) = writer {
             drop(sender);
@@ -116,7 +118,6 @@ impl Store {
                 tracing::error!("the library's writer ended by a panic");
             }
         }
-        self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn send<T: Send + 'static>(

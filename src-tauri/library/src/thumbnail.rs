@@ -56,7 +56,8 @@ impl Library {
         if failures >= FAILURES_MAX {
             return Err(ThumbnailError::Broken("it could not be decoded".to_owned()));
         }
-        let _permit = self.shared.decodes.acquire().await.map_err(|_| ThumbnailError::Unavailable(LibraryError::Closed.to_string()))?;
+        let _permit =
+            self.shared.decodes.acquire().await.map_err(|_| ThumbnailError::Unavailable(LibraryError::Closed.to_string()))?;
         if let Ok(jpeg) = tokio::fs::read(&path).await {
             return Ok(jpeg);
         }

@@ -85,9 +85,11 @@ fn hint_of(event: notify::Result<Event>) -> Option<Hint> {
 
 fn sentence(error: &notify::Error) -> String {
     match &error.kind {
-        ErrorKind::MaxFilesWatch => "The system's limit of watched folders is reached. Raise fs.inotify.max_user_watches to see changes at once; \
+        ErrorKind::MaxFilesWatch => {
+            "The system's limit of watched folders is reached. Raise fs.inotify.max_user_watches to see changes at once; \
              until then this folder is looked through every few minutes."
-            .to_owned(),
+                .to_owned()
+        }
         ErrorKind::PathNotFound => "The folder is not there.".to_owned(),
         ErrorKind::Generic(_) | ErrorKind::Io(_) | ErrorKind::WatchNotFound | ErrorKind::InvalidConfig(_) => {
             format!("Changes in this folder cannot be watched ({error}); it is looked through every few minutes.")

@@ -275,7 +275,8 @@ pub(crate) fn tile_of(row: &Row<'_>) -> rusqlite::Result<AssetTile> {
 }
 
 /// The columns that [`asset_of`] reads.
-pub(crate) const ASSET_COLUMNS: &str = "asset.key, asset.media_type, asset.subtypes, asset.creation_date, asset.added_date, asset.width,
+pub(crate) const ASSET_COLUMNS: &str =
+    "asset.key, asset.media_type, asset.subtypes, asset.creation_date, asset.added_date, asset.width,
     asset.height, asset.duration_ms, asset.orientation, asset.camera, asset.latitude, asset.longitude, asset.is_favorite,
     asset.filename, asset.byte_count";
 

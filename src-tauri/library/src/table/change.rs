@@ -108,7 +108,9 @@ pub(crate) fn since(db: &Connection, token: Option<&ChangeToken>, limit: u32) ->
     while let Some(row) = rows.next()? {
         reached = row.get(0)?;
         let later = Change::of_code(row.get(2)?);
-        net.entry(row.get(1)?).and_modify(|change| *change = change.map_or(Some(later), |earlier| earlier.then(later))).or_insert(Some(later));
+        net.entry(row.get(1)?)
+            .and_modify(|change| *change = change.map_or(Some(later), |earlier| earlier.then(later)))
+            .or_insert(Some(later));
     }
     let of = |wanted: Change| net.iter().filter(|(_, change)| **change == Some(wanted)).map(|(key, _)| key.id()).collect();
     Ok(PersistentChanges {
@@ -118,4 +120,45 @@ pub(crate) fn since(db: &Connection, token: Option<&ChangeToken>, limit: u32) ->
         change_token: ChangeToken(format!("{name}-{reached}")),
         more: reached < last(db)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_expires_when_its_changes_are_forgotten() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(MIGRATION).unwrap();
+        let mut tokens = vec![token(&db).unwrap()];
+        for content in 0..5 {
+            insert(&db, AssetKey::of(&[content; 32]), Change::Inserted).unwrap();
+            tokens.push(token(&db).unwrap());
+        }
+        prune(&db, 2).unwrap();
+        for expired in &tokens[..3] {
+            assert!(matches!(since(&db, Some(expired), 10), Err(LibraryError::TokenExpired)));
+        }
+        assert_eq!(since(&db, Some(&tokens[3]), 10).unwrap().inserted.len(), 2);
+        assert!(matches!(since(&db, None, 10), Err(LibraryError::TokenExpired)));
+    }
+
+    #[test]
+    fn changes_in_a_row_come_to_one() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(MIGRATION).unwrap();
+        let [come_and_gone, back_again] = [AssetKey::of(&[1; 32]), AssetKey::of(&[2; 32])];
+        insert(&db, back_again, Change::Inserted).unwrap();
+        let start = token(&db).unwrap();
+        for (key, change) in [
+            (come_and_gone, Change::Inserted),
+            (come_and_gone, Change::Deleted),
+            (back_again, Change::Deleted),
+            (back_again, Change::Inserted),
+        ] {
+            insert(&db, key, change).unwrap();
+        }
+        let changes = since(&db, Some(&start), 10).unwrap();
+        assert_eq!((changes.inserted, changes.updated, changes.deleted), (vec![], vec![back_again.id()], vec![]));
+    }
 }

@@ -20,7 +20,8 @@ CREATE TABLE collection (
 CREATE INDEX collection_path ON collection (path) WHERE path IS NOT NULL;
 ";
 
-const COLUMNS: &str = "id, kind, title, source, (SELECT coalesce(sum(count), 0) FROM section WHERE section.collection = collection.num)";
+const COLUMNS: &str =
+    "id, kind, title, source, (SELECT coalesce(sum(count), 0) FROM section WHERE section.collection = collection.num)";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<AssetCollection> {
     let id = CollectionId(row.get(0)?);

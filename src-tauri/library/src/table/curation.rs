@@ -23,8 +23,11 @@ CREATE TABLE favorite (sha256 BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 
 /// Remembers a source.
 pub(crate) fn insert_source(db: &Connection, id: &SourceId, path: &Path, now: Timestamp) -> Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO curation.source (id, path, added_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![id.0, names::to_bytes(path.as_os_str()), now.0])?;
+    db.prepare_cached("INSERT OR IGNORE INTO curation.source (id, path, added_at) VALUES (?1, ?2, ?3)")?.execute(params![
+        id.0,
+        names::to_bytes(path.as_os_str()),
+        now.0
+    ])?;
     Ok(())
 }
 
@@ -86,7 +89,8 @@ pub(crate) fn set_favorite(db: &Connection, content: &Digest, marked: bool) -> R
 
 /// Whether content is marked.
 pub(crate) fn is_favorite(db: &Connection, content: &Digest) -> Result<bool> {
-    let found = db.prepare_cached("SELECT 1 FROM curation.favorite WHERE sha256 = ?1")?.query_row([content], |_| Ok(())).optional()?;
+    let found =
+        db.prepare_cached("SELECT 1 FROM curation.favorite WHERE sha256 = ?1")?.query_row([content], |_| Ok(())).optional()?;
     Ok(found.is_some())
 }
 

@@ -185,8 +185,11 @@ pub(crate) fn find_folder(db: &Connection, source: &SourceId, path: &Path) -> Re
 
 /// Adds a folder whose album has this number.
 pub(crate) fn insert_folder(db: &Connection, source: &SourceId, path: &Path, collection: i64) -> Result<i64> {
-    db.prepare_cached("INSERT INTO folder (source, path, collection) VALUES (?1, ?2, ?3)")?
-        .execute(params![source.0, names::to_bytes(path.as_os_str()), collection])?;
+    db.prepare_cached("INSERT INTO folder (source, path, collection) VALUES (?1, ?2, ?3)")?.execute(params![
+        source.0,
+        names::to_bytes(path.as_os_str()),
+        collection
+    ])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -217,7 +220,8 @@ pub(crate) fn any_elsewhere(db: &Connection, source: &SourceId, dev: i64) -> Res
 
 /// What a file held that is now elsewhere: same device, inode, size and modification time. Its change time moves with a rename.
 pub(crate) fn renamed(db: &Connection, stat: &Stat) -> Result<Option<Digest>> {
-    let sql = "SELECT sha256 FROM file WHERE ino = ?1 AND size = ?2 AND dev = ?3 AND mtime_ns = ?4 AND state = 0 AND sha256 IS NOT NULL";
+    let sql =
+        "SELECT sha256 FROM file WHERE ino = ?1 AND size = ?2 AND dev = ?3 AND mtime_ns = ?4 AND state = 0 AND sha256 IS NOT NULL";
     let mut statement = db.prepare_cached(sql)?;
     Ok(statement.query_row([stat.ino, stat.size, stat.dev, stat.mtime_ns], |row| row.get(0)).optional()?)
 }
@@ -261,7 +265,8 @@ pub(crate) fn content_at(db: &Connection, folder: i64, name: &std::ffi::OsStr) -
 
 /// Says of a file that it is no more than a name: what it held is not there any longer.
 pub(crate) fn forget_content(db: &Connection, folder: i64, name: &std::ffi::OsStr) -> Result<()> {
-    db.prepare_cached("UPDATE file SET sha256 = NULL WHERE folder = ?1 AND name = ?2")?.execute(params![folder, names::to_bytes(name)])?;
+    db.prepare_cached("UPDATE file SET sha256 = NULL WHERE folder = ?1 AND name = ?2")?
+        .execute(params![folder, names::to_bytes(name)])?;
     Ok(())
 }
 
@@ -395,6 +400,7 @@ pub(crate) fn places(db: &Connection, asset: AssetKey) -> Result<Vec<Place>> {
 
 /// An asset and its part that holds this content, if any does.
 pub(crate) fn part_with(db: &Connection, content: &Digest) -> Result<Option<(AssetKey, AssetResourceType)>> {
-    let mut statement = db.prepare_cached("SELECT asset, role FROM file WHERE sha256 = ?1 AND asset IS NOT NULL ORDER BY role LIMIT 1")?;
+    let mut statement =
+        db.prepare_cached("SELECT asset, role FROM file WHERE sha256 = ?1 AND asset IS NOT NULL ORDER BY role LIMIT 1")?;
     Ok(statement.query_row([content], |row| Ok((row.get(0)?, role_of_code(row.get(1)?)))).optional()?)
 }
