@@ -162,3 +162,6 @@ impl Gate<'_> {
 pub(crate) fn untimed(reason: WaitingReason) -> Reason {
     Reason { reason, until: None }
 }
+
+#[cfg(test)]
+mod tests;
