@@ -1,1 +1,215 @@
-//! A server that receives resumable uploads: the embedded default destination
+//! A server that receives resumable uploads: the embedded default destination, and `afterglow receive` on another computer.
+//!
+//! It speaks "Resumable Uploads for HTTP" (draft-ietf-httpbis-resumable-upload-11, interop version 8). Resources: `/files`, `/uploads/{id}`,
+//! `/objects`, `/objects/{yyyy}/{mm}/{name}`; all need a sender's token.
+//!
+//! Guarantees:
+//! - An upload that was answered as stored is durable, its bytes have the SHA-256 that the answer tells, and it stands whole in its folder.
+//!   Half of a file is never visible there, and no file is ever overwritten.
+//! - The same content of one sender is one object, whatever the order of requests, crashes and repetitions.
+//! - An offset that was told is on disk; uploads go on where they were after a crash of the sender or of the receiver.
+//! - What one sender stores or uploads does not exist for another.
+//!
+//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network), accounts, and reading what is uploaded.
+//!
+//! The folder holds `yyyy/mm/name` with the photos (by their `Last-Modified`, UTC) and `.afterglow/` with the ledger, uploads under way and the token.
+
+mod active;
+mod digest;
+mod fields;
+mod finish;
+mod http;
+mod intake;
+mod ledger;
+mod name;
+mod problem;
+mod senders;
+mod server;
+mod staging;
+mod store;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use ledger::LedgerError;
+pub use senders::SenderToken;
+
+use ledger::Ledger;
+use senders::Senders;
+use server::Server;
+use store::Store;
+
+/// How long [`Receiver::shutdown`] waits for running requests.
+const SHUTDOWN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long [`start`] waits for a receiver of the same folder that is just ending.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(3);
+/// How often the lock is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// How often uploads that are too old are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// How to receive.
+#[derive(Debug, Clone)]
+pub struct ReceiverOptions {
+    /// The folder that takes the photos; made if it is not there.
+    pub dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who may send. Without any, nobody may.
+    pub tokens: Vec<SenderToken>,
+    /// Largest file that is taken, in bytes; told to senders as `max-size`.
+    pub max_size: Option<u64>,
+    /// Keeps finished files in this bucket (`s3://bucket/prefix`) instead of `dir`; region, endpoint and keys come from the `AWS_*`
+    /// environment variables. Uploads under way stay in `dir`.
+    pub bucket: Option<String>,
+    /// How long a sender may pause inside a request before it is ended; what came is kept.
+    pub silence_max: Duration,
+}
+
+impl ReceiverOptions {
+    /// A folder as storage, no limit of size, and 60 s of patience.
+    pub fn new(dir: PathBuf, listen: SocketAddr, tokens: Vec<SenderToken>) -> Self {
+        Self { dir, listen, tokens, max_size: None, bucket: None, silence_max: Duration::from_secs(60) }
+    }
+}
+
+/// Why a receiver could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The folder cannot be used.
+    #[error("cannot use the folder {}: {source}", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another receiver uses the folder.
+    #[error("another receiver uses the folder {}; end it, or choose another folder", .0.display())]
+    InUse(PathBuf),
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {source}; choose another port, or end the program that uses it")]
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A token is empty, or its hash is not 64 hexadecimal digits.
+    #[error("a sender's token is empty or malformed; give a text, or sha256: and 64 hexadecimal digits")]
+    Token,
+    /// The storage is not usable.
+    #[error("cannot use the storage: {0}; check the bucket's address and the AWS_* variables")]
+    Storage(#[from] object_store::Error),
+    /// The ledger is not usable.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// A receiver that runs. Dropping it ends it at once, as a crash would; [`Receiver::shutdown`] ends it in good order.
+#[derive(Debug)]
+pub struct Receiver {
+    address: SocketAddr,
+    closing: CancellationToken,
+    abort: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Starts to receive.
+pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> {
+    let unusable = |source| ReceiverError::Folder { path: options.dir.clone(), source };
+    let senders = Senders::new(&options.tokens).ok_or(ReceiverError::Token)?;
+    let folder = private_folder(&options.dir).map_err(unusable)?;
+    let lock = lock(&folder, &options.dir).await?;
+    let staging = folder.join("uploads");
+    std::fs::create_dir_all(&staging).map_err(unusable)?;
+    let ledger = Ledger::open(&folder.join("ledger.sqlite"))?;
+    let store = match &options.bucket {
+        Some(url) => Store::bucket(url)?,
+        None => Store::folder(&options.dir)?,
+    };
+    let server = Server::new(senders, ledger, store, staging, lock, (options.max_size, options.silence_max));
+    server.recover().await?;
+
+    let refused = |source| ReceiverError::Listen { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let (closing, abort, tasks) = (server.closing.clone(), CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(expire(server.clone()));
+    tasks.spawn(http::listener::serve(listener, http::router(server), tasks.clone(), closing.clone(), abort.clone()));
+    tasks.close();
+    tracing::info!(%address, "receiving");
+    Ok(Receiver { address, closing, abort, tasks })
+}
+
+impl Receiver {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that senders on this computer create uploads at.
+    pub fn url(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        format!("http://{address}/files")
+    }
+
+    /// Stops listening, ends transfers (what came is kept), lets running requests answer for 5 s at most, and returns.
+    pub async fn shutdown(self) {
+        self.closing.cancel();
+        if tokio::time::timeout(SHUTDOWN_WAIT_MAX, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some senders did not let go in time");
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        self.abort.cancel();
+    }
+}
+
+/// The receiver's own folder inside `dir`, for its owner alone.
+fn private_folder(dir: &Path) -> io::Result<PathBuf> {
+    let folder = dir.join(".afterglow");
+    std::fs::create_dir_all(&folder)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(folder)
+}
+
+async fn lock(folder: &Path, dir: &Path) -> Result<std::fs::File, ReceiverError> {
+    let unusable = |source| ReceiverError::Folder { path: dir.to_owned(), source };
+    let file = std::fs::File::create(folder.join("lock")).map_err(unusable)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if began.elapsed() < LOCK_WAIT_MAX => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(std::fs::TryLockError::WouldBlock) => return Err(ReceiverError::InUse(dir.to_owned())),
+            Err(std::fs::TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+    }
+}
+
+async fn expire(server: Server) {
+    let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while server.closing.run_until_cancelled(interval.tick()).await.is_some() {
+        if let Err(error) = server.expire().await {
+            tracing::warn!(%error, "old uploads could not be ended");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Connections: accepted, bounded in number and patience, and closed in good order.
+
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 1024;
+/// A request's header must come within this time, which is also how long an idle connection is kept.
+const HEADER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest header that is read.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Pause after a failed accept, which mostly means too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `closing` is cancelled; running requests then end by themselves. `abort` ends connections at once.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: TaskTracker,
+    closing: CancellationToken,
+    abort: CancellationToken,
+) {
+    let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let accepted = tokio::select! {
+            () = closing.cancelled() => return,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let (router, closing, abort) = (router.clone(), closing.clone(), abort.clone());
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = abort.cancelled() => {}
+                        () = converse(stream, router, closing) => {}
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &std::sync::Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+async fn converse(stream: TcpStream, router: Router, closing: CancellationToken) {
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_WAIT_MAX)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

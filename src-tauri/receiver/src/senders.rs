@@ -1,0 +1,112 @@
+//! Who may send: a token each. What one sender stores is invisible to the others.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, EXPECT, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+use crate::digest::Digest;
+use crate::intake;
+use crate::problem::Problem;
+use crate::server::Server;
+
+/// What a token starts with that is given as its SHA-256 in hexadecimal.
+const HASHED: &str = "sha256:";
+
+/// A sender and the secret it shows (`Authorization: Bearer`, RFC 6750).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SenderToken {
+    /// Names the sender in the ledger; objects belong to this name, so keep it when the token changes.
+    pub name: String,
+    /// The token, or `sha256:` and the 64 hexadecimal digits of its SHA-256, for configurations that should not hold it.
+    pub token: String,
+}
+
+impl std::fmt::Debug for SenderToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SenderToken").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SenderToken {
+    /// The token of the receiver's folder `dir`: made at the first call, kept in `dir/.afterglow/token` for its owner alone.
+    pub fn of_folder(dir: &Path) -> io::Result<Self> {
+        let folder = crate::private_folder(dir)?;
+        let path = folder.join("token");
+        let token = match std::fs::read_to_string(&path) {
+            Ok(token) => token.trim().to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut random = [0; 32];
+                random[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+                random[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+                let token = URL_SAFE_NO_PAD.encode(random);
+                write_private(&path, &token)?;
+                token
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { name: "default".to_owned(), token })
+    }
+}
+
+/// The senders, by the digests of their tokens.
+pub(crate) struct Senders(Vec<(String, Digest)>);
+
+/// The sender of a request, once it is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender(pub(crate) String);
+
+impl Senders {
+    /// `None` if a token is empty or a hash malformed.
+    pub(crate) fn new(tokens: &[SenderToken]) -> Option<Self> {
+        let digest = |token: &str| match token.strip_prefix(HASHED) {
+            Some(hex) => Digest::from_hex(hex),
+            None => (!token.is_empty()).then(|| Digest::of(token.as_bytes())),
+        };
+        let senders: Option<Vec<_>> = tokens.iter().map(|sender| Some((sender.name.clone(), digest(&sender.token)?))).collect();
+        senders.map(Self)
+    }
+
+    /// Whose token the request shows. All senders are compared, each in constant time, so that time tells nothing about any token.
+    fn identify(&self, headers: &HeaderMap) -> Option<Sender> {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let shown = Digest::of(token.trim().as_bytes());
+        let matching = self.0.iter().filter(|(_, known)| bool::from(known.bytes().ct_eq(shown.bytes())));
+        matching.last().map(|(name, _)| Sender(name.clone()))
+    }
+}
+
+/// Lets requests of known senders through, and tells the handlers whose they are.
+pub(crate) async fn authorize(State(server): State<Server>, mut request: Request, next: Next) -> Response {
+    if let Some(sender) = server.senders.identify(request.headers()) {
+        request.extensions_mut().insert(sender);
+        return next.run(request).await;
+    }
+    if !request.headers().contains_key(EXPECT) {
+        intake::drain(request.into_body()).await;
+    }
+    Problem::new(StatusCode::UNAUTHORIZED, "A valid token is needed: Authorization: Bearer TOKEN.")
+        .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Afterglow\""))
+        .into_response()
+}
+
+fn write_private(path: &Path, token: &str) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(token.as_bytes())?;
+    file.sync_all()
+}
