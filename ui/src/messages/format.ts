@@ -35,7 +35,12 @@ function size(bytes: number, suffix: "" | "-per-second"): string {
   return cached(
     `${unit} ${digits}`,
     (tag) =>
-      new Intl.NumberFormat(tag, { style: "unit", unit, unitDisplay: step === 0 ? "narrow" : "short", maximumFractionDigits: digits }),
+      new Intl.NumberFormat(tag, {
+        style: "unit",
+        unit,
+        unitDisplay: step === 0 ? "narrow" : "short",
+        maximumFractionDigits: digits,
+      }),
   ).format(value);
 }
 
@@ -63,7 +68,9 @@ export function month(name: string): string {
 }
 
 export function dateTime(at: Timestamp): string {
-  return cached("dateTime", (tag) => new Intl.DateTimeFormat(tag, { dateStyle: "long", timeStyle: "short" })).format(at);
+  return cached("dateTime", (tag) => new Intl.DateTimeFormat(tag, { dateStyle: "long", timeStyle: "short" })).format(
+    at,
+  );
 }
 
 export function time(at: Timestamp): string {

@@ -19,9 +19,7 @@ export function parsePlace(hash: string): Place {
 }
 
 export function address(pane: Pane, collection: CollectionId = ALL_PHOTOS): string {
-  return pane === "library" && collection !== ALL_PHOTOS
-    ? `#/library/${encodeURIComponent(collection)}`
-    : `#/${pane}`;
+  return pane === "library" && collection !== ALL_PHOTOS ? `#/library/${encodeURIComponent(collection)}` : `#/${pane}`;
 }
 
 export class Route {

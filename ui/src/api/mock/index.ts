@@ -62,8 +62,14 @@ export class Mock implements Backend {
     this.#destinations = destinationsIn(scenario, this.#now);
     this.#apps = appsIn(scenario, this.#now);
     const disconnected = scenario === "disconnected";
-    this.#connection = { connected: !disconnected, message: disconnected ? "Nothing answers at the service's socket." : null };
-    this.#selections.set("app-reel", Array.from({ length: 14 }, (_, at) => `asset-${at}`));
+    this.#connection = {
+      connected: !disconnected,
+      message: disconnected ? "Nothing answers at the service's socket." : null,
+    };
+    this.#selections.set(
+      "app-reel",
+      Array.from({ length: 14 }, (_, at) => `asset-${at}`),
+    );
     if (this.#photos.total) {
       void this.addRule("smart:all_photos", "home");
       void this.addRule("album-2", "example");
@@ -166,7 +172,8 @@ export class Mock implements Backend {
   }
 
   async months(id: string) {
-    if (!this.#photos.collections.some((collection) => collection.id === id)) refuse("not_found", "This album is gone.");
+    if (!this.#photos.collections.some((collection) => collection.id === id))
+      refuse("not_found", "This album is gone.");
     return this.#photos.months(id);
   }
 
@@ -209,8 +216,16 @@ export class Mock implements Backend {
     const files = paths.length + asset_ids.length;
     // Of what is dropped, a fifth is there already; of the library, what is delivered.
     const already_delivered = paths.length ? Math.round(files / 5) : 0;
-    const refused = paths.filter((path) => path.endsWith(".txt")).map((path) => `${path} is neither a photo nor a video.`);
-    return { files: files - already_delivered - refused.length, bytes: files * 4_300_000, already_delivered, refused, batch_id: null };
+    const refused = paths
+      .filter((path) => path.endsWith(".txt"))
+      .map((path) => `${path} is neither a photo nor a video.`);
+    return {
+      files: files - already_delivered - refused.length,
+      bytes: files * 4_300_000,
+      already_delivered,
+      refused,
+      batch_id: null,
+    };
   }
 
   async upload(upload: CreateUpload): Promise<UploadPreview> {
@@ -267,11 +282,20 @@ export class Mock implements Backend {
   }
 
   async addDestination({ url, name, token }: Parameters<Backend["addDestination"]>[0]) {
-    if (this.#destinations.some((known) => known.name === name)) refuse("name_taken", `There is a destination called ${name} already.`);
-    if (url.includes("nowhere")) refuse("unreachable", "nowhere.example does not answer. Check the address and try again.");
+    if (this.#destinations.some((known) => known.name === name))
+      refuse("name_taken", `There is a destination called ${name} already.`);
+    if (url.includes("nowhere"))
+      refuse("unreachable", "nowhere.example does not answer. Check the address and try again.");
     if (token === "wrong") refuse("authentication_required", `${new URL(url).host} did not accept the token.`);
     const id = `destination-${++this.#serial}`;
-    const destination: Destination = { ...destinationsIn("empty", this.#now)[0]!, id, name, url, app_id: `app-${id}`, created_at: Date.now() };
+    const destination: Destination = {
+      ...destinationsIn("empty", this.#now)[0]!,
+      id,
+      name,
+      url,
+      app_id: `app-${id}`,
+      created_at: Date.now(),
+    };
     this.#destinations.push(destination);
     this.#emit({ type: "destinations_changed" });
     return { destination, test: await this.testDestination(id) };
@@ -305,8 +329,15 @@ export class Mock implements Backend {
   }
 
   async addRule(collection_id: string, destination_id: string) {
-    const title = this.#photos.collections.find((collection) => collection.id === collection_id)?.title ?? collection_id;
-    const rule: Rule = { id: `rule-${++this.#serial}`, collection_id, collection_title: title, destination_id, created_at: Date.now() };
+    const title =
+      this.#photos.collections.find((collection) => collection.id === collection_id)?.title ?? collection_id;
+    const rule: Rule = {
+      id: `rule-${++this.#serial}`,
+      collection_id,
+      collection_title: title,
+      destination_id,
+      created_at: Date.now(),
+    };
     this.#rules.push(rule);
     this.#emit({ type: "destinations_changed" });
     return rule;
@@ -353,7 +384,10 @@ export class Mock implements Backend {
       unreadable: 0,
     };
     this.#sources = [...this.#sources, source];
-    this.#emit({ type: "scan", progress: { source_id: source.id, found: 240, indexed: 110, counted: true, finished: false } });
+    this.#emit({
+      type: "scan",
+      progress: { source_id: source.id, found: 240, indexed: 110, counted: true, finished: false },
+    });
     return source;
   }
 

@@ -60,7 +60,10 @@ export class Photos {
       camera: CAMERAS[at % CAMERAS.length] ?? null,
       location: place,
       is_favorite: this.favourites.has(at),
-      filename: at === 12 ? HOSTILE_NAME : `${video ? "MVI" : "DSCF"}_${String(9999 - (at % 9000)).padStart(4, "0")}.${video ? "MP4" : "JPG"}`,
+      filename:
+        at === 12
+          ? HOSTILE_NAME
+          : `${video ? "MVI" : "DSCF"}_${String(9999 - (at % 9000)).padStart(4, "0")}.${video ? "MP4" : "JPG"}`,
       byte_count: this.bytes(at),
     };
   }
@@ -71,7 +74,12 @@ export class Photos {
 
   resources(at: number): AssetResource[] {
     const { id, filename, byte_count, media_type, media_subtypes } = this.asset(at);
-    const file = (resource_type: AssetResource["resource_type"], name: string, bytes: number, content_type: string) => ({
+    const file = (
+      resource_type: AssetResource["resource_type"],
+      name: string,
+      bytes: number,
+      content_type: string,
+    ) => ({
       id: `${id}-${resource_type}`,
       asset_id: id,
       resource_type,
@@ -83,7 +91,12 @@ export class Photos {
       paths: [`/home/ada/Pictures/${new Date(this.date(at)).getFullYear()}/${name}`],
     });
     const files = [
-      file(media_type === "video" ? "video" : "photo", filename, byte_count, media_type === "video" ? "video/mp4" : "image/jpeg"),
+      file(
+        media_type === "video" ? "video" : "photo",
+        filename,
+        byte_count,
+        media_type === "video" ? "video/mp4" : "image/jpeg",
+      ),
     ];
     if (media_subtypes.includes("raw"))
       files.push(file("alternate_photo", filename.replace("JPG", "RAF"), 48_200_000, "image/x-fuji-raf"));
@@ -192,21 +205,56 @@ export class Photos {
     const has = (subtype: MediaSubtype) => where((at) => this.subtypes(at).includes(subtype));
 
     smart("all_photos", "All Photos");
-    smart("not_backed_up", "Not Backed Up", where((at) => at < 352 && this.total > 352));
-    smart("recents", "Recents", where((at) => this.date(at) > this.now - 14 * DAY_MS));
+    smart(
+      "not_backed_up",
+      "Not Backed Up",
+      where((at) => at < 352 && this.total > 352),
+    );
+    smart(
+      "recents",
+      "Recents",
+      where((at) => this.date(at) > this.now - 14 * DAY_MS),
+    );
     smart("favourites", "Favourites", [...this.favourites]);
     smart("live_photos", "Live Photos", has("live"));
     smart("raw", "RAW", has("raw"));
-    smart("videos", "Videos", where((at) => this.isVideo(at)));
+    smart(
+      "videos",
+      "Videos",
+      where((at) => this.isVideo(at)),
+    );
     smart("screenshots", "Screenshots", has("screenshot"));
     smart("panoramas", "Panoramas", has("panorama"));
     const half = Math.floor(this.total / 2);
-    this.#addCollection("folder:1", "Pictures", "folder", null, where((at) => at < half), "source-1");
-    this.#addCollection("folder:2", "Camera", "folder", null, where((at) => at >= half), "source-2");
-    this.createAlbum("Lisbon, May", where((at) => at < 148));
-    this.createAlbum("Family", where((at) => at % 9 === 4));
+    this.#addCollection(
+      "folder:1",
+      "Pictures",
+      "folder",
+      null,
+      where((at) => at < half),
+      "source-1",
+    );
+    this.#addCollection(
+      "folder:2",
+      "Camera",
+      "folder",
+      null,
+      where((at) => at >= half),
+      "source-2",
+    );
+    this.createAlbum(
+      "Lisbon, May",
+      where((at) => at < 148),
+    );
+    this.createAlbum(
+      "Family",
+      where((at) => at % 9 === 4),
+    );
     const lastYear = new Date(this.now).getFullYear() - 1;
-    this.createAlbum(String(lastYear), where((at) => new Date(this.date(at)).getFullYear() === lastYear));
+    this.createAlbum(
+      String(lastYear),
+      where((at) => new Date(this.date(at)).getFullYear() === lastYear),
+    );
   }
 
   #addCollection(

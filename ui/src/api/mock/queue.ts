@@ -59,7 +59,9 @@ export class Queue {
   step(): AssetId[] {
     const changed: AssetId[] = [];
     if (this.pause) return changed;
-    const open = this.jobs.filter((job) => !job.waiting.length && (job.state === "pending" || job.state === "registered"));
+    const open = this.jobs.filter(
+      (job) => !job.waiting.length && (job.state === "pending" || job.state === "registered"),
+    );
     for (const job of open.slice(0, AT_ONCE)) {
       if (job.asset_id) changed.push(job.asset_id);
       job.state = "pending";
@@ -71,7 +73,10 @@ export class Queue {
     return changed;
   }
 
-  query({ state, attention, batch_id, destination_id, app_id, asset_id, cursor, limit }: Jobs): { jobs: UploadJob[]; cursor: string | null } {
+  query({ state, attention, batch_id, destination_id, app_id, asset_id, cursor, limit }: Jobs): {
+    jobs: UploadJob[];
+    cursor: string | null;
+  } {
     const wanted = this.jobs.filter(
       (job) =>
         (!state || job.state === state) &&
@@ -117,7 +122,9 @@ export class Queue {
 
   /** Upload anyway: what a rule held goes. */
   lift(wanted: (job: UploadJob) => boolean): void {
-    for (const job of this.jobs) if (job.waiting.some(({ reason }) => reason === "expensive_network" || reason === "battery_low") && wanted(job)) this.#release(job);
+    for (const job of this.jobs)
+      if (job.waiting.some(({ reason }) => reason === "expensive_network" || reason === "battery_low") && wanted(job))
+        this.#release(job);
   }
 
   retry(ids: string[]): number {
@@ -181,7 +188,9 @@ export class Queue {
         remaining_s: state === "uploading" ? 240 : null,
       },
       attention: attention.length,
-      attention_destinations: [...new Set(attention.filter((job) => job.waiting.length).map((job) => job.destination_id))],
+      attention_destinations: [
+        ...new Set(attention.filter((job) => job.waiting.length).map((job) => job.destination_id)),
+      ],
       waiting,
       conditions: this.#conditions(),
       bytes_per_s: state === "uploading" ? 8_200_000 : 0,
@@ -200,7 +209,8 @@ export class Queue {
     waiting: WaitingGroup[],
   ): { state: ServiceState; sentence: string; detail: string | null; action: StatusAction | null } {
     const left = run.filter((job) => job.state === "pending" || job.state === "registered").length;
-    if (this.pause) return { state: "paused", sentence: "Paused", detail: `${left} photos wait. Nothing is lost.`, action: "resume" };
+    if (this.pause)
+      return { state: "paused", sentence: "Paused", detail: `${left} photos wait. Nothing is lost.`, action: "resume" };
     if (this.#moves()) {
       if (this.scenario === "waiting" && waiting.length && !this.overrides.length)
         return {
@@ -218,18 +228,36 @@ export class Queue {
       };
     }
     if (attention > 0)
-      return { state: "attention", sentence: `${attention} photos need your attention`, detail: "Nothing is lost. The rest is delivered.", action: "show" };
+      return {
+        state: "attention",
+        sentence: `${attention} photos need your attention`,
+        detail: "Nothing is lost. The rest is delivered.",
+        action: "show",
+      };
     if (waiting.length)
-      return { state: "waiting", sentence: "Waiting for an unmetered network", detail: waiting[0]!.sentence, action: "upload_anyway" };
+      return {
+        state: "waiting",
+        sentence: "Waiting for an unmetered network",
+        detail: waiting[0]!.sentence,
+        action: "upload_anyway",
+      };
     return this.photos.total
-      ? { state: "idle", sentence: "Everything is delivered", detail: "18,204 photos, each verified where it can be.", action: null }
+      ? {
+          state: "idle",
+          sentence: "Everything is delivered",
+          detail: "18,204 photos, each verified where it can be.",
+          action: null,
+        }
       : { state: "idle", sentence: "There are no photos yet", detail: "Add a folder under Settings.", action: null };
   }
 
   #groups(): WaitingGroup[] {
     const groups = new Map<string, WaitingGroup>();
     for (const job of this.jobs) {
-      const [first] = this.pause && job.state !== "succeeded" && job.state !== "cancelled" && job.state !== "failed" ? [this.#wait("paused_by_user", PAUSED)] : job.waiting;
+      const [first] =
+        this.pause && job.state !== "succeeded" && job.state !== "cancelled" && job.state !== "failed"
+          ? [this.#wait("paused_by_user", PAUSED)]
+          : job.waiting;
       if (!first || first.reason === "auth_required") continue;
       const key = `${first.reason} ${job.destination_id}`;
       const group = groups.get(key) ?? {
@@ -260,7 +288,10 @@ export class Queue {
   }
 
   #moves(): boolean {
-    return !this.pause && this.jobs.some((job) => !job.waiting.length && (job.state === "pending" || job.state === "registered"));
+    return (
+      !this.pause &&
+      this.jobs.some((job) => !job.waiting.length && (job.state === "pending" || job.state === "registered"))
+    );
   }
 
   #needsPerson(job: UploadJob): boolean {
@@ -373,7 +404,13 @@ export class Queue {
     const batch = this.#batch("Reel for the weekend", "example", "user_initiated");
     const job = this.#job(11, "example", batch.id, "pending");
     Object.assign(batch, { app_id: "app-reel", key_asset: "asset-11" });
-    Object.assign(job, { app_id: "app-reel", priority: "user_initiated", byte_count: 188_000_000, bytes_sent: 117_000_000, phase: "transferring" });
+    Object.assign(job, {
+      app_id: "app-reel",
+      priority: "user_initiated",
+      byte_count: 188_000_000,
+      bytes_sent: 117_000_000,
+      phase: "transferring",
+    });
     this.jobs.unshift(job);
   }
 
@@ -383,14 +420,21 @@ export class Queue {
     batch.key_asset = "asset-3";
     const total = metered ? 198 : 340;
     for (let step = 0; step < total; step++) {
-      const at = step < 2 ? step + 3 : step < 129 ? step + 1_000 : [9, 33, 34, 35, 36, 37][step - 129] ?? step - 80;
+      const at = step < 2 ? step + 3 : step < 129 ? step + 1_000 : ([9, 33, 34, 35, 36, 37][step - 129] ?? step - 80);
       const job = this.#job(at, "home", batch.id, "registered");
       if (metered) Object.assign(job, { phase: "waiting", waiting: [this.#wait("expensive_network", METERED)] });
       else if (step >= 2 && step < 129) this.#deliver(job, this.now - step * 1_000);
-      else if (step < 2) Object.assign(job, { state: "pending", phase: "transferring", bytes_sent: job.byte_count / 3 });
+      else if (step < 2)
+        Object.assign(job, { state: "pending", phase: "transferring", bytes_sent: job.byte_count / 3 });
       this.jobs.push(job);
     }
-    if (!metered) this.#fail(22, { class: "permanent", code: "payload_too_large", message: "Home server takes files of up to 100 MB. This one is larger.", retry_after_ms: null });
+    if (!metered)
+      this.#fail(22, {
+        class: "permanent",
+        code: "payload_too_large",
+        message: "Home server takes files of up to 100 MB. This one is larger.",
+        retry_after_ms: null,
+      });
   }
 
   #videos(): void {
@@ -404,7 +448,8 @@ export class Queue {
 
   #refused(): void {
     // Only what needs the person is left.
-    for (const job of this.jobs) if (job.state === "registered" || job.state === "pending") this.#deliver(job, this.now - MINUTE_MS);
+    for (const job of this.jobs)
+      if (job.state === "registered" || job.state === "pending") this.#deliver(job, this.now - MINUTE_MS);
     const batch = this.#batch("12 photos to photos.example.com", "example", "backup");
     batch.key_asset = "asset-14";
     for (let step = 0; step < 12; step++) {
@@ -413,7 +458,12 @@ export class Queue {
       Object.assign(job, { phase: "held", waiting: [this.#wait("auth_required", sentence)] });
       this.jobs.push(job);
     }
-    this.#fail(27, { class: "permanent", code: "source_vanished", message: "The file is gone from its folder. Put it back, then retry, or skip it.", retry_after_ms: null });
+    this.#fail(27, {
+      class: "permanent",
+      code: "source_vanished",
+      message: "The file is gone from its folder. Put it back, then retry, or skip it.",
+      retry_after_ms: null,
+    });
   }
 
   #fail(at: number, failure: Failure): void {

@@ -69,7 +69,13 @@ export function sourcesIn(scenario: Scenario, now: number): Source[] {
 }
 
 export function destinationsIn(scenario: Scenario, now: number): Destination[] {
-  const destination = (id: string, name: string, url: string, delivered: number, delivered_bytes: number): Destination => ({
+  const destination = (
+    id: string,
+    name: string,
+    url: string,
+    delivered: number,
+    delivered_bytes: number,
+  ): Destination => ({
     id,
     name,
     connector: "resumable",
@@ -77,7 +83,13 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
     app_id: `app-${id}`,
     state: "ready",
     problem: null,
-    capabilities: { evidence: "hashed", max_size: null, max_append_size: null, resumable: true, probed_at: now - DAY_MS },
+    capabilities: {
+      evidence: "hashed",
+      max_size: null,
+      max_append_size: null,
+      resumable: true,
+      probed_at: now - DAY_MS,
+    },
     created_at: now - 90 * DAY_MS,
     delivered,
     delivered_bytes,
@@ -103,21 +115,19 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
 }
 
 export function appsIn(scenario: Scenario, now: number): App[] {
-  const connectors = destinationsIn(scenario, now).map(
-    (destination): App => ({
-      id: destination.app_id,
-      name: destination.name,
-      kind: "connector",
-      executable: null,
-      status: "authorized",
-      selected: 0,
-      url_bases: [destination.url],
-      destination_id: destination.id,
-      bytes_sent: destination.delivered_bytes,
-      created_at: destination.created_at,
-      last_used_at: destination.delivered ? now - 600_000 : null,
-    }),
-  );
+  const connectors = destinationsIn(scenario, now).map((destination): App => ({
+    id: destination.app_id,
+    name: destination.name,
+    kind: "connector",
+    executable: null,
+    status: "authorized",
+    selected: 0,
+    url_bases: [destination.url],
+    destination_id: destination.id,
+    bytes_sent: destination.delivered_bytes,
+    created_at: destination.created_at,
+    last_used_at: destination.delivered ? now - 600_000 : null,
+  }));
   if (scenario === "empty" || scenario === "first-run") return connectors;
   const external = (id: string, name: string, executable: string, base: string): App => ({
     id,
