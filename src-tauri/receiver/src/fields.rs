@@ -86,9 +86,13 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     }
 }
 
-/// `Content-Length`, which hyper has checked already.
+/// Bytes of the request's content, if known before it comes. A request that tells neither length nor transfer coding has none
+/// (RFC 9112, section 6.3).
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    text(headers, header::CONTENT_LENGTH)?.parse().ok()
+    match text(headers, header::CONTENT_LENGTH) {
+        Some(length) => length.parse().ok(),
+        None => (!headers.contains_key(header::TRANSFER_ENCODING)).then_some(0),
+    }
 }
 
 /// `Last-Modified` in milliseconds since 1970.
