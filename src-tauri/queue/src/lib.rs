@@ -1,1 +1,42 @@
-//! What must not be lost: apps, grants, rules, jobs, receipts
+//! What must not be lost: apps, grants, destinations, rules, jobs, receipts. One SQLite file.
+//!
+//! Guarantees:
+//! - A write that was answered with `Ok` survives the death of the process and of the machine (`synchronous=FULL`).
+//! - Every call is all or nothing. Concurrent writes share one commit, and one that fails takes back only itself.
+//! - An error at the commit is [`QueueError::UnknownCommit`]: it may have happened. The connection is thrown away and the file opened
+//!   anew, so that what is read next is the truth of the file and not a memory.
+//! - A receipt, its job's end and every count of it are one commit.
+//! - Counts cost the same for ten jobs and for a million: triggers keep them ([`Lane`], [`Queue::counts`]).
+//! - A file written by a newer version is refused and not touched.
+//!
+//! A table is a file of this crate: its schema, its row, its reads and its writes. No decision is made here; the scheduler decides.
+
+mod app;
+mod batch;
+mod database;
+mod destination;
+mod error;
+mod event;
+mod grant;
+mod job;
+mod lane;
+mod overrides;
+mod queue;
+mod readers;
+mod receipt;
+mod rule;
+mod settings;
+mod text;
+mod traffic;
+mod writer;
+
+pub use app::NewApp;
+pub use destination::NewDestination;
+pub use error::QueueError;
+pub use event::{JobChange, QueueEvent};
+pub use job::create::{Created, Known, NewBatch, NewJob};
+pub use job::moves::Finished;
+pub use job::{QueuedJob, UploadSession};
+pub use lane::{Held, Lane, Load};
+pub use queue::Queue;
+pub use receipt::{Delivered, ReceiptPage};

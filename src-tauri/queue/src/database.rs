@@ -1,0 +1,96 @@
+//! Opening the file: pragmas, the refusal of newer files, migrations and recovery.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::{QueueError, app, batch, destination, grant, job, lane, overrides, receipt, rule, settings, traffic};
+
+/// One step for each table, in the order of the versions. Only ever add at the end.
+const STEPS: &[M<'static>] = &[
+    M::up(settings::SCHEMA),
+    M::up(overrides::SCHEMA),
+    M::up(app::SCHEMA),
+    M::up(grant::SCHEMA),
+    M::up(destination::SCHEMA),
+    M::up(rule::SCHEMA),
+    M::up(batch::SCHEMA),
+    M::up(job::SCHEMA),
+    M::up(lane::SCHEMA),
+    M::up(receipt::SCHEMA),
+    M::up(traffic::SCHEMA),
+];
+
+/// How long a connection waits for another process's lock; only a tool of the person's could hold one.
+const BUSY_MS: u32 = 5000;
+
+/// Opens the file for writing, brought to this version, with no job under way.
+pub(crate) fn prepare(path: &Path) -> Result<Connection, QueueError> {
+    refuse_newer(path)?;
+    let mut db = open_writer(path)?;
+    Migrations::from_slice(STEPS).to_latest(&mut db).map_err(QueueError::Migration)?;
+    let interrupted = job::recover(&db)?;
+    if interrupted > 0 {
+        tracing::info!(interrupted, "jobs were under way when the service ended; they go on where the server is");
+    }
+    Ok(db)
+}
+
+/// The writing connection. It is the only one.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, QueueError> {
+    let db = Connection::open(path)?;
+    db.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "fullfsync", true)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "cache_size", -4000)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+/// A connection that cannot write.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, QueueError> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    db.pragma_update(None, "cache_size", -1000)?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(db)
+}
+
+/// Lets go of a connection without writing a byte on the way out.
+pub(crate) fn abandon(db: Connection) {
+    if let Err(error) = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::warn!(%error, "the queue's file may be written while it is closed");
+    }
+    if let Err((_, error)) = db.close() {
+        tracing::warn!(%error, "the queue's file did not close cleanly");
+    }
+}
+
+/// Looks at the version through a connection that can neither write the file nor fold its write-ahead log into it.
+fn refuse_newer(path: &Path) -> Result<(), QueueError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let db = open_reader(path)?;
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    abandon(db);
+    if usize::try_from(version).is_ok_and(|version| version <= STEPS.len()) {
+        Ok(())
+    } else {
+        Err(QueueError::NewerSchema { path: path.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_are_valid() {
+        Migrations::from_slice(STEPS).validate().unwrap();
+    }
+}

@@ -1,0 +1,302 @@
+//! Jobs: one resource to one destination each. The table and its rows; how jobs come to be, move, are steered and are read stands below.
+
+use std::path::PathBuf;
+
+use afterglow_model::{
+    AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobState, Phase, Priority, ResourceId, SourceId,
+    Timestamp, UploadJob, UploadJobOptions,
+};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row};
+
+use crate::QueueError;
+use crate::event::{Changes, JobChange};
+use crate::receipt::receipt_row;
+use crate::text::{self, Json, Word};
+
+pub(crate) mod control;
+pub(crate) mod create;
+pub(crate) mod moves;
+mod path;
+pub(crate) mod read;
+
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE job (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    batch_id TEXT NOT NULL REFERENCES batch (id),
+    app_id TEXT NOT NULL REFERENCES app (id),
+    destination_id TEXT NOT NULL REFERENCES destination (id),
+    -- The rule that made it; the rule itself may be gone.
+    rule_id TEXT,
+    asset_id TEXT,
+    resource_id TEXT,
+    resource_type TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    byte_count INTEGER NOT NULL CHECK (byte_count >= 0),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    taken_at INTEGER,
+    -- Empty for a file outside the library's folders.
+    source_id TEXT NOT NULL,
+    path BLOB NOT NULL,
+    -- 0 backup, 1 app, 2 user_initiated.
+    priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+    client_reference TEXT,
+    options TEXT NOT NULL,
+    url TEXT,
+    headers_handle TEXT,
+    state TEXT NOT NULL CHECK (state IN ('registered', 'pending', 'succeeded', 'failed', 'cancelled')),
+    -- None once it ended. 'preparing' stands for every phase of a job under way; which one, only the service knows.
+    phase TEXT CHECK (phase IN ('queued', 'preparing', 'backing_off', 'held')),
+    -- Grows each time that an ended job is taken up again.
+    epoch INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- When the next attempt is due; 0 for now.
+    due_at INTEGER NOT NULL DEFAULT 0,
+    failure TEXT,
+    upload_url TEXT,
+    -- What the source file was when the upload began.
+    pin TEXT,
+    bytes_sent INTEGER NOT NULL DEFAULT 0 CHECK (bytes_sent BETWEEN 0 AND byte_count),
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    -- The person took it back: no rule may make it again.
+    refused INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    held_code TEXT NOT NULL GENERATED ALWAYS AS (CASE WHEN phase = 'held' THEN failure ->> '$.code' ELSE '' END) VIRTUAL,
+    CHECK ((phase IS NULL) = (state IN ('succeeded', 'failed', 'cancelled'))),
+    CHECK ((finished_at IS NULL) = (phase IS NOT NULL)),
+    CHECK (phase <> 'preparing' OR state = 'pending'),
+    CHECK (phase <> 'held' OR failure IS NOT NULL)
+) STRICT;
+
+-- AtMostOne: a destination is sent a content once, unless the app names the upload or its URL itself.
+CREATE UNIQUE INDEX job_once ON job (destination_id, sha256)
+    WHERE client_reference IS NULL AND url IS NULL AND state IN ('registered', 'pending', 'succeeded');
+CREATE UNIQUE INDEX job_reference ON job (app_id, client_reference) WHERE client_reference IS NOT NULL;
+CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE state IN ('failed', 'cancelled');
+CREATE INDEX job_ready ON job (destination_id, priority, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
+CREATE INDEX job_under_way ON job (seq) WHERE phase = 'preparing';
+CREATE INDEX job_held ON job (destination_id) WHERE phase = 'held';
+CREATE INDEX job_attention ON job (seq) WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0);
+CREATE INDEX job_rule ON job (rule_id) WHERE rule_id IS NOT NULL AND phase IS NOT NULL;
+CREATE INDEX job_state ON job (state);
+CREATE INDEX job_batch ON job (batch_id);
+CREATE INDEX job_app ON job (app_id);
+CREATE INDEX job_asset ON job (asset_id) WHERE asset_id IS NOT NULL;
+
+-- LegalMove: the closed table of changes. Every statement selects the jobs that its change may begin at; this is what holds it to that.
+CREATE TRIGGER job_legal BEFORE UPDATE OF state, phase ON job
+WHEN (
+    (NEW.state = OLD.state AND NEW.phase IS OLD.phase)
+    -- In line: it is put back to the front, held, started, or cancelled; a proof may come in late.
+    OR (OLD.phase IN ('queued', 'backing_off') AND (
+        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'held'))
+        OR (NEW.state = 'pending' AND NEW.phase = 'preparing')
+        OR NEW.state = 'cancelled'
+        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
+    -- Under way: anything but never to have been started.
+    OR (OLD.phase = 'preparing' AND NEW.state <> 'registered')
+    OR (OLD.phase = 'held' AND (
+        (NEW.state = OLD.state AND NEW.phase = 'queued')
+        OR NEW.state = 'cancelled'
+        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
+    -- Taken up again, by the person or the app.
+    OR (OLD.state = 'failed' AND NEW.state = 'registered' AND NEW.phase = 'queued' AND NEW.epoch > OLD.epoch)
+) IS NOT TRUE
+BEGIN
+    SELECT raise(ABORT, 'illegal move');
+END;
+";
+
+/// An upload that a server has opened, as it must be known to go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadSession {
+    /// Where the bytes are appended.
+    pub upload_url: String,
+    /// Bytes that the server confirmed.
+    pub offset: u64,
+    /// What the source file was when the upload began, as JSON of the transfer's.
+    pub pin_json: String,
+}
+
+/// Everything that a transfer needs of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuedJob {
+    /// Which.
+    pub id: JobId,
+    /// Grows each time that the ended job is taken up again.
+    pub epoch: u64,
+    /// The jobs asked for together with it.
+    pub batch_id: BatchId,
+    /// Who asked.
+    pub app_id: AppId,
+    /// Where to.
+    pub destination_id: DestinationId,
+    /// The asset, if it is in the library.
+    pub asset_id: Option<AssetId>,
+    /// PhotoKit's state.
+    pub state: JobState,
+    /// Where inside it; `Preparing` for every phase of a job under way.
+    pub phase: Phase,
+    /// How it came to be.
+    pub priority: Priority,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When the next attempt is due.
+    pub next_attempt_at: Option<Timestamp>,
+    /// What went wrong last.
+    pub failure: Option<Failure>,
+    /// The file.
+    pub path: PathBuf,
+    /// The folder of the library beneath which it lies.
+    pub source_id: Option<SourceId>,
+    /// SHA-256 of the content, lower-case hexadecimal.
+    pub sha256: String,
+    /// Size in bytes.
+    pub byte_count: u64,
+    /// Name it is sent under.
+    pub filename: String,
+    /// When it was taken; milliseconds since 1970 UTC.
+    pub created_ms: Option<i64>,
+    /// Creation URL if it differs from the destination's.
+    pub url: Option<String>,
+    /// Handle of header fields in the secret store.
+    pub headers_handle: Option<String>,
+    /// What the job asks for beyond the settings.
+    pub options: UploadJobOptions,
+    /// The upload to go on with.
+    pub session: Option<UploadSession>,
+}
+
+/// Puts jobs that were under way back into the line; session, offset and attempts stay. Returns how many.
+pub(crate) fn recover(db: &Connection) -> Result<usize, QueueError> {
+    Ok(db.execute("UPDATE job SET phase = 'queued' WHERE phase = 'preparing'", [])?)
+}
+
+/// Runs an `UPDATE job … RETURNING id, asset_id, app_id, state` (or an `INSERT`) and notes every row of it. Returns how many.
+pub(crate) fn change(db: &Connection, changes: &mut Changes, sql: &str, params: impl Params) -> Result<u64, QueueError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut changed = 0;
+    while let Some(row) = rows.next()? {
+        let Word(state) = row.get("state")?;
+        changes.job(JobChange {
+            job_id: JobId(row.get("id")?),
+            asset_id: row.get::<_, Option<String>>("asset_id")?.map(AssetId),
+            app_id: AppId(row.get("app_id")?),
+            state,
+        });
+        changed += 1;
+    }
+    Ok(changed)
+}
+
+/// How a priority stands in a column: the more urgent, the larger.
+pub(crate) fn rank(priority: Priority) -> i64 {
+    match priority {
+        Priority::Backup => 0,
+        Priority::App => 1,
+        Priority::UserInitiated => 2,
+    }
+}
+
+/// The priority of a column.
+pub(crate) fn priority_of(rank: i64) -> rusqlite::Result<Priority> {
+    match rank {
+        0 => Ok(Priority::Backup),
+        1 => Ok(Priority::App),
+        2 => Ok(Priority::UserInitiated),
+        other => Err(rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, format!("{other} is no priority").into())),
+    }
+}
+
+/// The jobs that meet a condition, as [`upload_job_row`] reads them: each with its receipt, if it succeeded.
+pub(crate) fn select(condition: &str) -> String {
+    format!(
+        "SELECT job.*, receipt.job_id, receipt.remote_id, receipt.evidence, receipt.delivered_at FROM job
+         LEFT JOIN receipt ON job.state = 'succeeded' AND receipt.destination_id = job.destination_id AND receipt.sha256 = job.sha256
+            AND receipt.slot = CASE WHEN job.client_reference IS NULL AND job.url IS NULL THEN '' ELSE job.id END
+         WHERE {condition}"
+    )
+}
+
+/// A row of [`select`] as other programs and people see it. Why it waits is for the service to add.
+pub(crate) fn upload_job_row(row: &Row<'_>) -> rusqlite::Result<UploadJob> {
+    let Word(state) = row.get("state")?;
+    let Word(resource_type): Word<AssetResourceType> = row.get("resource_type")?;
+    let delivered = row.get::<_, Option<String>>("remote_id")?.is_some();
+    Ok(UploadJob {
+        id: JobId(row.get("id")?),
+        batch_id: BatchId(row.get("batch_id")?),
+        app_id: AppId(row.get("app_id")?),
+        destination_id: DestinationId(row.get("destination_id")?),
+        asset_id: row.get::<_, Option<String>>("asset_id")?.map(AssetId),
+        resource_id: row.get::<_, Option<String>>("resource_id")?.map(ResourceId),
+        resource_type,
+        filename: row.get("filename")?,
+        byte_count: row.get("byte_count")?,
+        state,
+        phase: phase(row)?,
+        priority: priority_of(row.get("priority")?)?,
+        waiting: Vec::new(),
+        attempts: row.get("attempts")?,
+        bytes_sent: row.get("bytes_sent")?,
+        next_attempt_at: next_attempt_at(row)?,
+        failure: failure(row)?,
+        receipt: if delivered { Some(receipt_row(row)?) } else { None },
+        acknowledged: row.get("acknowledged")?,
+        client_reference: row.get("client_reference")?,
+        created_at: Timestamp(row.get("created_at")?),
+        finished_at: row.get::<_, Option<i64>>("finished_at")?.map(Timestamp),
+    })
+}
+
+/// A row of the table as a transfer needs it.
+pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
+    let Word(state) = row.get("state")?;
+    let Json(options) = row.get("options")?;
+    let source_id: String = row.get("source_id")?;
+    let session = match row.get::<_, Option<String>>("upload_url")? {
+        Some(upload_url) => Some(UploadSession { upload_url, offset: row.get("bytes_sent")?, pin_json: row.get("pin")? }),
+        None => None,
+    };
+    Ok(QueuedJob {
+        id: JobId(row.get("id")?),
+        epoch: row.get("epoch")?,
+        batch_id: BatchId(row.get("batch_id")?),
+        app_id: AppId(row.get("app_id")?),
+        destination_id: DestinationId(row.get("destination_id")?),
+        asset_id: row.get::<_, Option<String>>("asset_id")?.map(AssetId),
+        state,
+        phase: phase(row)?,
+        priority: priority_of(row.get("priority")?)?,
+        attempts: row.get("attempts")?,
+        next_attempt_at: next_attempt_at(row)?,
+        failure: failure(row)?,
+        path: path::from_bytes(row.get("path")?),
+        source_id: (!source_id.is_empty()).then_some(SourceId(source_id)),
+        sha256: text::hex(&row.get("sha256")?),
+        byte_count: row.get("byte_count")?,
+        filename: row.get("filename")?,
+        created_ms: row.get("taken_at")?,
+        url: row.get("url")?,
+        headers_handle: row.get("headers_handle")?,
+        options,
+        session,
+    })
+}
+
+/// An ended job has no phase; it is shown as `Queued`, which says nothing beside an end.
+fn phase(row: &Row<'_>) -> rusqlite::Result<Phase> {
+    Ok(row.get::<_, Option<Word<Phase>>>("phase")?.map_or(Phase::Queued, |Word(phase)| phase))
+}
+
+fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
+    Ok(row.get::<_, Option<Json<Failure>>>("failure")?.map(|Json(failure)| failure))
+}
+
+fn next_attempt_at(row: &Row<'_>) -> rusqlite::Result<Option<Timestamp>> {
+    let due_at: i64 = row.get("due_at")?;
+    Ok((due_at != 0).then_some(Timestamp(due_at)))
+}

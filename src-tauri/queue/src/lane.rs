@@ -1,0 +1,312 @@
+//! Lanes: the jobs of one destination and priority. Their heads, and the counts of everything, kept by triggers.
+
+use std::collections::BTreeMap;
+
+use afterglow_model::{DestinationId, FailureCode, JobCounts, JobId, JobState, Phase, Priority, SourceId, Timestamp};
+use rusqlite::{Connection, params};
+
+use crate::text::{self, Word};
+use crate::{Queue, QueueError, QueuedJob, job};
+
+pub(crate) const SCHEMA: &str = "
+-- Jobs and bytes of every kind of job that there is; each count is a sum over a few of these rows.
+CREATE TABLE tally (
+    destination_id TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    source_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    held_code TEXT NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    jobs INTEGER NOT NULL CHECK (jobs >= 0),
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    PRIMARY KEY (destination_id, priority, source_id, state, phase, held_code, acknowledged)
+) STRICT, WITHOUT ROWID;
+
+-- Folders that are not there. Their jobs stay as they are and are passed over.
+CREATE TABLE offline_source (
+    source_id TEXT PRIMARY KEY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
+    INSERT INTO tally (destination_id, priority, source_id, state, phase, held_code, acknowledged, jobs, bytes)
+    VALUES (NEW.destination_id, NEW.priority, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
+        1, NEW.byte_count)
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
+    UPDATE batch SET registered = registered + 1, bytes_total = bytes_total + NEW.byte_count WHERE id = NEW.batch_id;
+END;
+
+CREATE TRIGGER job_moved AFTER UPDATE ON job
+WHEN OLD.state <> NEW.state OR OLD.phase IS NOT NEW.phase OR OLD.held_code <> NEW.held_code OR OLD.acknowledged <> NEW.acknowledged
+    OR OLD.priority <> NEW.priority
+BEGIN
+    UPDATE tally SET jobs = jobs - 1, bytes = bytes - OLD.byte_count
+    WHERE destination_id = OLD.destination_id AND priority = OLD.priority AND source_id = OLD.source_id AND state = OLD.state
+        AND phase = coalesce(OLD.phase, '') AND held_code = OLD.held_code AND acknowledged = OLD.acknowledged;
+    INSERT INTO tally (destination_id, priority, source_id, state, phase, held_code, acknowledged, jobs, bytes)
+    VALUES (NEW.destination_id, NEW.priority, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
+        1, NEW.byte_count)
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
+END;
+
+CREATE TRIGGER job_progressed AFTER UPDATE ON job
+WHEN OLD.batch_id = NEW.batch_id AND (OLD.state <> NEW.state OR OLD.bytes_sent <> NEW.bytes_sent)
+BEGIN
+    UPDATE batch SET
+        registered = registered + (NEW.state = 'registered') - (OLD.state = 'registered'),
+        pending = pending + (NEW.state = 'pending') - (OLD.state = 'pending'),
+        succeeded = succeeded + (NEW.state = 'succeeded') - (OLD.state = 'succeeded'),
+        failed = failed + (NEW.state = 'failed') - (OLD.state = 'failed'),
+        cancelled = cancelled + (NEW.state = 'cancelled') - (OLD.state = 'cancelled'),
+        bytes_sent = bytes_sent + NEW.bytes_sent - OLD.bytes_sent,
+        finished_at = CASE WHEN registered + pending + (NEW.phase IS NOT NULL) - (OLD.phase IS NOT NULL) = 0 THEN NEW.finished_at END
+    WHERE id = NEW.batch_id;
+END;
+
+-- A job is taken over by another batch only while it is open, and its state does not change with it.
+CREATE TRIGGER job_taken_over AFTER UPDATE OF batch_id ON job WHEN OLD.batch_id <> NEW.batch_id BEGIN
+    UPDATE batch SET
+        registered = registered - (OLD.state = 'registered'), pending = pending - (OLD.state = 'pending'),
+        bytes_total = bytes_total - OLD.byte_count, bytes_sent = bytes_sent - OLD.bytes_sent,
+        finished_at = CASE WHEN registered + pending = 1
+            THEN (SELECT max(finished_at) FROM job WHERE batch_id = OLD.batch_id) END
+    WHERE id = OLD.batch_id;
+    DELETE FROM batch
+    WHERE id = OLD.batch_id AND registered + pending + succeeded + failed + cancelled = 0;
+    UPDATE batch SET
+        registered = registered + (NEW.state = 'registered'), pending = pending + (NEW.state = 'pending'),
+        bytes_total = bytes_total + NEW.byte_count, bytes_sent = bytes_sent + NEW.bytes_sent
+    WHERE id = NEW.batch_id;
+END;
+";
+
+/// Jobs and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Jobs.
+    pub jobs: u64,
+    /// Their bytes, in full.
+    pub bytes: u64,
+}
+
+/// Jobs that are stopped for the same reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// What the last attempt ran into.
+    pub code: FailureCode,
+    /// How much.
+    pub load: Load,
+}
+
+/// The open jobs of one destination and priority.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    /// Where they go.
+    pub destination_id: DestinationId,
+    /// How they came to be.
+    pub priority: Priority,
+    /// In line.
+    pub ready: Load,
+    /// Under way.
+    pub under_way: Load,
+    /// After a failed attempt; ready once it is due.
+    pub backing_off: Load,
+    /// When the first of those is due; may be past.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Stopped until somebody acts.
+    pub held: Vec<Held>,
+    /// In line or backing off, of a folder that is not there; counted nowhere else.
+    pub source_offline: Load,
+}
+
+impl Load {
+    fn add(&mut self, other: Self) {
+        self.jobs += other.jobs;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Queue {
+    /// The first jobs of a lane that may be started: those never tried, by age, then those whose next attempt is due. Jobs under way, held
+    /// or of a folder that is not there are not among them. Costs the same however long the lane is.
+    pub async fn heads(
+        &self,
+        destination: &DestinationId,
+        priority: Priority,
+        limit: u32,
+        now: Timestamp,
+        exclude: &[JobId],
+    ) -> Result<Vec<QueuedJob>, QueueError> {
+        let destination = destination.clone();
+        let exclude = text::list(exclude.iter().map(JobId::as_str));
+        self.read(move |db| heads(db, &destination, priority, limit, now, &exclude)).await
+    }
+
+    /// Every lane that has open jobs. Costs the same for any number of jobs.
+    pub async fn lanes(&self) -> Result<Vec<Lane>, QueueError> {
+        self.read(lanes).await
+    }
+
+    /// All jobs by state.
+    pub async fn counts(&self) -> Result<JobCounts, QueueError> {
+        self.read(counts).await
+    }
+
+    /// Jobs that need the person: held, or failed and not acknowledged.
+    pub async fn attention_count(&self) -> Result<u64, QueueError> {
+        self.read(|db| {
+            let mut sum = db.prepare_cached(
+                "SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0)",
+            )?;
+            Ok(sum.query_row([], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Notes that a folder went or came back. Its jobs are passed over while it is away.
+    pub async fn set_source_offline(&self, source: &SourceId, offline: bool) -> Result<(), QueueError> {
+        let source = source.clone();
+        self.write(move |db, _| {
+            if offline {
+                db.execute("INSERT OR IGNORE INTO offline_source (source_id) VALUES (?1)", [source.as_str()])?;
+            } else {
+                db.execute("DELETE FROM offline_source WHERE source_id = ?1", [source.as_str()])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The jobs of a source in a lane, in the order in which they are tried.
+pub(crate) const HEADS: &str = "
+SELECT * FROM job
+WHERE destination_id = ?1 AND priority = ?2 AND source_id = ?3 AND phase IN ('queued', 'backing_off') AND due_at <= ?4
+    AND id NOT IN (SELECT value FROM json_each(?5))
+ORDER BY due_at, seq LIMIT ?6";
+
+/// When the first job of a source in a lane is due again.
+pub(crate) const NEXT_ATTEMPT: &str = "
+SELECT min(due_at) FROM job
+WHERE destination_id = ?1 AND priority = ?2 AND source_id = ?3 AND phase IN ('queued', 'backing_off') AND due_at > 0";
+
+fn heads(
+    db: &Connection,
+    destination: &DestinationId,
+    priority: Priority,
+    limit: u32,
+    now: Timestamp,
+    exclude: &str,
+) -> Result<Vec<QueuedJob>, QueueError> {
+    let mut sources = db.prepare_cached(
+        "SELECT DISTINCT source_id FROM tally
+         WHERE destination_id = ?1 AND priority = ?2 AND jobs > 0 AND phase IN ('queued', 'backing_off')
+            AND source_id NOT IN (SELECT source_id FROM offline_source)",
+    )?;
+    let sources = sources.query_map(params![destination.as_str(), job::rank(priority)], |row| row.get(0))?;
+    let mut found = Vec::new();
+    let mut of_source = db.prepare_cached(HEADS)?;
+    for source in sources.collect::<Result<Vec<String>, _>>()? {
+        let rows = of_source
+            .query_map(params![destination.as_str(), job::rank(priority), source, now.0, exclude, limit], |row| {
+                Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
+            })?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    found.sort_by_key(|(due_at, seq, _)| (*due_at, *seq));
+    found.truncate(limit as usize);
+    Ok(found.into_iter().map(|(_, _, job)| job).collect())
+}
+
+/// A row of the tally, of jobs that are open.
+struct OpenTally {
+    lane: (String, i64),
+    source_id: String,
+    phase: Phase,
+    held_code: Option<FailureCode>,
+    offline: bool,
+    load: Load,
+}
+
+fn open_tallies(db: &Connection) -> Result<Vec<OpenTally>, QueueError> {
+    let mut all = db.prepare_cached(
+        "SELECT destination_id, priority, source_id, phase, nullif(held_code, '') AS held_code, sum(jobs) AS jobs, sum(bytes) AS bytes,
+            source_id IN (SELECT source_id FROM offline_source) AS offline
+         FROM tally WHERE phase <> '' AND jobs > 0
+         GROUP BY destination_id, priority, source_id, phase, held_code",
+    )?;
+    let rows = all.query_map([], |row| {
+        let Word(phase) = row.get("phase")?;
+        Ok(OpenTally {
+            lane: (row.get("destination_id")?, row.get("priority")?),
+            source_id: row.get("source_id")?,
+            phase,
+            held_code: row.get::<_, Option<Word<FailureCode>>>("held_code")?.map(|Word(code)| code),
+            offline: row.get("offline")?,
+            load: Load { jobs: row.get("jobs")?, bytes: row.get("bytes")? },
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn lanes(db: &Connection) -> Result<Vec<Lane>, QueueError> {
+    let mut lanes = BTreeMap::new();
+    let mut next_attempt = db.prepare_cached(NEXT_ATTEMPT)?;
+    for tally in open_tallies(db)? {
+        let (destination_id, priority) = &tally.lane;
+        let lane = match lanes.entry(tally.lane.clone()) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => new.insert(Lane {
+                destination_id: DestinationId(destination_id.clone()),
+                priority: job::priority_of(*priority)?,
+                ready: Load::default(),
+                under_way: Load::default(),
+                backing_off: Load::default(),
+                next_attempt_at: None,
+                held: Vec::new(),
+                source_offline: Load::default(),
+            }),
+        };
+        match (tally.phase, tally.held_code) {
+            (Phase::Queued | Phase::Waiting | Phase::BackingOff, _) if tally.offline => lane.source_offline.add(tally.load),
+            (Phase::Queued | Phase::Waiting, _) => lane.ready.add(tally.load),
+            (Phase::Preparing | Phase::CheckingServer | Phase::Transferring | Phase::Verifying, _) => {
+                lane.under_way.add(tally.load)
+            }
+            (Phase::BackingOff, _) => {
+                lane.backing_off.add(tally.load);
+                let due: Option<i64> =
+                    next_attempt.query_row(params![destination_id, priority, tally.source_id], |row| row.get(0))?;
+                lane.next_attempt_at = lane.next_attempt_at.into_iter().chain(due.map(Timestamp)).min();
+            }
+            (Phase::Held, code) => {
+                let code = code.unwrap_or(FailureCode::Internal);
+                match lane.held.iter_mut().find(|held| held.code == code) {
+                    Some(held) => held.load.add(tally.load),
+                    None => lane.held.push(Held { code, load: tally.load }),
+                }
+            }
+        }
+    }
+    Ok(lanes.into_values().collect())
+}
+
+pub(crate) fn counts(db: &Connection) -> Result<JobCounts, QueueError> {
+    let mut sums = db.prepare_cached("SELECT state, sum(jobs) AS jobs FROM tally GROUP BY state")?;
+    let mut counts = JobCounts::default();
+    let mut rows = sums.query([])?;
+    while let Some(row) = rows.next()? {
+        let Word(state) = row.get("state")?;
+        let jobs = row.get("jobs")?;
+        match state {
+            JobState::Registered => counts.registered = jobs,
+            JobState::Pending => counts.pending = jobs,
+            JobState::Failed => counts.failed = jobs,
+            JobState::Succeeded => counts.succeeded = jobs,
+            JobState::Cancelled => counts.cancelled = jobs,
+        }
+    }
+    Ok(counts)
+}
