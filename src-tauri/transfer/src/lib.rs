@@ -5,7 +5,7 @@
 //! nothing is completed before its digest was compared and its session stored in the caller's [`Journal`] · after any doubt the
 //! server is asked first · credentials go to the account's own origin only · a silent line is left, a stop is obeyed at once.
 //!
-//! Read `driver` for the order of the steps, `resumable` for the protocol, `failure` for what each error means. No database and no
+//! Read `driver` and `steps` for the order of things, `resumable` for the protocol, `failure` for what each error means. No database and no
 //! policy is in here: when to try again is the scheduler's business.
 
 mod bandwidth;
@@ -17,6 +17,7 @@ mod order;
 mod payload;
 mod resumable;
 mod source;
+mod steps;
 mod transfer;
 mod trial;
 mod wire;

@@ -84,6 +84,11 @@ impl<'a> Resumable<'a> {
         Setback::Failed(failure::unexpected(self.wire.host(), what))
     }
 
+    /// Praise before the work is no success.
+    fn early(&self) -> Setback {
+        Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent"))
+    }
+
     /// What a status other than success means for the delivery (sections 4.2.1, 4.3.1 and 4.4.1).
     fn setback(&self, answer: &Answer, session: bool) -> Setback {
         let host = self.wire.host();
@@ -156,6 +161,9 @@ impl Destination for Resumable<'_> {
         if !answer.status.is_success() {
             return Err(self.setback(&answer, false));
         }
+        if answer.is_early && answer.fields.digest.is_none() {
+            return Err(self.early());
+        }
         match (answer.fields.complete, answer.fields.digest) {
             (Some(true), _) | (None, Some(_)) => Ok(self.proof(&answer, self.wire.url())),
             (Some(false), _) | (None, None) => Err(self.nonsense("neither stored nor refused")),
@@ -190,6 +198,9 @@ impl Destination for Resumable<'_> {
         let answer = self.wire.exchange(Method::PATCH, upload_url, Self::appending(offset, NO), payload).await?;
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));
+        }
+        if answer.is_early {
+            return Err(self.early());
         }
         if answer.fields.complete == Some(true) {
             return Err(self.nonsense("complete before it was completed"));

@@ -44,6 +44,8 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// The URL that answered.
     pub(crate) url: Url,
+    /// It came before all of the content was sent (RFC 9110 section 7.5), so it cannot be about all of it.
+    pub(crate) is_early: bool,
 }
 
 enum Reply {
@@ -138,18 +140,14 @@ impl<'a> Wire<'a> {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
             *request.body_mut() = Some(tap.body(payload));
         }
-        let reply = tokio::select! {
+        let mut reply = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
             () = tap.pulse.stalled(self.shared.options.stall) => return Err(Setback::Doubt(failure::timed_out(&self.host))),
             reply = self.converse(&self.shared.client, request, &tap.pulse) => reply?,
         };
-        if let Reply::Answer(answer) = &reply
-            && answer.status.is_success()
-            && tap.pulse.taken() < length
-        {
-            // Praise before the work: RFC 9110 section 7.5 allows an early answer, but it cannot be about bytes never sent.
-            return Err(Setback::Doubt(failure::unexpected(&self.host, "an answer before the file was sent")));
+        if let Reply::Answer(answer) = &mut reply {
+            answer.is_early = tap.pulse.taken() < length;
         }
         Ok(reply)
     }
@@ -174,7 +172,7 @@ impl<'a> Wire<'a> {
         }
         let headers = std::mem::take(response.headers_mut());
         let fields = Fields::of(&headers);
-        Ok(Reply::Answer(Answer { status, headers, fields, body, url }))
+        Ok(Reply::Answer(Answer { status, headers, fields, body, url, is_early: false }))
     }
 
     fn redirected(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, Setback> {
