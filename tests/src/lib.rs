@@ -1,1 +1,3 @@
-//! The whole product, tested from outside
+//! The whole product, tested from outside.
+
+pub mod fault_server;

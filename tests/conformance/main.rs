@@ -1,0 +1,10 @@
+//! What must hold for every connector, whatever the network and the server do. Each test asserts what the scripted server really
+//! received and stored, never only what the driver reports.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod cuts;
+mod pace;
+mod rig;
+mod source;
+mod whole;
