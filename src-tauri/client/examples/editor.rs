@@ -47,6 +47,7 @@ async fn main() -> Result<()> {
         options.token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
     let job = app
         .create_job(&CreateJob {
+            asset_id: photo.id.clone(),
             resource_id: original.id.clone(),
             destination: DestinationRequest { url: options.send_to, headers },
             client_reference: Some(format!("reel-{}", photo.id)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AssetResourceType, AuthorizationStatus, BatchId, CollectionId,
-    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority, ResourceId, UploadJob,
+    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId,
+    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, ResourceId, UploadJob,
     UploadJobOptions, names, words,
 };
 
@@ -242,7 +242,9 @@ words! {
 
     /// Hands over one upload.
     pub struct CreateJob {
-        /// The file, as the app knows it.
+        /// The asset, as the app knows it.
+        pub asset_id: AssetId,
+        /// The file of it, as the app knows it.
         pub resource_id: ResourceId,
         /// Where to.
         pub destination: DestinationRequest,
@@ -251,42 +253,6 @@ words! {
         /// What it asks for beyond the person's settings.
         #[serde(default)]
         pub options: UploadJobOptions,
-    }
-
-    /// A file that a job is to be made for; between the service and the queue.
-    pub struct JobDraft {
-        /// Who asks.
-        pub app_id: AppId,
-        /// Where to.
-        pub destination_id: DestinationId,
-        /// The asset, if it is in the library.
-        pub asset_id: Option<AssetId>,
-        /// The file, if it is in the library.
-        pub resource_id: Option<ResourceId>,
-        /// Its part in the asset.
-        pub resource_type: AssetResourceType,
-        /// Name to send it under.
-        pub filename: String,
-        /// Size in bytes.
-        pub byte_count: u64,
-        /// SHA-256 of the content, lower-case hexadecimal.
-        pub sha256: String,
-        /// When it was taken; milliseconds since 1970 UTC.
-        pub created_ms: Option<i64>,
-        /// The source folder, if it is in one.
-        pub source_id: Option<crate::SourceId>,
-        /// Absolute path of the file.
-        pub path: String,
-        /// How it came to be.
-        pub priority: Priority,
-        /// The app's own name for it.
-        pub client_reference: Option<String>,
-        /// What the job asks for.
-        pub options: UploadJobOptions,
-        /// Creation URL if it differs from the destination's.
-        pub url: Option<String>,
-        /// Handle of header fields in the secret store.
-        pub headers_handle: Option<String>,
     }
 
     /// Narrows a list of jobs.

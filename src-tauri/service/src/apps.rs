@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
-    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobDraft, PairRequest, Paired,
+    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, PairRequest, Paired,
     PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
 };
-use afterglow_queue::{NewApp, NewBatch, NewDestination};
-use rand_bytes::random;
+use afterglow_queue::{NewApp, NewBatch, NewDestination, NewJob};
+use afterglow_system::Secret;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -42,16 +42,13 @@ pub(crate) struct Caller {
     id_key: [u8; 16],
 }
 
-mod rand_bytes {
-    /// Bytes that nobody can guess, from the system's source behind `Uuid::new_v4`.
-    pub(super) fn random() -> [u8; 32] {
-        let mut bytes = [0; 32];
-        for half in bytes.chunks_exact_mut(16) {
-            // A version-4 UUID holds 122 random bits; hashing two of them leaves 244 bits over 256.
-            half.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        }
-        bytes
+/// Bytes that nobody can guess, 244 bits of them random: two version-4 UUIDs (RFC 9562, section 5.4).
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for half in bytes.chunks_exact_mut(16) {
+        half.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     }
+    bytes
 }
 
 // ---- who ----
@@ -129,7 +126,7 @@ async fn ask(core: &Core, app: &App, bases: Vec<String>) -> Answer<Authorization
         Refusal::bad("user_cancelled", "The question was taken back before the person answered.")
     })?;
     if answer != AccessAnswer::Deny {
-        core.queue.set_url_bases(&app.id, &bases).await?;
+        core.queue.set_url_bases(&app.id, bases).await?;
     }
     Ok(set_access(core, &app.id, SetAccess { answer }).await?.status)
 }
@@ -254,7 +251,7 @@ pub(crate) async fn assets(core: &Core, caller: &Caller, collection: &Collection
     }
     let limit = limit.clamp(1, PAGE);
     let (page, total) = if caller.sees_all() {
-        core.library.assets(collection, offset, limit).await?
+        core.library.assets(collection, offset, limit as u32).await?
     } else {
         let all = selected_in(core, caller, collection).await?;
         let total = all.len() as u64;
@@ -282,7 +279,7 @@ async fn visible(core: &Core, caller: &Caller, asset: &AssetId) -> Answer<AssetI
 
 /// What changed within the grant.
 pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeToken>) -> Answer<PersistentChanges> {
-    let changes = core.library.changes(since, PAGE as usize).await?;
+    let changes = core.library.changes(since, PAGE as u32).await?;
     let mut within = PersistentChanges {
         inserted: vec![],
         updated: vec![],
@@ -304,11 +301,8 @@ pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeT
 /// Hands over an upload of a file that the app may see, to a place under one of its bases.
 pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob) -> Answer<UploadJob> {
     let url = allowed_url(&request.destination.url, &caller.app.url_bases)?;
+    let asset = visible(core, caller, &request.asset_id).await?;
     let resource = caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
-    let found = core.library.resource(&resource).await?.ok_or_else(|| Refusal::not_found("resource"))?;
-    if core.queue.may_see(&caller.app.id, std::slice::from_ref(&found.asset_id)).await? != [true] {
-        return Err(Refusal::not_found("resource"));
-    }
     let open = core.queue.unacknowledged(&caller.app.id).await?;
     if open >= JOB_LIMIT {
         let message = format!("{open} jobs of this app are open or not acknowledged; {JOB_LIMIT} can be. Acknowledge those that have ended.");
@@ -316,16 +310,14 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
     }
     let destination = destination_for(core, caller, &url).await?;
     let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
-    let files = core.library.upload_files(std::slice::from_ref(&found.asset_id)).await?;
-    let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| {
-        Refusal::bad("missing_resource", format!("{} is not there now: its folder is offline.", found.original_filename))
-    })?;
-    let draft = JobDraft {
+    let files = core.library.upload_files(&[asset]).await?;
+    let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| Refusal::not_found("resource"))?;
+    let draft = NewJob {
         client_reference: request.client_reference,
         options: request.options,
         url: Some(url.to_string()),
         headers_handle,
-        ..uploads::library_draft(file, &caller.app.id, &destination, Priority::App)
+        ..uploads::library_draft(file)
     };
     let now = clock::wall();
     let name = draft.filename.clone();
@@ -385,7 +377,7 @@ async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, S
     }
     let text = serde_json::to_string(&fields).map_err(|error| Refusal::internal(error.to_string()))?;
     let handle = format!("app:{}:{}", caller.app.id, &hex(&Sha256::digest(text.as_bytes()))[..16]);
-    core.secrets.set(&handle, &text).await.map_err(secret_refusal)?;
+    core.secrets.set(&handle, Secret::new(text)).await.map_err(secret_refusal)?;
     Ok(Some(handle))
 }
 

@@ -166,7 +166,7 @@ impl Desk {
 /// Shows a pane: windows that are open are told, and the windows' program is started. If it runs already, it only comes forward.
 pub(crate) fn open_pane(core: &Core, pane: &str) {
     core.tell(Event::Open { pane: pane.to_owned() });
-    let mut args = vec!["--pane".to_owned(), pane.to_owned()];
+    let mut args = vec!["--told".to_owned(), "--pane".to_owned(), pane.to_owned()];
     if let Some(home) = &core.home.explicit {
         args.extend(["--home".to_owned(), home.to_string_lossy().into_owned()]);
     }

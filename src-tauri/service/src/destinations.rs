@@ -4,6 +4,7 @@ use afterglow_model::{
     AddDestination, AddedDestination, Destination, DestinationState, DestinationTest, Evidence, Event, FailureCode,
 };
 use afterglow_queue::NewDestination;
+use afterglow_system::Secret;
 use afterglow_transfer::Account;
 
 use crate::{
@@ -26,7 +27,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     if core.queue.destination(&name).await?.is_some() {
         return Err(Refusal::bad("name_taken", format!("There is a destination called {name} already. Choose another name.")));
     }
-    let token = request.token.filter(|token| !token.is_empty());
+    let token = request.token.clone().filter(|token| !token.is_empty());
     let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
     let test = if request.skip_test {
         None
@@ -42,7 +43,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     };
     let destination = core.queue.add_destination(new, clock::wall()).await?;
     if let Some(token) = token {
-        core.secrets.set(&token_handle(&destination.id), &token).await.map_err(secret_refusal)?;
+        core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     }
     changed(core).await;
     Ok(AddedDestination { destination, test })
@@ -82,7 +83,7 @@ pub(crate) async fn set_credential(core: &Core, destination: &Destination, token
     let url = parse_url(&destination.url)?;
     let account = Account { url, headers: vec![("authorization".to_owned(), format!("Bearer {token}"))] };
     core.transfer.test(destination.connector, &account).await?;
-    core.secrets.set(&token_handle(&destination.id), token).await.map_err(secret_refusal)?;
+    core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
     core.queue.release_destination(&destination.id).await?;
     changed(core).await;

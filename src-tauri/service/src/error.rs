@@ -74,8 +74,9 @@ impl Refusal {
 impl From<QueueError> for Refusal {
     fn from(error: QueueError) -> Self {
         match error {
-            QueueError::NotFound(what) => Self::not_found(what),
-            QueueError::NameTaken(_) => Self::bad("name_taken", error.to_string()),
+            QueueError::NotFound { what, .. } => Self::not_found(what),
+            QueueError::NameTaken { .. } => Self::bad("name_taken", error.to_string()),
+            QueueError::Invalid(_) => Self::bad("invalid", error.to_string()),
             QueueError::DiskFull => Self {
                 status: StatusCode::INSUFFICIENT_STORAGE,
                 error: ApiError::new("photos", "not_enough_space", error.to_string()),
@@ -91,6 +92,7 @@ impl From<QueueError> for Refusal {
 impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Self {
         match error {
+            LibraryError::NotFound { .. } => Self::not_found("album or photo"),
             LibraryError::TokenExpired => Self {
                 status: StatusCode::GONE,
                 error: ApiError::new("photos", "persistent_change_token_expired", error.to_string()),

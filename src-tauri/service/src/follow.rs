@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Assets looked at in one go; bounds memory and the length of a transaction.
-const PAGE: usize = 500;
+const PAGE: u32 = 500;
 
 /// Follows the rules until the service ends.
 pub(crate) struct Follower {
@@ -76,7 +76,7 @@ impl Follower {
             let page = self.core.library.members(&rule.collection_id, after.take(), PAGE).await?;
             self.make_jobs(rule, destination, &page).await?;
             match page.last() {
-                Some(last) if page.len() == PAGE => after = Some(last.clone()),
+                Some(last) if page.len() == PAGE as usize => after = Some(last.clone()),
                 _ => break,
             }
         }
@@ -106,7 +106,7 @@ impl Follower {
     async fn make_jobs(&self, rule: &Rule, destination: &Destination, assets: &[AssetId]) -> Answer<()> {
         let allowed = self.core.queue.may_see(&destination.app_id, assets).await?;
         let assets: Vec<AssetId> = assets.iter().zip(allowed).filter_map(|(id, may)| may.then(|| id.clone())).collect();
-        let drafts = uploads::asset_drafts(&self.core, &assets, &destination.app_id, destination, Priority::Backup).await?;
+        let drafts = uploads::asset_drafts(&self.core, &assets).await?;
         if drafts.is_empty() {
             return Ok(());
         }

@@ -6,14 +6,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use afterglow_model::{JobId, Phase};
+use afterglow_model::{BatchId, JobId, Phase};
 use afterglow_transfer::Progress;
 
 /// Where one transfer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) phase: Phase,
     pub(crate) confirmed: u64,
+    batch: BatchId,
+    /// What the database knew when the transfer began.
+    recorded: u64,
 }
 
 /// Where every running transfer is.
@@ -23,8 +26,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn begin(&self, job: &JobId, confirmed: u64) {
-        self.with(|points| points.insert(job.clone(), Point { phase: Phase::Preparing, confirmed }));
+    pub(crate) fn begin(&self, job: &JobId, batch: &BatchId, confirmed: u64) {
+        let point = Point { phase: Phase::Preparing, confirmed, batch: batch.clone(), recorded: confirmed };
+        self.with(|points| points.insert(job.clone(), point));
     }
 
     pub(crate) fn end(&self, job: &JobId) {
@@ -32,7 +36,18 @@ impl Live {
     }
 
     pub(crate) fn get(&self, job: &JobId) -> Option<Point> {
-        self.with(|points| points.get(job).copied())
+        self.with(|points| points.get(job).cloned())
+    }
+
+    /// Bytes confirmed since the running transfers began, by batch.
+    pub(crate) fn by_batch(&self) -> HashMap<BatchId, u64> {
+        self.with(|points| {
+            let mut sums = HashMap::new();
+            for point in points.values() {
+                *sums.entry(point.batch.clone()).or_default() += point.confirmed.saturating_sub(point.recorded);
+            }
+            sums
+        })
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<JobId, Point>) -> T) -> T {
@@ -43,10 +58,18 @@ impl Live {
 
 impl Progress for Live {
     fn phase(&self, job: &JobId, phase: Phase) {
-        self.with(|points| points.entry(job.clone()).and_modify(|point| point.phase = phase));
+        self.with(|points| {
+            if let Some(point) = points.get_mut(job) {
+                point.phase = phase;
+            }
+        });
     }
 
     fn confirmed(&self, job: &JobId, bytes: u64) {
-        self.with(|points| points.entry(job.clone()).and_modify(|point| point.confirmed = bytes));
+        self.with(|points| {
+            if let Some(point) = points.get_mut(job) {
+                point.confirmed = bytes;
+            }
+        });
     }
 }

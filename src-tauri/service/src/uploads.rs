@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use afterglow_library::{LooseFile, UploadFile};
 use afterglow_model::{
-    AppId, AssetId, CreateUpload, Destination, JobDraft, Priority, UploadJobOptions, UploadPreview, bytes, count,
+    AssetId, CreateUpload, Priority, UploadJobOptions, UploadPreview, bytes, count,
 };
-use afterglow_queue::{Known, NewBatch};
+use afterglow_queue::{Known, NewBatch, NewJob};
 
 use crate::{
     clock,
@@ -21,14 +21,14 @@ const FILES_MAX: usize = 100_000;
 const REFUSED_SHOWN_MAX: usize = 20;
 
 struct Gathered {
-    drafts: Vec<JobDraft>,
+    drafts: Vec<NewJob>,
     refused: Vec<String>,
 }
 
 /// What an upload would do.
 pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &request, &destination).await?;
+    let gathered = gather(core, &request).await?;
     let digests: Vec<String> = gathered.drafts.iter().map(|draft| draft.sha256.clone()).collect();
     let known = core.queue.known(&destination.id, &digests).await?;
     let delivered = known.iter().filter(|known| matches!(known, Known::Delivered)).count() as u64;
@@ -46,7 +46,7 @@ pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<Upload
 /// Makes the jobs of an upload that the person asked for.
 pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &request, &destination).await?;
+    let gathered = gather(core, &request).await?;
     if gathered.drafts.is_empty() {
         let why = gathered.refused.first().cloned().unwrap_or_else(|| "There is nothing to upload in what was given.".to_owned());
         return Err(Refusal::bad("nothing_to_upload", why));
@@ -72,17 +72,16 @@ pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadP
     })
 }
 
-async fn gather(core: &Core, request: &CreateUpload, destination: &Destination) -> Answer<Gathered> {
-    let app = &destination.app_id;
-    let mut drafts = asset_drafts(core, &request.asset_ids, app, destination, Priority::UserInitiated).await?;
+async fn gather(core: &Core, request: &CreateUpload) -> Answer<Gathered> {
+    let mut drafts = asset_drafts(core, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
     }
-    let (files, mut refused) = core.library.expand_paths(&roots, FILES_MAX).await?;
+    let (files, mut refused) = core.library.expand_paths(&roots, FILES_MAX).await;
     for file in files {
         match core.library.describe_file(&file).await {
-            Ok(described) => drafts.push(loose_draft(file, described, app, destination)),
+            Ok(described) => drafts.push(loose_draft(file, described)),
             Err(error) => refused.push(error.to_string()),
         }
     }
@@ -95,25 +94,17 @@ async fn gather(core: &Core, request: &CreateUpload, destination: &Destination) 
 }
 
 /// Every file of these assets, as jobs.
-pub(crate) async fn asset_drafts(
-    core: &Core,
-    assets: &[AssetId],
-    app: &AppId,
-    destination: &Destination,
-    priority: Priority,
-) -> Answer<Vec<JobDraft>> {
+pub(crate) async fn asset_drafts(core: &Core, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
     if assets.is_empty() {
         return Ok(Vec::new());
     }
     let files = core.library.upload_files(assets).await?;
-    Ok(files.into_iter().map(|file| library_draft(file, app, destination, priority)).collect())
+    Ok(files.into_iter().map(library_draft).collect())
 }
 
 /// A file of the library, as a job.
-pub(crate) fn library_draft(file: UploadFile, app: &AppId, destination: &Destination, priority: Priority) -> JobDraft {
-    JobDraft {
-        app_id: app.clone(),
-        destination_id: destination.id.clone(),
+pub(crate) fn library_draft(file: UploadFile) -> NewJob {
+    NewJob {
         asset_id: Some(file.asset_id),
         resource_id: Some(file.resource_id),
         resource_type: file.resource_type,
@@ -122,9 +113,7 @@ pub(crate) fn library_draft(file: UploadFile, app: &AppId, destination: &Destina
         sha256: file.sha256,
         created_ms: Some(file.created.0),
         source_id: Some(file.source_id),
-        root: file.root,
         path: file.path,
-        priority,
         client_reference: None,
         options: UploadJobOptions::default(),
         url: None,
@@ -132,13 +121,9 @@ pub(crate) fn library_draft(file: UploadFile, app: &AppId, destination: &Destina
     }
 }
 
-fn loose_draft(path: PathBuf, file: LooseFile, app: &AppId, destination: &Destination) -> JobDraft {
+fn loose_draft(path: PathBuf, file: LooseFile) -> NewJob {
     let (asset_id, resource_id) = file.known.unzip();
-    // A loose file's root is its own folder: the name is opened beneath it, without following links.
-    let root = path.parent().map_or_else(PathBuf::new, PathBuf::from);
-    JobDraft {
-        app_id: app.clone(),
-        destination_id: destination.id.clone(),
+    NewJob {
         asset_id,
         resource_id,
         resource_type: file.resource_type,
@@ -147,9 +132,7 @@ fn loose_draft(path: PathBuf, file: LooseFile, app: &AppId, destination: &Destin
         sha256: file.sha256,
         created_ms: Some(file.created.0),
         source_id: None,
-        root,
         path,
-        priority: Priority::UserInitiated,
         client_reference: None,
         options: UploadJobOptions::default(),
         url: None,

@@ -88,6 +88,18 @@ impl Queue {
         self.page(filter, cursor, limit).await
     }
 
+    /// How many of an app's jobs are open, or ended without being acknowledged: what counts against its limit.
+    pub async fn unacknowledged(&self, app: &AppId) -> Result<u64, QueueError> {
+        let app = app.clone();
+        self.read(move |db| {
+            let mut count = db.prepare_cached(
+                "SELECT count(*) FROM job WHERE app_id = ?1 AND acknowledged = 0 AND state <> 'cancelled'",
+            )?;
+            Ok(count.query_row([app.as_str()], |row| row.get(0))?)
+        })
+        .await
+    }
+
     async fn page(&self, filter: Filter, cursor: Option<&str>, limit: u32) -> Result<JobPage, QueueError> {
         let limit = limit.clamp(1, PAGE_MAX);
         let before = receipt::position(cursor)?;

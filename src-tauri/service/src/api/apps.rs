@@ -150,7 +150,7 @@ async fn fetch_jobs(State(core): CoreState, caller: Caller, Query(query): Query<
 #[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn retry(State(core): CoreState, caller: Caller, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
     let own = own_jobs(&core, &caller, ids).await?;
-    let changed = if own.is_empty() { 0 } else { core.queue.retry_jobs(&own, crate::clock::wall()).await? };
+    let changed = core.queue.retry_jobs(Some(&own)).await?;
     core.command(crate::engine::Command::Jobs).await;
     Ok(Json(Changed { changed }))
 }
@@ -165,8 +165,8 @@ async fn acknowledge(State(core): CoreState, caller: Caller, Json(ids): Json<Job
 #[utoipa::path(post, path = "/v1/jobs/cancel", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn cancel(State(core): CoreState, caller: Caller, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
     let own = own_jobs(&core, &caller, ids).await?;
-    let changed = if own.is_empty() { 0 } else { core.queue.cancel_jobs(&own, crate::clock::wall()).await? };
-    core.command(crate::engine::Command::Cancel(own)).await;
+    let changed = core.queue.cancel_jobs(&own, crate::clock::wall()).await?;
+    core.command(crate::engine::Command::Jobs).await;
     Ok(Json(Changed { changed }))
 }
 

@@ -1,9 +1,9 @@
 //! One job's way through the transfer, and what becomes of it in the queue.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use afterglow_model::{Destination, Failure, FailureClass, FailureCode, JobId, Priority, Receipt};
-use afterglow_queue::{Finished, QueuedJob, Queue, QueueError};
+use afterglow_queue::{Finished, Queue, QueueError, QueuedJob, UploadSession};
 use afterglow_scheduler::Next;
 use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
 use async_trait::async_trait;
@@ -11,6 +11,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock, core::Core};
+
+/// A job with where it goes and the folder that its file lies beneath.
+pub(super) struct Errand {
+    pub(super) root: PathBuf,
+    pub(super) destination: Destination,
+    pub(super) job: QueuedJob,
+}
 
 /// What the loop is told when a job's turn has ended.
 #[derive(Debug)]
@@ -27,7 +34,9 @@ pub(super) struct QueueJournal(pub(super) Queue);
 #[async_trait]
 impl Journal for QueueJournal {
     async fn session_opened(&self, job: &JobId, session: &Session) -> Result<(), JournalError> {
-        self.0.session_opened(job, session.clone()).await.map_err(journal_error)
+        let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
+        let session = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json };
+        self.0.session_opened(job, session).await.map_err(journal_error)
     }
 
     async fn offset(&self, job: &JobId, offset: u64) -> Result<(), JournalError> {
@@ -39,6 +48,12 @@ impl Journal for QueueJournal {
     }
 }
 
+/// The session as the transfer knows it; one whose pin cannot be read is begun anew.
+fn resumable(session: &UploadSession) -> Option<Session> {
+    let pin = serde_json::from_str(&session.pin_json).ok()?;
+    Some(Session { upload_url: session.upload_url.clone(), pin })
+}
+
 fn journal_error(error: QueueError) -> JournalError {
     JournalError(error.to_string())
 }
@@ -46,12 +61,12 @@ fn journal_error(error: QueueError) -> JournalError {
 /// Carries a started job to its end and writes that down, before anybody is told.
 pub(super) async fn carry(
     core: Arc<Core>,
-    destination: Destination,
-    job: QueuedJob,
+    errand: Errand,
     turn: Arc<Semaphore>,
     cancel: CancellationToken,
 ) -> Ended {
-    let outcome = attempt(&core, &destination, &job, &turn, &cancel).await;
+    let outcome = attempt(&core, &errand, &turn, &cancel).await;
+    let Errand { job, .. } = errand;
     let now = clock::now();
     let (finished, result) = match outcome {
         Outcome::Delivered(delivered) => {
@@ -69,7 +84,13 @@ pub(super) async fn carry(
         Outcome::Stopped => (Finished::Stopped { job: job.id.clone() }, Err(None)),
         Outcome::Failed(failure) => (after_failure(&job, &failure, now), Err(Some(failure))),
     };
+    let delivered = result.as_ref().ok().map(|delivered| delivered.byte_count);
     let recorded = core.queue.finish(vec![finished], now.wall).await;
+    if let Some(bytes) = delivered
+        && let Err(error) = core.queue.add_bytes(&clock::today(), bytes).await
+    {
+        tracing::warn!(%error, "the day's bytes could not be counted");
+    }
     if let Err(error) = &recorded {
         tracing::error!(job = %job.id, %error, "the end of a job could not be written down; it is looked at again");
     }
@@ -77,7 +98,8 @@ pub(super) async fn carry(
     Ended { job, result, unrecorded: recorded.is_err() }
 }
 
-async fn attempt(core: &Core, destination: &Destination, job: &QueuedJob, turn: &Semaphore, cancel: &CancellationToken) -> Outcome {
+async fn attempt(core: &Core, errand: &Errand, turn: &Semaphore, cancel: &CancellationToken) -> Outcome {
+    let Errand { root, destination, job } = errand;
     let _turn = tokio::select! {
         biased;
         () = cancel.cancelled() => return Outcome::Stopped,
@@ -97,14 +119,14 @@ async fn attempt(core: &Core, destination: &Destination, job: &QueuedJob, turn: 
     let order = Order {
         job_id: job.id.clone(),
         destination_id: job.destination_id.clone(),
-        root: job.root.clone(),
+        root: root.clone(),
         path: job.path.clone(),
         filename: job.filename.clone(),
         content_type: None,
         byte_count: job.byte_count,
         sha256: job.sha256.clone(),
         created_ms: job.created_ms,
-        session: job.session.clone(),
+        session: job.session.as_ref().and_then(resumable),
     };
     let journal = QueueJournal(core.queue.clone());
     core.transfer.deliver(destination.connector, &account, &order, &journal, core.live.as_ref(), cancel).await

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use afterglow_model::{DestinationId, JobId, Priority, UploadJobOptions};
+use afterglow_model::{DestinationId, JobId, Phase, Priority, Timestamp, UploadJobOptions};
 use afterglow_queue::{Lane as Counts, QueuedJob, Queue, QueueError};
-use afterglow_scheduler::{Candidate, Lane};
+use afterglow_scheduler::{Candidate, Lane, is_due};
 
 use crate::clock;
 
 /// Jobs held ready for each lane. The scheduler sees no more, however long the queue is.
-const HEADS_MAX: usize = 256;
+const HEADS_MAX: u32 = 256;
 /// With fewer than so many ready, more are read.
 const HEADS_LOW: usize = 64;
 
@@ -27,16 +27,17 @@ impl Lanes {
     /// Reads the counts again, and heads where few are left. `taken` are jobs that are under way.
     pub(super) async fn refresh(&mut self, queue: &Queue, taken: &HashSet<JobId>) -> Result<(), QueueError> {
         self.counts = queue.lanes().await?;
+        let now = clock::wall();
         let counts = &self.counts;
         self.heads.retain(|key, _| counts.iter().any(|lane| &key_of(lane) == key));
         for lane in counts {
             let key = key_of(lane);
             let heads = self.heads.entry(key.clone()).or_default();
             heads.retain(|job| !taken.contains(&job.id));
-            if heads.len() < HEADS_LOW && (heads.len() as u64) < lane.ready_jobs {
+            if heads.len() < HEADS_LOW && (heads.len() as u64) < available(lane, now) {
                 let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
                 known.extend(taken.iter().cloned());
-                heads.extend(queue.heads(&key.0, key.1, HEADS_MAX, clock::wall(), &known).await?);
+                heads.extend(queue.heads(&key.0, key.1, HEADS_MAX, now, &known).await?);
             }
         }
         Ok(())
@@ -51,26 +52,30 @@ impl Lanes {
     pub(super) fn run_low(&self) -> bool {
         self.counts.iter().any(|lane| {
             let held = self.heads.get(&key_of(lane)).map_or(0, VecDeque::len);
-            held < HEADS_LOW && (held as u64) < lane.ready_jobs
+            held < HEADS_LOW && (held as u64) < available(lane, clock::wall())
         })
     }
 
     /// The lanes as the scheduler wants them.
     pub(super) fn for_plan(&self) -> Vec<Lane> {
+        let now = clock::wall();
         let lane = |counts: &Counts| {
             let key = key_of(counts);
-            let heads = self.heads.get(&key).into_iter().flatten();
+            let heads: Vec<&QueuedJob> = self.heads.get(&key).into_iter().flatten().collect();
+            // What is due has stopped waiting, and a deadline that has come is none any more.
+            let due: Vec<&&QueuedJob> = heads.iter().filter(|job| job.phase == Phase::BackingOff).collect();
+            let (due_jobs, due_bytes) = (due.len() as u64, due.iter().map(|job| job.byte_count).sum::<u64>());
             Lane {
                 destination_id: key.0.clone(),
                 priority: key.1,
-                heads: heads.map(candidate).collect(),
-                ready_jobs: counts.ready_jobs,
-                ready_bytes: counts.ready_bytes,
-                backing_off_jobs: counts.backing_off_jobs,
-                backing_off_bytes: counts.backing_off_bytes,
-                next_attempt_at: counts.next_attempt_at,
-                offline_jobs: counts.offline_jobs,
-                offline_bytes: counts.offline_bytes,
+                heads: heads.iter().map(|job| candidate(job)).collect(),
+                ready_jobs: counts.ready.jobs + due_jobs,
+                ready_bytes: counts.ready.bytes + due_bytes,
+                backing_off_jobs: counts.backing_off.jobs.saturating_sub(due_jobs),
+                backing_off_bytes: counts.backing_off.bytes.saturating_sub(due_bytes),
+                next_attempt_at: counts.next_attempt_at.filter(|at| !is_due(*at, now)),
+                offline_jobs: counts.source_offline.jobs,
+                offline_bytes: counts.source_offline.bytes,
                 app_options: UploadJobOptions::default(),
             }
         };
@@ -94,8 +99,14 @@ impl Lanes {
 
     /// Bytes that are queued, without those under way.
     pub(super) fn bytes(&self) -> u64 {
-        self.counts.iter().map(|lane| lane.ready_bytes + lane.backing_off_bytes).sum()
+        self.counts.iter().map(|lane| lane.ready.bytes + lane.backing_off.bytes).sum()
     }
+}
+
+/// Jobs of the lane that could be read as heads: those in line, and if one is due, those that back off.
+fn available(lane: &Counts, now: Timestamp) -> u64 {
+    let due = lane.next_attempt_at.is_some_and(|at| is_due(at, now));
+    lane.ready.jobs + if due { lane.backing_off.jobs } else { 0 }
 }
 
 fn key_of(lane: &Counts) -> LaneKey {

@@ -11,6 +11,7 @@ mod report;
 
 use std::{
     collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use std::{
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
-    FailureCode, JobId, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext, Settings, Status,
+    FailureCode, JobId, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext, Settings, SourceId, Status,
     Timestamp, WaitingGroup, waiting_sentence,
 };
 use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob};
@@ -31,7 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Throughput, clock, core::Core, host, run::Senders};
-use carry::{Ended, carry};
+use carry::{Ended, Errand, carry};
 use health::Health;
 use lanes::Lanes;
 
@@ -56,8 +57,6 @@ pub(crate) enum Command {
     Reload,
     /// Jobs were made, cancelled or released.
     Jobs,
-    /// These jobs were cancelled: stop them if they run.
-    Cancel(Vec<JobId>),
     /// The person wants it now: destinations that are left alone are tried again.
     Forgive,
     /// A pass over the rules has ended.
@@ -94,11 +93,13 @@ pub(crate) struct Engine {
     plan: Plan,
     hysteresis: Hysteresis,
     waiting_since: WaitingSince,
-    scans: HashMap<afterglow_model::SourceId, ScanProgress>,
+    scans: HashMap<SourceId, ScanProgress>,
     touched: HashSet<AssetId>,
     run: Run,
     status_due: Option<Instant>,
     network_key: Option<String>,
+    /// Where the library's folders are.
+    roots: HashMap<SourceId, PathBuf>,
 }
 
 /// The present run, for progress: from the first job queued to the last one ended.
@@ -134,6 +135,7 @@ impl Engine {
             run: Run::default(),
             status_due: None,
             network_key: None,
+            roots: HashMap::new(),
         }
     }
 
@@ -144,6 +146,7 @@ impl Engine {
         let mut library_events = self.core.library.subscribe();
         let quit = self.core.quit.clone();
         self.reload().await;
+        self.sources_changed().await;
         loop {
             self.step(&conditions.borrow_and_update().clone()).await;
             let wake = self.next_wake();
@@ -194,13 +197,6 @@ impl Engine {
                 self.lanes.forget();
                 self.lanes_stale = true;
             }
-            Command::Cancel(jobs) => {
-                for job in &jobs {
-                    self.stop(job);
-                }
-                self.lanes.forget();
-                self.lanes_stale = true;
-            }
             Command::Forgive => self.health.forgive(),
             Command::Followed => self.lanes_stale = true,
             Command::Prompts => {}
@@ -210,13 +206,17 @@ impl Engine {
 
     fn queue_event(&mut self, event: Result<QueueEvent, broadcast::error::RecvError>) {
         match event {
-            Ok(QueueEvent::JobsChanged { jobs }) => {
-                self.lanes_stale = true;
-                for (job, asset, app, state) in jobs {
-                    self.touched.extend(asset);
+            Ok(QueueEvent::JobsChanged { jobs, more: _ }) => {
+                for change in jobs {
+                    if change.state == JobState::Cancelled {
+                        self.stop(&change.job_id);
+                        self.lanes.forget();
+                    }
+                    self.touched.extend(change.asset_id);
                     // An app that does not listen is no reason to stop.
-                    let _ = self.core.app_events.send((app, AppEvent::JobChanged { job_id: job, state }));
+                    let _ = self.core.app_events.send((change.app_id, AppEvent::JobChanged { job_id: change.job_id, state: change.state }));
                 }
+                self.lanes_stale = true;
             }
             Ok(QueueEvent::Apps | QueueEvent::Destinations | QueueEvent::Rules | QueueEvent::Settings) => {}
             Err(_) => {
@@ -239,13 +239,17 @@ impl Engine {
                 self.senders.follow_now();
             }
             Ok(LibraryEvent::SourcesChanged) => {
-                if let Err(error) = self.note_sources().await {
-                    tracing::warn!(%error, "whether folders are there could not be written down");
-                }
+                self.sources_changed().await;
                 self.core.tell(Event::LibraryChanged);
             }
         }
         self.status_changed();
+    }
+
+    async fn sources_changed(&mut self) {
+        if let Err(error) = self.note_sources().await {
+            tracing::warn!(%error, "whether folders are there could not be written down");
+        }
     }
 
     async fn note_sources(&mut self) -> Result<(), QueueError> {
@@ -256,6 +260,7 @@ impl Engine {
                 return Ok(());
             }
         };
+        self.roots = sources.iter().map(|source| (source.id.clone(), PathBuf::from(&source.path))).collect();
         for source in sources {
             self.core.queue.set_source_offline(&source.id, !source.online).await?;
         }
@@ -439,13 +444,21 @@ impl Engine {
             }
             let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else { continue };
             job.attempts += 1;
-            let turns = self.turns.entry(job.destination_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION)));
+            let turns = self.turns.entry(job.destination_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION))).clone();
             let cancel = CancellationToken::new();
-            self.core.live.begin(&job.id, job.confirmed);
-            self.tasks.spawn(carry(self.core.clone(), destination, job.clone(), turns.clone(), cancel.clone()));
+            let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
+            self.core.live.begin(&job.id, &job.batch_id, confirmed);
+            let errand = Errand { root: self.root_of(&job), destination, job: job.clone() };
+            self.tasks.spawn(carry(self.core.clone(), errand, turns, cancel.clone()));
             self.running.insert(job.id.clone(), Running { job, cancel, stopping: false });
         }
         self.lanes_stale |= self.lanes.run_low();
+    }
+
+    /// The folder beneath which a job's file is opened: the library's, or for a file from elsewhere the one it lies in.
+    fn root_of(&self, job: &QueuedJob) -> PathBuf {
+        let known = job.source_id.as_ref().and_then(|source| self.roots.get(source)).filter(|root| job.path.starts_with(root));
+        known.cloned().or_else(|| job.path.parent().map(PathBuf::from)).unwrap_or_default()
     }
 
     /// Jobs whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant counts at once.

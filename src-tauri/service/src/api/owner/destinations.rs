@@ -89,8 +89,10 @@ async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answe
 /// Removes a rule. Jobs that only it wanted are cancelled; what was delivered stays.
 #[utoipa::path(delete, path = "/v1/rules/{id}", params(("id" = String, Path)), responses((status = 204)))]
 async fn remove_rule(State(core): CoreState, Path(id): Path<RuleId>) -> Answer<StatusCode> {
-    let cancelled = core.queue.remove_rule(&id, clock::wall()).await?;
-    core.command(Command::Cancel(cancelled)).await;
+    if !core.queue.remove_rule(&id).await? {
+        return Err(Refusal::not_found("rule"));
+    }
+    core.queue.cancel_rule_jobs(&id, clock::wall()).await?;
     core.command(Command::Reload).await;
     core.tell(Event::DestinationsChanged);
     Ok(StatusCode::NO_CONTENT)

@@ -79,7 +79,7 @@ async fn why(State(core): CoreState) -> Json<Explanation> {
 /// Tries failed and held jobs again; an empty list means all of them.
 #[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn retry(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
-    let changed = core.queue.retry_jobs(&ids.job_ids, clock::wall()).await?;
+    let changed = core.queue.retry_jobs((!ids.job_ids.is_empty()).then_some(ids.job_ids.as_slice())).await?;
     core.command(Command::Forgive).await;
     core.command(Command::Jobs).await;
     core.tell(Event::JobsChanged { asset_ids: vec![] });
@@ -93,7 +93,7 @@ async fn cancel(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<
         return Err(Refusal::bad("which_jobs", "Name the jobs to cancel."));
     }
     let changed = core.queue.cancel_jobs(&ids.job_ids, clock::wall()).await?;
-    core.command(Command::Cancel(ids.job_ids)).await;
+    core.command(Command::Jobs).await;
     core.tell(Event::JobsChanged { asset_ids: vec![] });
     Ok(Json(Changed { changed }))
 }
@@ -152,7 +152,9 @@ async fn reasons(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
         };
         found.insert(0, (held, None));
     }
-    if queued.is_some_and(|queued| queued.source_offline) {
+    if let Some(source) = queued.and_then(|queued| queued.source_id)
+        && !core.library.source_online(&source).await?
+    {
         found.push((WaitingReason::SourceOffline, None));
     }
     if job.next_attempt_at.is_some_and(|at| at > now.wall) {

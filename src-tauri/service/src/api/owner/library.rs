@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Tiles in one answer.
-const PAGE_MAX: u64 = 500;
+const PAGE_MAX: u32 = 500;
 /// Sizes that thumbnails are made in, longest edge in pixels.
 const SIZES: [u32; 3] = [256, 512, 1024];
 
@@ -48,7 +48,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
 /// Folders that probably hold photos.
 #[utoipa::path(get, path = "/v1/suggested-sources", responses((status = 200, body = [SuggestedSource])))]
 async fn suggested(State(core): CoreState) -> Answer<Json<Vec<SuggestedSource>>> {
-    Ok(Json(core.library.suggested_sources(host::picture_folders()).await?))
+    Ok(Json(core.library.suggested_sources(host::picture_folders()).await))
 }
 
 /// The person's folders.
@@ -137,7 +137,7 @@ struct PageQuery {
     #[serde(default)]
     offset: u64,
     /// At most so many, 1 to 500.
-    limit: Option<u64>,
+    limit: Option<u32>,
 }
 
 /// A page of a collection, newest first.

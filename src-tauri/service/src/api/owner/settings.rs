@@ -68,10 +68,17 @@ async fn stream(State(core): CoreState) -> Answer<impl IntoResponse> {
 /// Throughput, bytes per day and batches.
 #[utoipa::path(get, path = "/v1/activity", responses((status = 200, body = Activity)))]
 async fn activity(State(core): CoreState) -> Answer<Json<Activity>> {
+    let recent_bytes_per_s = core.throughput.borrow().clone();
+    let live = core.live.by_batch();
+    let mut open_batches = core.queue.batches_open(BATCHES).await?;
+    for batch in &mut open_batches {
+        let moving = live.get(&batch.id).copied().unwrap_or(0);
+        batch.bytes_sent = (batch.bytes_sent + moving).min(batch.bytes_total);
+    }
     Ok(Json(Activity {
-        recent_bytes_per_s: core.throughput.borrow().clone(),
+        recent_bytes_per_s,
         days: core.queue.bytes_by_day(DAYS).await?,
-        open_batches: core.queue.batches_open(BATCHES).await?,
+        open_batches,
         finished_batches: core.queue.batches_finished(BATCHES).await?,
     }))
 }
