@@ -1,7 +1,7 @@
 //! One request per upload at a time: a newer one ends the one that runs.
 //!
-//! The draft recommends so (draft-ietf-httpbis-resumable-upload-11, section "Concurrency"): a sender that asks again has given up its
-//! previous request, even if the connection does not know it yet.
+//! The draft recommends so (draft-ietf-httpbis-resumable-upload-11, section "Concurrency"): a sender that asks again has given
+//! up its previous request, even if the connection does not know it yet.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::staging::Staged;
 
-/// The uploads that were touched since the start. What is known of their files is kept, so that an append need not read them again.
+/// The uploads that were touched since the start. What is known of their files is kept, so that an append need not read them
+/// again.
 pub(crate) struct Active {
     seats: Mutex<HashMap<String, Seat>>,
     closing: CancellationToken,

@@ -56,8 +56,8 @@ pub(crate) fn boolean(headers: &HeaderMap, name: HeaderName) -> Option<bool> {
     item.bare_item.as_boolean()
 }
 
-/// The SHA-256 of a digest field. Other algorithms are ignored (RFC 9530, section 2); a malformed one is refused, since the sender
-/// would believe its bytes checked.
+/// The SHA-256 of a digest field. Other algorithms are ignored (RFC 9530, section 2); a malformed one is refused, since the
+/// sender would believe its bytes checked.
 pub(crate) fn sha256(headers: &HeaderMap, name: HeaderName) -> Result<Option<Digest>, Problem> {
     let malformed =
         || Problem::bad_request(format!("{name} must be a dictionary with sha-256 as 32 bytes in base64 between colons."));

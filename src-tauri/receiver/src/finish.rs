@@ -1,8 +1,9 @@
 //! From a whole staged file to an object.
 //!
 //! The order makes a crash harmless: the bytes are durable in staging → the ledger records the object and where it will stand
-//! (one commit, shared) → the file is moved there. A start finds objects whose file is still in staging and moves them then. So an
-//! answered upload is never lost, nothing half-written is visible, and the same content twice is one object, even at the same moment.
+//! (one commit, shared) → the file is moved there. A start finds objects whose file is still in staging and moves them then. So
+//! an answered upload is never lost, nothing half-written is visible, and the same content twice is one object, even at the same
+//! moment.
 
 use crate::digest::Digest;
 use crate::fields;

@@ -1,4 +1,5 @@
-//! A request's content on its way into a staged file: streamed, hashed, in constant memory, and kept up to the byte at which it was cut.
+//! A request's content on its way into a staged file: streamed, hashed, in constant memory, and kept up to the byte at which it
+//! was cut.
 
 use std::time::Duration;
 
@@ -106,8 +107,8 @@ pub(crate) async fn drain(body: Body) {
 }
 
 impl Interruption {
-    /// How a request that ended so is answered, if anybody still listens. Server errors invite the sender to ask for the offset and go on
-    /// (draft-ietf-httpbis-resumable-upload-11, section "Upload Append").
+    /// How a request that ended so is answered, if anybody still listens. Server errors invite the sender to ask for the offset
+    /// and go on (draft-ietf-httpbis-resumable-upload-11, section "Upload Append").
     pub(crate) fn into_problem(self) -> Problem {
         let resume =
             |status, detail: &str| Problem::new(status, format!("{detail} What came is kept: ask for the offset and go on there."));

@@ -1,18 +1,21 @@
 //! A server that receives resumable uploads: the embedded default destination, and `afterglow receive` on another computer.
 //!
-//! It speaks "Resumable Uploads for HTTP" (draft-ietf-httpbis-resumable-upload-11, interop version 8). Resources: `/files`, `/uploads/{id}`,
-//! `/objects`, `/objects/{yyyy}/{mm}/{name}`; all need a sender's token.
+//! It speaks "Resumable Uploads for HTTP" (draft-ietf-httpbis-resumable-upload-11, interop version 8). Resources: `/files`,
+//! `/uploads/{id}`, `/objects`, `/objects/{yyyy}/{mm}/{name}`; all need a sender's token.
 //!
 //! Guarantees:
-//! - An upload that was answered as stored is durable, its bytes have the SHA-256 that the answer tells, and it stands whole in its folder.
+//! - An upload that was answered as stored is durable, its bytes have the SHA-256 that the answer tells, and it stands whole in
+//!   its folder.
 //!   Half of a file is never visible there, and no file is ever overwritten.
 //! - The same content of one sender is one object, whatever the order of requests, crashes and repetitions.
 //! - An offset that was told is on disk; uploads go on where they were after a crash of the sender or of the receiver.
 //! - What one sender stores or uploads does not exist for another.
 //!
-//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network), accounts, and reading what is uploaded.
+//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network), accounts, and reading what is
+//! uploaded.
 //!
-//! The folder holds `yyyy/mm/name` with the photos (by their `Last-Modified`, UTC) and `.afterglow/` with the ledger, uploads under way and the token.
+//! The folder holds `yyyy/mm/name` with the photos (by their `Last-Modified`, UTC) and `.afterglow/` with the ledger, uploads
+//! under way and the token.
 
 mod active;
 mod digest;
@@ -65,8 +68,8 @@ pub struct ReceiverOptions {
     pub tokens: Vec<SenderToken>,
     /// Largest file that is taken, in bytes; told to senders as `max-size`.
     pub max_size: Option<u64>,
-    /// Keeps finished files in this bucket (`s3://bucket/prefix`) instead of `dir`; region, endpoint and keys come from the `AWS_*`
-    /// environment variables. Uploads under way stay in `dir`.
+    /// Keeps finished files in this bucket (`s3://bucket/prefix`) instead of `dir`; region, endpoint and keys come from the
+    /// `AWS_*` environment variables. Uploads under way stay in `dir`.
     pub bucket: Option<String>,
     /// How long a sender may pause inside a request before it is ended; what came is kept.
     pub silence_max: Duration,
@@ -134,7 +137,7 @@ pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> 
         Some(url) => Store::bucket(url)?,
         None => Store::folder(&options.dir)?,
     };
-    let server = Server::new(senders, ledger, store, staging, lock, (options.max_size, options.silence_max));
+    let server = Server::new(&options, senders, ledger, store, staging, lock);
     server.recover().await?;
 
     let refused = |source| ReceiverError::Listen { address: options.listen, source };

@@ -1,7 +1,8 @@
 //! File names as senders tell them, made safe to store.
 //!
 //! Guarantees of [`safe_name`] (invariant NameSafe): at most 255 bytes, no separator, NUL or control character, not `.` or `..`,
-//! no name that Windows reserves, no character that turns the direction of text, never empty, and applying it twice changes nothing.
+//! no name that Windows reserves, no character that turns the direction of text, never empty, and applying it twice changes
+//! nothing.
 
 use crate::digest::Digest;
 

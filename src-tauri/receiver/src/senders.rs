@@ -74,7 +74,8 @@ impl Senders {
         senders.map(Self)
     }
 
-    /// Whose token the request shows. All senders are compared, each in constant time, so that time tells nothing about any token.
+    /// Whose token the request shows. All senders are compared, each in constant time, so that time tells nothing about any
+    /// token.
     fn identify(&self, headers: &HeaderMap) -> Option<Sender> {
         let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;

@@ -1,11 +1,14 @@
 //! What the handlers of one receiver share.
 
+use std::collections::HashSet;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::ReceiverOptions;
 use crate::active::Active;
 use crate::finish;
 use crate::ledger::{Ledger, LedgerError, objects, uploads};
@@ -16,7 +19,8 @@ use crate::store::Store;
 
 /// How long an upload stays available after its creation, open or complete (`max-age` of `Upload-Limit`).
 pub(crate) const UPLOAD_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Open uploads that one sender may have; more are refused (draft-ietf-httpbis-resumable-upload-11, section "Security Considerations").
+/// Open uploads that one sender may have; more are refused (draft-ietf-httpbis-resumable-upload-11, section "Security
+/// Considerations").
 pub(crate) const OPEN_UPLOADS_MAX: u32 = 10_000;
 /// Files that may be on their way into their folders at once.
 const PLACING_MAX: usize = 32;
@@ -47,27 +51,36 @@ pub(crate) struct Inner {
     staging: PathBuf,
     placing: [tokio::sync::Mutex<()>; PLACING_MAX],
     /// Keeps other receivers off the folder while this one lives.
-    _lock: std::fs::File,
+    _lock: File,
 }
 
 impl Server {
-    /// Takes the parts together.
+    /// Takes the parts together. `lock` is held as long as any request runs.
     pub(crate) fn new(
+        options: &ReceiverOptions,
         senders: Senders,
         ledger: Ledger,
         store: Store,
         staging: PathBuf,
-        lock: std::fs::File,
-        (size_max, silence_max): (Option<u64>, Duration),
+        lock: File,
     ) -> Self {
         let closing = CancellationToken::new();
-        let placing = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        let active = Active::new(closing.clone());
-        Self(Arc::new(Inner { senders, ledger, store, active, closing, size_max, silence_max, staging, placing, _lock: lock }))
+        Self(Arc::new(Inner {
+            senders,
+            ledger,
+            store,
+            active: Active::new(closing.clone()),
+            closing,
+            size_max: options.max_size,
+            silence_max: options.silence_max,
+            staging,
+            placing: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            _lock: lock,
+        }))
     }
 
-    /// Brings disk and ledger together after whatever ended the last run: places what was recorded, drops what is too old, and removes
-    /// staged files that belong to nothing.
+    /// Brings disk and ledger together after whatever ended the last run: places what was recorded, drops what is too old, and
+    /// removes staged files that belong to nothing.
     pub(crate) async fn recover(&self) -> Result<(), LedgerError> {
         for object in self.ledger.read(objects::to_place).await? {
             if let Err(problem) = finish::place(self, object).await {
@@ -77,8 +90,7 @@ impl Server {
         self.expire().await?;
         let open = self.ledger.read(uploads::open).await?;
         let unplaced = self.ledger.read(objects::to_place).await?;
-        let known: std::collections::HashSet<String> =
-            open.into_iter().chain(unplaced.into_iter().map(|object| object.staged)).collect();
+        let known: HashSet<String> = open.into_iter().chain(unplaced.into_iter().map(|object| object.staged)).collect();
         for entry in std::fs::read_dir(&self.staging).into_iter().flatten().flatten() {
             if !known.contains(entry.file_name().to_string_lossy().as_ref()) {
                 Staged::new(entry.path()).remove();

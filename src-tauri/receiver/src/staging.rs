@@ -1,7 +1,7 @@
 //! Files on their way in: written under `.afterglow/uploads`, where nobody looks, until they are whole and proved.
 //!
-//! A staged file is a gapless prefix of what was sent. Its digest is kept while it grows; after a restart it is computed again from
-//! what is really on disk. All functions here block.
+//! A staged file is a gapless prefix of what was sent. Its digest is kept while it grows; after a restart it is computed again
+//! from what is really on disk. All functions here block.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};

@@ -101,8 +101,8 @@ impl Store {
         Ok(Key::parse(format!("{}{separator}{path}", self.prefix))?)
     }
 
-    /// Copies the staged file into the bucket. Keys are unique in the ledger, and nobody else is meant to write there, so that asking first
-    /// is enough for files that are too large for one conditional request.
+    /// Copies the staged file into the bucket. Keys are unique in the ledger, and nobody else is meant to write there, so that
+    /// asking first is enough for files that are too large for one conditional request.
     async fn upload(&self, staged: &Path, path: &str) -> std::io::Result<Placement> {
         let mut file = match tokio::fs::File::open(staged).await {
             Ok(file) => file,

@@ -1,7 +1,7 @@
 //! `/files`: where uploads begin (draft-ietf-httpbis-resumable-upload-11, section "Upload Creation").
 //!
-//! Careful (`?0`, no content), partial (`?0`) and whole (`?1`, or without `Upload-Complete`) creations are taken. No `104` is sent, since the
-//! HTTP library cannot; senders that want to resume create carefully.
+//! Careful (`?0`, no content), partial (`?0`) and whole (`?1`, or without `Upload-Complete`) creations are taken. No `104` is
+//! sent, since the HTTP library cannot; senders that want to resume create carefully.
 
 use axum::Extension;
 use axum::body::Body;

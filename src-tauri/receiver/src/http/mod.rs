@@ -67,7 +67,8 @@ impl Content {
     }
 }
 
-/// Does the work of a request in a task of its own, so that a connection that breaks ends its content, but not the keeping of what came.
+/// Does the work of a request in a task of its own, so that a connection that breaks ends its content, but not the keeping of
+/// what came.
 async fn detached(work: impl Future<Output = Result<Response, Problem>> + Send + 'static) -> Response {
     let done = tokio::spawn(work).await;
     let answer = done.unwrap_or_else(|error| Err(Problem::internal("a request ended early", error)));

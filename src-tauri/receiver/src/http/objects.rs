@@ -22,7 +22,8 @@ use crate::server::Server;
 
 /// Objects on a page of the list, unless fewer are asked for.
 const PAGE_MAX: u32 = 1000;
-/// What a sender may take back: the file of a destination's test, just made. Photos cannot be deleted by whoever gets hold of a token.
+/// What a sender may take back: the file of a destination's test, just made. Photos cannot be deleted by whoever gets hold of a
+/// token.
 const TAKE_BACK_BYTES_MAX: u64 = 64 * 1024;
 /// See [`TAKE_BACK_BYTES_MAX`].
 const TAKE_BACK_AGE_MS_MAX: i64 = 10 * 60 * 1000;
@@ -159,7 +160,8 @@ pub(crate) async fn delete(
     .await
 }
 
-/// The sender's object at a path. Paths are compared with those in the ledger and never looked up on disk, so none leads out of the folder.
+/// The sender's object at a path. Paths are compared with those in the ledger and never looked up on disk, so none leads out of
+/// the folder.
 async fn find(server: &Server, sender: &Sender, path: Result<Path<String>, rejection::PathRejection>) -> Result<Object, Problem> {
     let Path(path) = path.map_err(|_| Problem::not_found())?;
     let owner = sender.0.clone();
@@ -178,7 +180,8 @@ fn describe(headers: &mut HeaderMap, object: &Object) {
     insert(headers, fields::REPR_DIGEST, &object.digest.field());
 }
 
-/// The one range that is asked for; several, or another unit, mean the whole (RFC 9110, section 14.2: a server may ignore `Range`).
+/// The one range that is asked for; several, or another unit, mean the whole (RFC 9110, section 14.2: a server may ignore
+/// `Range`).
 fn range(headers: &HeaderMap, length: u64) -> Result<Option<std::ops::Range<u64>>, Problem> {
     let Some(spec) = headers.get(RANGE).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("bytes=")) else {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! `/uploads/{id}`: an upload resource (draft-ietf-httpbis-resumable-upload-11, sections "Offset Retrieval" to "Upload Cancellation").
+//! `/uploads/{id}`: an upload resource (draft-ietf-httpbis-resumable-upload-11, sections "Offset Retrieval" to "Upload
+//! Cancellation").
 
 use axum::Extension;
 use axum::body::Body;
@@ -169,8 +170,8 @@ async fn check_length(
     Ok(())
 }
 
-/// Adds content to the file of a claim. If it is cut, what came is kept; if it is too long, the upload is discarded, as the draft demands
-/// (section "Upload Append"); if its own digest is wrong, it is dropped.
+/// Adds content to the file of a claim. If it is cut, what came is kept; if it is too long, the upload is discarded, as the
+/// draft demands (section "Upload Append"); if its own digest is wrong, it is dropped.
 async fn take(server: &Server, upload: &Upload, mut claim: Claim, body: Body, expected: Option<Digest>) -> Result<Claim, Problem> {
     let staged = claim.staged.take().ok_or_else(Problem::not_found)?;
     let before = staged.clone();
@@ -185,7 +186,14 @@ async fn take(server: &Server, upload: &Upload, mut claim: Claim, body: Body, ex
             let too_large = || Problem::too_large(server.limits(server.now_ms() - upload.created_ms));
             return Err(if by_limit { too_large() } else { Interruption::TooLong.into_problem() });
         }
-        Err(interruption) => return Err(interruption.into_problem()),
+        Err(Interruption::Disk(error)) => {
+            // How much of the last write is there is for the disk to say.
+            *claim.staged = None;
+            return Err(Interruption::Disk(error).into_problem());
+        }
+        Err(interruption @ (Interruption::Cut | Interruption::Superseded | Interruption::Silent)) => {
+            return Err(interruption.into_problem());
+        }
     }
     if let Some(expected) = expected {
         let content = content_digest(server, file(&claim)?.clone(), before.length()).await?;
@@ -247,8 +255,8 @@ async fn acknowledged(server: &Server, upload: &mut Upload, claim: &Claim) -> Re
     Ok(response)
 }
 
-/// Takes an upload for this request, with what is on disk of it. If less is there than the sender was told, the upload is lost and ends
-/// (draft, section "Offset": MUST).
+/// Takes an upload for this request, with what is on disk of it. If less is there than the sender was told, the upload is lost
+/// and ends (draft, section "Offset": MUST).
 async fn claim(server: &Server, sender: &str, id: &str) -> Result<(Upload, Claim), Problem> {
     // Asked first, so that a stranger's request cannot end the sender's own.
     row(server, sender, id).await?;

@@ -1,13 +1,14 @@
 //! What must survive: which uploads are open and which objects are stored, in one SQLite file.
 //!
-//! One thread writes. It takes all writes that wait, commits them together (`synchronous=FULL`: one sync for all of them) and only then
-//! answers each, so an answer means durable, and a thousand small files a second cost few syncs. Readers have a connection of their own.
-//! After a failed commit the connection is opened anew, for the outcome is unknown: callers report failure and the sender asks again.
+//! One thread writes. It takes all writes that wait, commits them together (`synchronous=FULL`: one sync for all of them) and
+//! only then answers each, so an answer means durable, and a thousand small files a second cost few syncs. Readers have a
+//! connection of their own. After a failed commit the connection is opened anew, for the outcome is unknown: callers report
+//! failure and the sender asks again.
 
 pub(crate) mod objects;
 pub(crate) mod uploads;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,18 +77,13 @@ impl Ledger {
         let (reply, answered) = oneshot::channel();
         let write: Write = Box::new(move |transaction| {
             let result = work(transaction);
-            let answer: (bool, Answer) = (
-                result.is_ok(),
-                Box::new(move |committed| {
-                    let told = match committed {
-                        Ok(()) => result.map_err(LedgerError::from),
-                        Err(error) => Err(LedgerError::Commit(error)),
-                    };
-                    // Nobody waits any more when the request was given up; the write stands all the same.
-                    let _ = reply.send(told);
-                }),
-            );
-            answer
+            let keep = result.is_ok();
+            let answer: Answer = Box::new(move |committed| {
+                let told = committed.map_err(LedgerError::Commit).and_then(|()| Ok(result?));
+                // Nobody waits any more when the request was given up; the write stands all the same.
+                let _ = reply.send(told);
+            });
+            (keep, answer)
         });
         self.writes.send(write).await.map_err(|_| LedgerError::Closed)?;
         answered.await.map_err(|_| LedgerError::Closed)?
@@ -133,7 +129,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// The writer: one commit for all that waits, until no handle is left.
-fn write_all(path: &PathBuf, mut connection: Connection, mut waiting: mpsc::Receiver<Write>) {
+fn write_all(path: &Path, mut connection: Connection, mut waiting: mpsc::Receiver<Write>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_MAX
@@ -158,7 +154,7 @@ fn write_all(path: &PathBuf, mut connection: Connection, mut waiting: mpsc::Rece
 }
 
 fn commit(connection: &mut Connection, batch: Vec<Write>, answers: &mut Vec<Answer>) -> rusqlite::Result<()> {
-    let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for write in batch {
         transaction.execute_batch("SAVEPOINT one")?;
         let (keep, answer) = write(&transaction);
@@ -168,7 +164,6 @@ fn commit(connection: &mut Connection, batch: Vec<Write>, answers: &mut Vec<Answ
         }
         transaction.execute_batch("RELEASE one")?;
     }
-    transaction.set_drop_behavior(rusqlite::DropBehavior::Rollback);
     transaction.commit()
 }
 

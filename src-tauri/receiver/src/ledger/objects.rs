@@ -85,7 +85,8 @@ pub(crate) fn to_place(connection: &Connection) -> rusqlite::Result<Vec<Object>>
     connection.prepare(&sql)?.query_map([], from_row)?.collect()
 }
 
-/// Enters `new` under a path that no other object has, and returns it with `true`; or the sender's object of the same content, with `false`.
+/// Enters `new` under a path that no other object has, and returns it with `true`; or the sender's object of the same content,
+/// with `false`.
 pub(crate) fn insert(connection: &Connection, new: &NewObject) -> rusqlite::Result<(Object, bool)> {
     if let Some(existing) = by_digest(connection, &new.sender, &new.digest)? {
         return Ok((existing, false));

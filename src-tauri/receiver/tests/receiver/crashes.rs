@@ -78,6 +78,13 @@ async fn a_recorded_file_is_placed_at_the_next_start() {
         let connection = rusqlite::Connection::open(&ledger).unwrap();
         connection.query_row("SELECT staged FROM objects", [], |row| row.get(0)).unwrap()
     };
+    // That the file is placed is noted a moment after the answer.
+    let unplaced = || {
+        rusqlite::Connection::open(&ledger)
+            .unwrap()
+            .query_row("SELECT count(*) FROM objects WHERE placed = 0", [], |row| row.get(0))
+    };
+    until(|| unplaced() == Ok(0)).await;
     let put_back = || std::fs::rename(dir.join("2026/03/a.jpg"), dir.join(".afterglow/uploads").join(&staged)).unwrap();
 
     put_back();
@@ -88,6 +95,7 @@ async fn a_recorded_file_is_placed_at_the_next_start() {
     assert!(house.staged().is_empty());
 
     // Meanwhile another file has taken the place.
+    until(|| unplaced() == Ok(0)).await;
     put_back();
     edit("UPDATE objects SET placed = 0");
     std::fs::write(dir.join("2026/03/a.jpg"), "another").unwrap();
