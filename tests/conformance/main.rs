@@ -5,6 +5,7 @@
 mod answers;
 mod cuts;
 mod pace;
+mod receiver;
 mod rig;
 mod source;
 mod whole;
