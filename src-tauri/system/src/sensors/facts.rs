@@ -159,6 +159,11 @@ impl Facts {
         Some(self.interface.as_ref()?.default.as_ref()?.name.as_str())
     }
 
+    /// Whether NetworkManager is there.
+    pub(super) fn has_network_manager(&self) -> bool {
+        self.network_manager.is_some()
+    }
+
     /// Whether logind is there.
     pub(super) fn has_logind(&self) -> bool {
         self.logind.is_some()

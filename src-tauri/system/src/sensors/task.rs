@@ -126,6 +126,10 @@ impl Task {
 
     /// Reads a source, or again once the reading under way is over.
     fn read(&mut self, source: Source) {
+        // Asking the portal may start it, which only makes sense where it is needed.
+        if source == Source::Portal && self.facts.has_network_manager() {
+            return;
+        }
         if let Some(again) = self.reading.get_mut(&source) {
             *again = true;
             return;

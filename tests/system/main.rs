@@ -1,0 +1,13 @@
+//! The edges to the desktop, against real buses with fake services on them: every source read, changed, absent, hung, restarted.
+//!
+//! Each test starts bus daemons of its own, so no test sees another's services or this machine's.
+
+mod battery;
+mod bus;
+mod fakes;
+mod network;
+mod notices;
+mod power;
+mod secrets;
+mod session;
+mod tray;

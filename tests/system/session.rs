@@ -1,0 +1,103 @@
+//! Sleep and lock, by logind.
+
+use std::os::fd::OwnedFd;
+
+use afterglow_system::Sensors;
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::pipe,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
+use zbus::Connection;
+
+use crate::{
+    bus::{Machine, PATIENCE, offer, until},
+    fakes::{LoginSession, Logind},
+};
+
+const MANAGER: &str = "/org/freedesktop/login1";
+const SESSION: &str = "/org/freedesktop/login1/session/auto";
+
+struct Fixture {
+    _machine: Machine,
+    logind: Connection,
+    inhibitors: UnboundedReceiver<(String, OwnedFd)>,
+    sensors: Sensors,
+}
+
+async fn start() -> Option<Fixture> {
+    let machine = Machine::start().await?;
+    let (inhibitors, taken) = unbounded_channel();
+    let logind = machine.system.peer().await;
+    logind.object_server().at(MANAGER, Logind { inhibitors }).await.unwrap();
+    logind.object_server().at(SESSION, LoginSession { locked: false }).await.unwrap();
+    offer(&logind, "org.freedesktop.login1").await;
+    let sensors = machine.sensors().await;
+    Some(Fixture { _machine: machine, logind, inhibitors: taken, sensors })
+}
+
+impl Fixture {
+    async fn announce(&self, sleep: bool) {
+        let manager = self.logind.object_server().interface::<_, Logind>(MANAGER).await.unwrap();
+        Logind::prepare_for_sleep(manager.signal_emitter(), sleep).await.unwrap();
+    }
+
+    async fn inhibitor(&mut self) -> pipe::Receiver {
+        let (what, fd) = timeout(PATIENCE, self.inhibitors.recv()).await.expect("an inhibitor is taken").unwrap();
+        assert_eq!(what, "sleep:delay");
+        pipe::Receiver::from_owned_fd(fd).unwrap()
+    }
+}
+
+/// The pipe ends once its other end, the inhibitor, is closed.
+async fn released(inhibitor: &mut pipe::Receiver) {
+    let read = timeout(PATIENCE, inhibitor.read_u8()).await.expect("the inhibitor is given back");
+    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn the_machine_is_held_awake_until_the_service_is_ready() {
+    let Some(mut fixture) = start().await else { return };
+    let mut conditions = fixture.sensors.conditions();
+    assert_eq!(conditions.borrow().session.locked, Some(false));
+    for _ in 0..2 {
+        let mut inhibitor = fixture.inhibitor().await;
+        fixture.announce(true).await;
+        until(&mut conditions, "sleep", |now| now.session.suspending).await;
+        fixture.sensors.ready_to_sleep();
+        released(&mut inhibitor).await;
+        fixture.announce(false).await;
+        until(&mut conditions, "the end of sleep", |now| !now.session.suspending).await;
+    }
+}
+
+#[tokio::test]
+async fn the_machine_is_not_held_awake_for_ever() {
+    let Some(mut fixture) = start().await else { return };
+    let mut inhibitor = fixture.inhibitor().await;
+    fixture.announce(true).await;
+    released(&mut inhibitor).await;
+}
+
+#[tokio::test]
+async fn a_logind_that_vanishes_leaves_nobody_asleep() {
+    let Some(mut fixture) = start().await else { return };
+    let _inhibitor = fixture.inhibitor().await;
+    let mut conditions = fixture.sensors.conditions();
+    fixture.announce(true).await;
+    until(&mut conditions, "sleep", |now| now.session.suspending).await;
+    fixture.logind.clone().close().await.unwrap();
+    until(&mut conditions, "nobody who knows", |now| !now.session.suspending && now.session.locked.is_none()).await;
+}
+
+#[tokio::test]
+async fn the_lock_is_seen() {
+    let Some(fixture) = start().await else { return };
+    let object = fixture.logind.object_server().interface::<_, LoginSession>(SESSION).await.unwrap();
+    let mut state = object.get_mut().await;
+    state.locked = true;
+    state.locked_hint_changed(object.signal_emitter()).await.unwrap();
+    drop(state);
+    until(&mut fixture.sensors.conditions(), "the lock", |now| now.session.locked == Some(true)).await;
+}
