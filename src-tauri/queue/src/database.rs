@@ -1,5 +1,7 @@
 //! Opening the file: pragmas, the refusal of newer files, migrations and recovery.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -70,19 +72,35 @@ pub(crate) fn abandon(db: Connection) {
     }
 }
 
-/// Looks at the version through a connection that can neither write the file nor fold its write-ahead log into it.
+/// Refuses a file of a newer version without changing it: first by the header, where the version is the big-endian number at offset 60
+/// (fileformat2.html, section 1.3), then, if there is a log that may hold a newer header, through a connection that can neither write nor
+/// fold that log into the file.
 fn refuse_newer(path: &Path) -> Result<(), QueueError> {
-    if !path.exists() {
-        return Ok(());
+    let newer = || QueueError::NewerSchema { path: path.to_owned() };
+    let unreadable = |source| QueueError::Unreadable { path: path.to_owned(), source };
+    let is_known = |version: i64| usize::try_from(version).is_ok_and(|version| version <= STEPS.len());
+    let mut header = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(64).read_to_end(&mut header).map_err(unreadable)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    if let Some(version) = header.last_chunk::<4>().filter(|_| header.len() == 64)
+        && !is_known(i32::from_be_bytes(*version).into())
+    {
+        return Err(newer());
     }
-    let db = open_reader(path)?;
-    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    abandon(db);
-    if usize::try_from(version).is_ok_and(|version| version <= STEPS.len()) {
-        Ok(())
-    } else {
-        Err(QueueError::NewerSchema { path: path.to_owned() })
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        let db = open_reader(path)?;
+        let version = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        abandon(db);
+        if !is_known(version) {
+            return Err(newer());
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,14 @@ pub enum QueueError {
         /// The file.
         path: PathBuf,
     },
+    /// The file cannot be opened.
+    #[error("{} cannot be read: {source}. See to its permissions or its disk, then start Afterglow again.", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The disk that holds the file is full. At the commit this is as uncertain as [`QueueError::UnknownCommit`]: read again.
     #[error("This computer's disk is full, so the upload queue cannot be saved. Make room to go on.")]
     DiskFull,
@@ -67,6 +75,7 @@ impl QueueError {
         match self {
             Self::UnknownCommit { .. } | Self::DiskFull => true,
             Self::NewerSchema { .. }
+            | Self::Unreadable { .. }
             | Self::IllegalMove { .. }
             | Self::NotFound { .. }
             | Self::NameTaken { .. }

@@ -83,6 +83,7 @@ CREATE INDEX job_rule ON job (rule_id) WHERE rule_id IS NOT NULL AND phase IS NO
 CREATE INDEX job_state ON job (state);
 CREATE INDEX job_batch ON job (batch_id);
 CREATE INDEX job_app ON job (app_id);
+CREATE INDEX job_unacknowledged ON job (app_id) WHERE acknowledged = 0;
 CREATE INDEX job_asset ON job (asset_id) WHERE asset_id IS NOT NULL;
 
 -- LegalMove: the closed table of changes. Every statement selects the jobs that its change may begin at; this is what holds it to that.

@@ -40,3 +40,6 @@ pub use job::{QueuedJob, UploadSession};
 pub use lane::{Held, Lane, Load};
 pub use queue::Queue;
 pub use receipt::{Delivered, ReceiptPage};
+
+#[cfg(test)]
+mod tests;

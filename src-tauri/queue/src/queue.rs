@@ -82,4 +82,10 @@ impl Queue {
     {
         self.shared.readers.read(work).await
     }
+
+    /// Writes that the writer has not taken yet.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.messages.max_capacity() - self.shared.messages.capacity()
+    }
 }

@@ -110,7 +110,7 @@ impl Writer {
         }
         self.readers.close();
         if let Some(db) = self.db
-            && let Err(error) = db.pragma_query(None, "wal_checkpoint(TRUNCATE)", |_| Ok(()))
+            && let Err(error) = db.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
         {
             tracing::warn!(%error, "the queue's log was not folded into its file; the next start does it");
         }

@@ -82,7 +82,7 @@ impl Queue {
         match action {
             JobAction::Acknowledge => filter.terms.push("job.phase IS NULL AND job.acknowledged = 0"),
             JobAction::Retry => filter.terms.push("job.state = 'failed'"),
-            JobAction::Process => filter.terms.push("job.phase IS NOT NULL"),
+            JobAction::Process => filter.terms.push("job.phase IS NOT NULL AND job.acknowledged = 0"),
             JobAction::All => {}
         }
         self.page(filter, cursor, limit).await
@@ -92,9 +92,8 @@ impl Queue {
     pub async fn unacknowledged(&self, app: &AppId) -> Result<u64, QueueError> {
         let app = app.clone();
         self.read(move |db| {
-            let mut count = db.prepare_cached(
-                "SELECT count(*) FROM job WHERE app_id = ?1 AND acknowledged = 0 AND state <> 'cancelled'",
-            )?;
+            let mut count =
+                db.prepare_cached("SELECT count(*) FROM job WHERE app_id = ?1 AND acknowledged = 0 AND state <> 'cancelled'")?;
             Ok(count.query_row([app.as_str()], |row| row.get(0))?)
         })
         .await

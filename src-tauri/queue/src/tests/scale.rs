@@ -1,0 +1,115 @@
+//! A long queue: what is asked all the time looks at a few rows, whatever the length.
+
+use afterglow_model::{FailureCode, Phase, Priority};
+use rusqlite::Connection;
+
+use super::*;
+use crate::{Held, Load, lane};
+
+fn plan(db: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let parameters = plan.parameter_count();
+    let nulls = rusqlite::params_from_iter(vec![None::<String>; parameters]);
+    plan.query_map(nulls, |row| row.get("detail")).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn no_frequent_question_reads_the_whole_table_or_sorts_it() {
+    let bench = Bench::new().await;
+    let questions = [
+        lane::HEADS.to_owned(),
+        lane::NEXT_ATTEMPT.to_owned(),
+        crate::job::select("job.id = ?1"),
+        crate::job::select("job.state = 'failed' AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100"),
+        crate::job::select(
+            "job.app_id = ?1 AND job.phase IS NULL AND job.acknowledged = 0 AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100",
+        ),
+        crate::job::select(
+            "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0)) AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100",
+        ),
+        crate::job::select("job.batch_id = ?1 AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100"),
+        "SELECT * FROM batch WHERE finished_at IS NULL ORDER BY seq DESC LIMIT 10".to_owned(),
+        "SELECT * FROM batch WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, seq DESC LIMIT 10".to_owned(),
+        "UPDATE job SET phase = 'queued' WHERE phase = 'preparing'".to_owned(),
+    ];
+    let plans = move |db: &Connection| Ok(questions.map(|question| (plan(db, &question), question)));
+    for (plan, question) in bench.queue.read(plans).await.unwrap() {
+        for step in plan {
+            // A scan of a partial index reads only what the index is of.
+            let whole_table = step.starts_with("SCAN job") || step.starts_with("SCAN batch");
+            assert!(!whole_table || step.contains("USING"), "{step}\n{question}");
+            let lane = question == lane::HEADS || question == lane::NEXT_ATTEMPT;
+            assert!(!lane || !step.contains(" job") || step.contains("SEARCH job USING"), "{step}\n{question}");
+            assert!(!step.contains("TEMP B-TREE"), "{step}\n{question}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_heads_of_a_long_lane_come_in_order() {
+    let bench = Bench::new().await;
+    let files = |source: &str, from: u32| -> Vec<NewJob> {
+        let file = |n: u32| NewJob { sha256: format!("{n:064x}"), source_id: Some(source.into()), ..file(1) };
+        (from..from + 10_000).map(file).collect()
+    };
+    let disk = bench.create(Priority::Backup, files("disk", 0)).await.jobs;
+    let stick = bench.create(Priority::Backup, files("stick", 10_000)).await.jobs;
+    assert_eq!(bench.heads(Priority::Backup, NOW).await, disk[..10]);
+
+    bench.queue.start(&disk[..3], NOW).await.unwrap();
+    let later =
+        |job: &JobId, ms| Finished::Retry { job: job.clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(ms) };
+    bench.queue.finish(vec![later(&disk[0], 900), later(&disk[1], 500)], NOW).await.unwrap();
+    assert_eq!(bench.heads(Priority::Backup, NOW.plus_ms(1000)).await, disk[3..13], "what was never tried goes first");
+    let exclude = &disk[3..9];
+    let heads = bench.queue.heads(&bench.destination.id, Priority::Backup, 2, NOW, exclude).await.unwrap();
+    assert_eq!(heads.iter().map(|job| &job.id).collect::<Vec<_>>(), [&disk[9], &disk[10]]);
+    assert_eq!((heads[0].phase, heads[0].path.to_str()), (Phase::Queued, Some("/photos/1.jpg")));
+
+    bench.queue.set_source_offline(&"disk".into(), true).await.unwrap();
+    assert_eq!(bench.heads(Priority::Backup, NOW).await, stick[..10]);
+    bench.queue.start(&stick[..1], NOW).await.unwrap();
+    bench.finish(Finished::Held { job: stick[0].clone(), failure: failure(FailureCode::AuthenticationRequired) }).await;
+    let lane = bench.queue.lanes().await.unwrap().remove(0);
+    let load = |jobs| Load { jobs, bytes: jobs * 1001 };
+    assert_eq!((lane.ready, lane.under_way, lane.backing_off), (load(9999), load(1), load(0)));
+    assert_eq!(lane.source_offline, load(9999));
+    assert_eq!(lane.held, [Held { code: FailureCode::AuthenticationRequired, load: load(1) }]);
+
+    bench.queue.set_source_offline(&"disk".into(), false).await.unwrap();
+    let lane = bench.queue.lanes().await.unwrap().remove(0);
+    assert_eq!((lane.backing_off, lane.next_attempt_at), (load(2), Some(NOW.plus_ms(500))));
+}
+
+/// Prints what the budgets ask for; run by hand with `--run-ignored all --no-capture`, on a release build.
+#[tokio::test]
+#[ignore = "a measurement of a million jobs, not a test"]
+async fn measure_a_million_jobs() {
+    let bench = Bench::new().await;
+    let begun = std::time::Instant::now();
+    for thousand in 0..1000u32 {
+        let file = |n: u32| NewJob { sha256: format!("{n:064x}"), ..file(1) };
+        bench.create(Priority::Backup, (thousand * 1000..(thousand + 1) * 1000).map(file).collect()).await;
+    }
+    println!("1,000,000 jobs made in {:?}", begun.elapsed());
+    for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        let heads = bench.queue.heads(&bench.destination.id, Priority::Backup, 64, NOW, &[]).await.unwrap();
+        println!("{} heads in {:?}", heads.len(), begun.elapsed());
+        let begun = std::time::Instant::now();
+        let lanes = bench.queue.lanes().await.unwrap();
+        println!("{} lanes in {:?}", lanes.len(), begun.elapsed());
+        let jobs: Vec<_> = heads.into_iter().map(|job| job.id).collect();
+        let begun = std::time::Instant::now();
+        bench.queue.start(&jobs, NOW).await.unwrap();
+        println!("{} started in {:?}", jobs.len(), begun.elapsed());
+    }
+    let begun = std::time::Instant::now();
+    let held = bench.queue.hold_app(&bench.destination.app_id, failure(FailureCode::AccessDenied)).await.unwrap();
+    println!("{held} held in {:?}", begun.elapsed());
+    bench.queue.clone().close().await;
+    let begun = std::time::Instant::now();
+    Queue::open(&bench.path()).unwrap();
+    println!("opened in {:?}", begun.elapsed());
+    println!("{} MB on disk", std::fs::metadata(bench.path()).unwrap().len() / 1_000_000);
+}
