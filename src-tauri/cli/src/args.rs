@@ -157,6 +157,9 @@ pub(crate) struct ReceiveArgs {
     /// users can read a command line.
     #[arg(long, env = "AFTERGLOW_RECEIVE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// Keep finished files in this bucket instead of the folder; region, endpoint and keys come from the AWS_* variables.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    pub(crate) bucket: Option<String>,
     /// Largest file taken, in bytes.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,

@@ -16,11 +16,11 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
 
     std::fs::create_dir_all(&args.dir).with_context(|| format!("{}", args.dir.display()))?;
     let (sender, made) = match args.token {
-        Some(token) => (SenderToken { name: "sender".to_owned(), token }, false),
+        Some(token) => (SenderToken { name: SenderToken::FOLDER_OWNER.to_owned(), token }, false),
         None => (SenderToken::of_folder(&args.dir).context("the token of this folder")?, true),
     };
     let token = sender.token.clone();
-    let options = ReceiverOptions { max_size: args.max_size, ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender]) };
+    let options = ReceiverOptions { max_size: args.max_size, bucket: args.bucket, ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender]) };
     let receiver = afterglow_receiver::start(options).await?;
     let url = receiver.url();
     if let Some(path) = &args.url_file {

@@ -22,6 +22,8 @@ pub(crate) const UPLOAD_LIMIT: HeaderName = HeaderName::from_static("upload-limi
 pub(crate) const UPLOAD_DRAFT_INTEROP_VERSION: HeaderName = HeaderName::from_static("upload-draft-interop-version");
 /// Digest of the whole file (RFC 9530).
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// Asks for a digest, and says that one is understood (RFC 9530, section 4).
+pub(crate) const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
 /// Digest of one request's content (RFC 9530).
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// Names a request, so that its repetition is known (draft-ietf-httpapi-idempotency-key-header).

@@ -36,6 +36,9 @@ impl std::fmt::Debug for SenderToken {
 }
 
 impl SenderToken {
+    /// The name of the one sender of a folder that was not told of others, whatever its token.
+    pub const FOLDER_OWNER: &str = "default";
+
     /// The token of the receiver's folder `dir`: made at the first call, kept in `dir/.afterglow/token` for its owner alone.
     pub fn of_folder(dir: &Path) -> io::Result<Self> {
         let folder = crate::private_folder(dir)?;
@@ -52,7 +55,7 @@ impl SenderToken {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { name: "default".to_owned(), token })
+        Ok(Self { name: Self::FOLDER_OWNER.to_owned(), token })
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 use crate::{
     engine::Command,
     error::{Answer, Refusal},
+    follow::Passes,
     live::Live,
     prompts::Prompts,
 };
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) secrets: Secrets,
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
+    pub(crate) passes: Passes,
     pub(crate) conditions: watch::Receiver<Conditions>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) throughput: watch::Receiver<Vec<u64>>,
@@ -45,6 +47,11 @@ impl Core {
     /// Tells every listener. That nobody listens is no error.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
+    }
+
+    /// Whether jobs may yet come by themselves: the library or a rule is being looked through.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.library.is_scanning() || self.passes.are_due()
     }
 
     /// Sends the loop a command. A loop that has ended is ending the service; there is nobody left to tell.

@@ -20,32 +20,52 @@ use crate::{
 /// Assets looked at in one go; bounds memory and the length of a transaction.
 const PAGE: u32 = 500;
 
+/// Which pass over the rules is wanted, and which was made.
+pub(crate) struct Passes {
+    wanted: watch::Sender<u64>,
+    made: watch::Sender<u64>,
+}
+
+impl Passes {
+    /// The first pass is due at the start.
+    pub(crate) fn new() -> Self {
+        Self { wanted: watch::channel(1).0, made: watch::channel(0).0 }
+    }
+
+    /// Makes a pass due: something changed that a rule may name.
+    pub(crate) fn follow_now(&self) {
+        self.wanted.send_modify(|pass| *pass += 1);
+    }
+
+    /// Whether a pass is due or under way, so that jobs may yet come.
+    pub(crate) fn are_due(&self) -> bool {
+        *self.made.borrow() < *self.wanted.borrow()
+    }
+}
+
 /// Follows the rules until the service ends.
 pub(crate) struct Follower {
     core: Arc<Core>,
     /// Up to where each rule has seen the library. Lost with the process: the first pass of a rule walks its whole collection.
     seen: HashMap<RuleId, ChangeToken>,
-    /// Whether a pass is due or under way, for the status.
-    busy: watch::Sender<bool>,
 }
 
 impl Follower {
-    pub(crate) fn new(core: Arc<Core>, busy: watch::Sender<bool>) -> Self {
-        Self { core, seen: HashMap::new(), busy }
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core, seen: HashMap::new() }
     }
 
-    /// Runs a pass whenever `due` changes.
-    pub(crate) async fn run(mut self, mut due: watch::Receiver<u64>) {
+    /// Runs a pass whenever one is due.
+    pub(crate) async fn run(mut self) {
+        let mut due = self.core.passes.wanted.subscribe();
         loop {
             // Marked as seen before the pass: what changes during it makes another one due.
             let pass = *due.borrow_and_update();
             if let Err(refusal) = self.pass().await {
                 tracing::warn!(error = %refusal.error.message, "the rules could not be followed");
             }
-            if *due.borrow() == pass {
-                self.busy.send_replace(false);
-                self.core.command(Command::Followed).await;
-            }
+            self.core.passes.made.send_replace(pass);
+            self.core.command(Command::Followed).await;
             tokio::select! {
                 changed = due.changed() => if changed.is_err() { return },
                 () = self.core.quit.cancelled() => return,

@@ -19,7 +19,7 @@ use crate::{
     desk::{self, Desk},
     engine::{Engine, SMALL_BYTES},
     error::ServeError,
-    follow::Follower,
+    follow::{Follower, Passes},
     live::Live,
     paths,
     prompts::Prompts,
@@ -49,23 +49,10 @@ pub struct ServeOptions {
 pub(crate) struct Senders {
     pub(crate) status: watch::Sender<Arc<Status>>,
     pub(crate) throughput: watch::Sender<Vec<u64>>,
-    follow: watch::Sender<u64>,
-    following: watch::Sender<bool>,
     backed_up: mpsc::UnboundedSender<Vec<AssetId>>,
 }
 
 impl Senders {
-    /// Makes a pass over the rules due.
-    pub(crate) fn follow_now(&self) {
-        self.following.send_replace(true);
-        self.follow.send_modify(|pass| *pass += 1);
-    }
-
-    /// Whether a pass over the rules is due or under way.
-    pub(crate) fn looking(&self) -> bool {
-        *self.following.borrow()
-    }
-
     /// Has the mark of these assets made anew.
     pub(crate) fn backed_up(&self, assets: Vec<AssetId>) {
         // The receiver lives as long as the service.
@@ -100,8 +87,6 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     let (status, status_seen) = watch::channel(Arc::new(first_status()));
     let (throughput, throughput_seen) = watch::channel(Vec::new());
     let (commands, commands_seen) = mpsc::channel(COMMANDS_WAITING);
-    let (follow, follow_seen) = watch::channel(0);
-    let (following, _) = watch::channel(true);
     let (backed_up, backed_up_seen) = mpsc::unbounded_channel();
     let core = Arc::new(Core {
         home: home.clone(),
@@ -111,6 +96,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         secrets,
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),
+        passes: Passes::new(),
         conditions: sensors.conditions(),
         status: status_seen.clone(),
         throughput: throughput_seen,
@@ -124,11 +110,11 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     let notifications = options.notifications && queue.settings().await?.notifications;
     let tray = options.tray.then(|| Tray::start(desk::view(&status_seen.borrow())));
     let desk = Desk::new(core.clone(), tray, Notifier::start(notifications));
-    let senders = Senders { status, throughput, follow, following: following.clone(), backed_up };
+    let senders = Senders { status, throughput, backed_up };
     let servers = api::listen(&core)?;
 
     let mut rooms = JoinSet::new();
-    rooms.spawn(Follower::new(core.clone(), following).run(follow_seen));
+    rooms.spawn(Follower::new(core.clone()).run());
     rooms.spawn(mark_backed_up(core.clone(), backed_up_seen));
     rooms.spawn(desk.run(status_seen));
     rooms.spawn(servers.serve(core.clone()));
@@ -151,6 +137,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     while rooms.join_next().await.is_some() {}
     sensors.stop().await;
     api::remove_sockets(&home);
+    library.close().await;
     queue.close().await;
     tracing::info!("ended");
     Ok(())

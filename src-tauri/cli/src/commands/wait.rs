@@ -25,11 +25,8 @@ pub(crate) async fn run(owner: &Owner, timeout: Option<Duration>, json: bool) ->
     let status: Status = owner.get("/v1/status").await?;
     if json {
         output::json(&status)?;
-    } else {
-        output::line(match exit {
-            Exit::TimedOut => format!("Not everything was delivered in time. {}", status.sentence),
-            Exit::Done | Exit::Attention | Exit::Error => status.sentence,
-        });
+    } else if exit == Exit::TimedOut {
+        output::line(format!("Not everything was delivered in time. {}", status.sentence));
     }
     Ok(exit)
 }
@@ -45,7 +42,7 @@ async fn watch(owner: &Owner, mut show: Show) -> anyhow::Result<Exit> {
         };
         show.status(&status);
         if let Some(exit) = ended(&status) {
-            show.end();
+            show.end(&status);
             return Ok(exit);
         }
     }
@@ -68,14 +65,14 @@ fn ended(status: &Status) -> Option<Exit> {
 }
 
 /// Progress as it suits the output.
-pub(crate) enum Show {
+enum Show {
     Bar(ProgressBar),
     Lines { last: String },
     Nothing,
 }
 
 impl Show {
-    pub(crate) fn new(json: bool) -> Self {
+    fn new(json: bool) -> Self {
         if json {
             return Self::Nothing;
         }
@@ -86,7 +83,7 @@ impl Show {
         Self::Bar(ProgressBar::new(0).with_style(style))
     }
 
-    pub(crate) fn status(&mut self, status: &Status) {
+    fn status(&mut self, status: &Status) {
         match self {
             Self::Bar(bar) => {
                 bar.set_length(status.run.total);
@@ -108,9 +105,10 @@ impl Show {
         }
     }
 
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self, status: &Status) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
+            output::line(&status.sentence);
         }
     }
 }

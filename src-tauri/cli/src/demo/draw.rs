@@ -81,14 +81,16 @@ pub(super) fn picture(scene: Scene) -> RgbImage {
     let sun = (0.18 + 0.64 * noise(scene.seed, 2), horizon - 0.06 - 0.28 * noise(scene.seed, 3) * sun_height(scene.light));
     let aspect = width / height;
     let layers = layers(&scene, horizon);
+    let ridges: Vec<Vec<f32>> =
+        layers.iter().map(|layer| (0..scene.width).map(|x| layer.top(x as f32 / width, aspect)).collect()).collect();
     RgbImage::from_fn(scene.width, scene.height, |x, y| {
         let (u, v) = (x as f32 / width, y as f32 / height);
         let mut colour = sky(&palette, scene.light, (u, v), sun, horizon, aspect, scene.seed);
         if scene.land == Land::Coast && v > horizon {
             colour = water(&palette, scene.light, (u, v), sun, horizon, aspect, scene.seed);
         }
-        for layer in &layers {
-            let top = layer.top(u, aspect);
+        for (layer, ridge) in layers.iter().zip(&ridges) {
+            let top = ridge[x as usize];
             if v > top {
                 let edge = ((v - top) * height).min(1.0);
                 let shade = 1.0 - 0.25 * ((v - top) / (1.0 - top)).min(1.0);

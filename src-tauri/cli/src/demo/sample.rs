@@ -31,24 +31,28 @@ pub(super) fn library(dir: &Path) -> anyhow::Result<u64> {
         Trip { folder: "Namib", place: (-24.7275, 15.3436), first: day(2025, 10, 20), photos: 9, land: draw::Land::Dunes },
         Trip { folder: "Home", place: (52.3676, 4.9041), first: day(2026, 3, 1), photos: 8, land: draw::Land::Plain },
     ];
+    // One thread for each trip: drawing is all that the demo waits for.
+    std::thread::scope(|scope| {
+        let drawing: Vec<_> = (0..).zip(&trips).map(|(index, trip)| scope.spawn(move || draw_trip(dir, index, trip))).collect();
+        drawing.into_iter().map(|trip| trip.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a photo could not be drawn")))).sum()
+    })
+}
+
+fn draw_trip(dir: &Path, index: u32, trip: &Trip) -> anyhow::Result<u64> {
+    let folder = dir.join(trip.folder);
+    fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     let mut drawn = 0;
-    let mut number = 1000;
-    for (index, trip) in trips.iter().enumerate() {
-        let folder = dir.join(trip.folder);
-        fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
-        for photo in 0..trip.photos {
-            number += 1;
-            let path = folder.join(format!("IMG_{number}.jpg"));
-            if !path.exists() {
-                write(&path, &jpeg(trip, index as u32, photo)?).with_context(|| format!("{}", path.display()))?;
-                drawn += 1;
-            }
-            // The first of the trips has a Live Photo: a still and a short video of the same name.
-            let moment = path.with_extension("mov");
-            if index == 0 && photo == 3 && !moment.exists() {
-                write(&moment, &exif::moment_of_video())?;
-                drawn += 1;
-            }
+    for photo in 0..trip.photos {
+        let path = folder.join(format!("IMG_{}.jpg", 1001 + 100 * index + photo));
+        if !path.exists() {
+            write(&path, &jpeg(trip, index, photo)?).with_context(|| format!("{}", path.display()))?;
+            drawn += 1;
+        }
+        // The first of the trips has a Live Photo: a still and a short video of the same name.
+        let moment = path.with_extension("mov");
+        if index == 0 && photo == 3 && !moment.exists() {
+            write(&moment, &exif::moment_of_video())?;
+            drawn += 1;
         }
     }
     Ok(drawn)

@@ -34,9 +34,14 @@ enum Known {
 
 /// `OPTIONS /files`: what is taken.
 pub(crate) async fn options(State(server): State<Server>) -> Response {
-    let limits =
-        [(fields::UPLOAD_LIMIT, server.limits(0)), (ACCEPT_PATCH, fields::PARTIAL_UPLOAD.into()), (ALLOW, "OPTIONS, POST".into())];
-    (StatusCode::NO_CONTENT, limits).into_response()
+    let offered = [
+        (fields::UPLOAD_LIMIT, server.limits(0)),
+        // A digest with a creation is checked, and makes its repeat harmless (RFC 9530, section 4).
+        (fields::WANT_REPR_DIGEST, "sha-256=10".into()),
+        (ACCEPT_PATCH, fields::PARTIAL_UPLOAD.into()),
+        (ALLOW, "OPTIONS, POST".into()),
+    ];
+    (StatusCode::NO_CONTENT, offered).into_response()
 }
 
 /// `POST /files`.

@@ -190,7 +190,7 @@ impl Engine {
         match command {
             Command::Reload => {
                 self.reload().await;
-                self.senders.follow_now();
+                self.core.passes.follow_now();
                 self.lanes_stale = true;
             }
             Command::Jobs => {
@@ -231,12 +231,18 @@ impl Engine {
         match event {
             Ok(LibraryEvent::Scan(progress)) => {
                 let source = progress.source_id.clone();
-                if progress.finished { self.scans.remove(&source) } else { self.scans.insert(source, progress.clone()) };
+                if progress.finished {
+                    self.scans.remove(&source);
+                    // In the same step: what the scan found is looked at before anybody is told that it has ended.
+                    self.core.passes.follow_now();
+                } else {
+                    self.scans.insert(source, progress.clone());
+                }
                 self.core.tell(Event::Scan { progress });
             }
             Ok(LibraryEvent::Changed) | Err(_) => {
                 self.core.tell(Event::LibraryChanged);
-                self.senders.follow_now();
+                self.core.passes.follow_now();
             }
             Ok(LibraryEvent::SourcesChanged) => {
                 self.sources_changed().await;
@@ -564,7 +570,7 @@ impl Engine {
             conditions,
             bytes_per_s,
             scan: self.scans.values().next().cloned(),
-            looking: self.senders.looking() || self.core.library.is_scanning(),
+            looking: self.core.is_looking(),
             settings: &self.settings,
             pause: self.pause.clone(),
             overrides: self.overrides.clone(),

@@ -81,6 +81,7 @@ async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answe
     let collection = core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
     let destination = core.destination(request.destination_id.as_str()).await?;
     let rule = core.queue.add_rule(&collection.id, &collection.title, &destination.id, clock::wall()).await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     core.tell(Event::DestinationsChanged);
     Ok(Json(rule))
@@ -93,6 +94,7 @@ async fn remove_rule(State(core): CoreState, Path(id): Path<RuleId>) -> Answer<S
         return Err(Refusal::not_found("rule"));
     }
     core.queue.cancel_rule_jobs(&id, clock::wall()).await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     core.tell(Event::DestinationsChanged);
     Ok(StatusCode::NO_CONTENT)

@@ -61,6 +61,7 @@ async fn sources(State(core): CoreState) -> Answer<Json<Vec<Source>>> {
 #[utoipa::path(post, path = "/v1/sources", request_body = AddSource, responses((status = 200, body = Source), (status = 400, body = ApiError)))]
 async fn add_source(State(core): CoreState, Json(request): Json<AddSource>) -> Answer<Json<Source>> {
     let source = core.library.add_source(&PathBuf::from(request.path)).await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     core.tell(Event::LibraryChanged);
     Ok(Json(source))
@@ -78,6 +79,7 @@ async fn remove_source(State(core): CoreState, Path(id): Path<SourceId>) -> Answ
 #[utoipa::path(post, path = "/v1/sources/scan", responses((status = 204)))]
 async fn scan(State(core): CoreState) -> Answer<StatusCode> {
     core.library.scan_all().await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -120,6 +122,7 @@ async fn delete_album(State(core): CoreState, Path(id): Path<CollectionId>) -> A
 #[utoipa::path(post, path = "/v1/collections/{id}/assets", params(("id" = String, Path)), request_body = EditAlbum, responses((status = 200, body = AssetCollection)))]
 async fn edit_album(State(core): CoreState, Path(id): Path<CollectionId>, Json(request): Json<EditAlbum>) -> Answer<Json<AssetCollection>> {
     let album = core.library.edit_album(&id, &request.add, &request.remove).await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     core.tell(Event::LibraryChanged);
     Ok(Json(album))
@@ -192,6 +195,7 @@ async fn thumbnail(State(core): CoreState, Path(id): Path<AssetId>, Query(query)
 #[utoipa::path(post, path = "/v1/favourites", request_body = SetFavorite, responses((status = 204)))]
 async fn set_favorite(State(core): CoreState, Json(request): Json<SetFavorite>) -> Answer<StatusCode> {
     core.library.set_favorite(&request.asset_ids, request.is_favorite).await?;
+    core.passes.follow_now();
     core.command(Command::Reload).await;
     core.tell(Event::LibraryChanged);
     Ok(StatusCode::NO_CONTENT)

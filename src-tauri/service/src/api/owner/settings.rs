@@ -54,6 +54,7 @@ async fn fresh_status(core: &Core) -> Answer<Status> {
     status.jobs = core.queue.counts().await?;
     status.attention = core.queue.attention_count().await?;
     status.prompts = core.prompts.list();
+    status.looking |= core.is_looking();
     Ok(status)
 }
 
