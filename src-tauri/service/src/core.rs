@@ -6,7 +6,7 @@ use std::sync::Arc;
 use afterglow_library::Library;
 use afterglow_model::{App, AppEvent, AppId, Conditions, Destination, DestinationId, Event, Home, Status, Timestamp};
 use afterglow_queue::{QueuedJob, Queue};
-use afterglow_system::{SecretError, Secrets};
+use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Transfer};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
     pub(crate) passes: Passes,
+    pub(crate) sensors: Sensors,
     pub(crate) conditions: watch::Receiver<Conditions>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) throughput: watch::Receiver<Vec<u64>>,

@@ -98,6 +98,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         prompts: Prompts::new(),
         passes: Passes::new(),
         conditions: sensors.conditions(),
+        sensors,
         status: status_seen.clone(),
         throughput: throughput_seen,
         commands,
@@ -121,6 +122,8 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     ready();
     tracing::info!(home = %home.data.display(), "serving");
 
+    // The first decision knows the machine; what does not answer is unknown by then.
+    core.sensors.settled().await;
     // The loop ends last of those who write; it ends itself when told to.
     let engine = Engine::new(core.clone(), senders).run(commands_seen);
     tokio::pin!(engine);
@@ -135,7 +138,6 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     quit.cancel();
     rooms.abort_all();
     while rooms.join_next().await.is_some() {}
-    sensors.stop().await;
     api::remove_sockets(&home);
     library.close().await;
     queue.close().await;

@@ -91,7 +91,8 @@ pub(super) fn picture(scene: Scene) -> RgbImage {
         }
         for (layer, ridge) in layers.iter().zip(&ridges) {
             let top = ridge[x as usize];
-            if v > top {
+            // The coast's hills end at the sea.
+            if v > top && (scene.land != Land::Coast || v < horizon) {
                 let edge = ((v - top) * height).min(1.0);
                 let shade = 1.0 - 0.25 * ((v - top) / (1.0 - top)).min(1.0);
                 colour = mix(colour, layer.colour.map(|part| part * shade), edge);

@@ -358,6 +358,9 @@ impl Engine {
         for stop in std::mem::take(&mut self.plan.stop) {
             self.stop(&stop.job_id);
         }
+        if conditions.session.suspending && self.running.is_empty() {
+            self.core.sensors.ready_to_sleep();
+        }
         let start = std::mem::take(&mut self.plan.start);
         if !start.is_empty() {
             self.start(&start, now.wall).await;
