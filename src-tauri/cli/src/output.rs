@@ -33,9 +33,8 @@ fn printable(text: &str) -> String {
 
 /// Rows in columns as wide as they need to be.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).chain([head[column].chars().count()]).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).chain([head[column].chars().count()]).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let row = |cells: [&str; N]| {
         let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();

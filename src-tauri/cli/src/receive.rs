@@ -1,7 +1,7 @@
 //! `afterglow receive`.
 
-use anyhow::Context;
 use afterglow_receiver::{ReceiverOptions, SenderToken};
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -20,7 +20,11 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
         None => (SenderToken::of_folder(&args.dir).context("the token of this folder")?, true),
     };
     let token = sender.token.clone();
-    let options = ReceiverOptions { max_size: args.max_size, bucket: args.bucket, ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender]) };
+    let options = ReceiverOptions {
+        max_size: args.max_size,
+        bucket: args.bucket,
+        ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender])
+    };
     let receiver = afterglow_receiver::start(options).await?;
     let url = receiver.url();
     if let Some(path) = &args.url_file {

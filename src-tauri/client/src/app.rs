@@ -6,8 +6,8 @@ use std::{
 };
 
 use afterglow_model::{
-    AppEvent, AppId, AssetCollection, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections, CreateJob,
-    Home, JobAction, JobId, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
+    AppEvent, AppId, AssetCollection, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections,
+    CreateJob, Home, JobAction, JobId, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
 };
 use futures_util::Stream;
 use reqwest::Method;

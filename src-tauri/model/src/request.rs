@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId,
-    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, ResourceId, UploadJob,
+    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Connector,
+    Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, ResourceId, UploadJob,
     UploadJobOptions, names, words,
 };
 

@@ -43,9 +43,13 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
         WaitingReason::SourceOffline => "Waiting: the folder of these photos is not there. Connect its drive to go on.".to_owned(),
         WaitingReason::SourceChanging => "Waiting: the file is still being written.".to_owned(),
         WaitingReason::Backoff => match context.minutes {
-            Some(0) | None => format!("Waiting: the last attempt to reach {destination} failed. It is tried again within a minute."),
+            Some(0) | None => {
+                format!("Waiting: the last attempt to reach {destination} failed. It is tried again within a minute.")
+            }
             Some(1) => format!("Waiting: the last attempt to reach {destination} failed. It is tried again in a minute."),
-            Some(minutes) => format!("Waiting: the last attempt to reach {destination} failed. It is tried again in {minutes} minutes."),
+            Some(minutes) => {
+                format!("Waiting: the last attempt to reach {destination} failed. It is tried again in {minutes} minutes.")
+            }
         },
         WaitingReason::JobLimit => "Next in line.".to_owned(),
         WaitingReason::PausedByUser => match context.minutes {

@@ -1,6 +1,8 @@
 //! The one sentence, and the numbers behind it.
 
-use crate::{Batch, Conditions, DestinationId, JobCounts, Override, Pause, Prompt, ScanProgress, Timestamp, WaitingGroup, names, words};
+use crate::{
+    Batch, Conditions, DestinationId, JobCounts, Override, Pause, Prompt, ScanProgress, Timestamp, WaitingGroup, names, words,
+};
 
 names! {
     /// What the service is doing, in one word.

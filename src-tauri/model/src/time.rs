@@ -5,9 +5,7 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 /// Wall time in milliseconds since 1970-01-01T00:00:00Z.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema, Default,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema, Default)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 

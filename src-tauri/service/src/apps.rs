@@ -107,7 +107,10 @@ pub(crate) async fn request_authorization(core: &Core, caller: &Caller, request:
         return Err(Refusal::bad("too_many_bases", format!("An app can have {BASES_MAX} places to send to.")));
     }
     let status = ask(core, &caller.app, bases.clone()).await?;
-    Ok(Authorization { status, url_bases: if status == AuthorizationStatus::Denied { caller.app.url_bases.clone() } else { bases } })
+    Ok(Authorization {
+        status,
+        url_bases: if status == AuthorizationStatus::Denied { caller.app.url_bases.clone() } else { bases },
+    })
 }
 
 async fn ask(core: &Core, app: &App, bases: Vec<String>) -> Answer<AuthorizationStatus> {
@@ -122,9 +125,7 @@ async fn ask(core: &Core, app: &App, bases: Vec<String>) -> Answer<Authorization
         answer = asked => answer.ok(),
         () = core.quit.cancelled() => None,
     };
-    let answer = answer.ok_or_else(|| {
-        Refusal::bad("user_cancelled", "The question was taken back before the person answered.")
-    })?;
+    let answer = answer.ok_or_else(|| Refusal::bad("user_cancelled", "The question was taken back before the person answered."))?;
     if answer != AccessAnswer::Deny {
         core.queue.set_url_bases(&app.id, bases).await?;
     }
@@ -302,11 +303,16 @@ pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeT
 pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob) -> Answer<UploadJob> {
     let url = allowed_url(&request.destination.url, &caller.app.url_bases)?;
     let asset = visible(core, caller, &request.asset_id).await?;
-    let resource = caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
+    let resource =
+        caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
     let open = core.queue.unacknowledged(&caller.app.id).await?;
     if open >= JOB_LIMIT {
-        let message = format!("{open} jobs of this app are open or not acknowledged; {JOB_LIMIT} can be. Acknowledge those that have ended.");
-        return Err(Refusal { status: axum::http::StatusCode::CONFLICT, error: afterglow_model::ApiError::new("photos", "limit_exceeded", message) });
+        let message =
+            format!("{open} jobs of this app are open or not acknowledged; {JOB_LIMIT} can be. Acknowledge those that have ended.");
+        return Err(Refusal {
+            status: axum::http::StatusCode::CONFLICT,
+            error: afterglow_model::ApiError::new("photos", "limit_exceeded", message),
+        });
     }
     let destination = destination_for(core, caller, &url).await?;
     let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
@@ -368,7 +374,10 @@ async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, S
         let name = name.to_ascii_lowercase();
         if !HEADERS_ALLOWED.contains(&name.as_str()) {
             let allowed = HEADERS_ALLOWED.join(", ");
-            return Err(Refusal::bad("header_not_allowed", format!("The header field {name} cannot be set; these can: {allowed}.")));
+            return Err(Refusal::bad(
+                "header_not_allowed",
+                format!("The header field {name} cannot be set; these can: {allowed}."),
+            ));
         }
         if value.is_empty() || !value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             return Err(Refusal::bad("header_not_allowed", format!("The header field {name} has a value that cannot be sent.")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use afterglow_library::Library;
 use afterglow_model::{App, AppEvent, AppId, Conditions, Destination, DestinationId, Event, Home, Status, Timestamp};
-use afterglow_queue::{QueuedJob, Queue};
+use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Transfer};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -88,7 +88,8 @@ impl Core {
         }
         if let Some(handle) = &job.headers_handle {
             let fields = self.secrets.get(handle).await.map_err(secret_refusal)?;
-            let fields = fields.ok_or_else(|| Refusal::internal("The header fields of this job are gone from the secret store."))?;
+            let fields =
+                fields.ok_or_else(|| Refusal::internal("The header fields of this job are gone from the secret store."))?;
             let fields: Vec<(String, String)> = serde_json::from_str(fields.expose())
                 .map_err(|error| Refusal::internal(format!("The header fields of this job cannot be read: {error}")))?;
             account.headers.extend(fields);

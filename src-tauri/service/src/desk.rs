@@ -3,9 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use afterglow_model::{
-    BatchId, Event, OverrideScope, Priority, Prompt, ServiceState, Status, WaitingReason, count,
-};
+use afterglow_model::{BatchId, Event, OverrideScope, Priority, Prompt, ServiceState, Status, WaitingReason, count};
 use afterglow_system::{Notice, NoticeAction, NoticeButton, Notifier, Tray, TrayAction, TrayIcon, TrayView};
 use tokio::sync::{mpsc, watch};
 
@@ -72,7 +70,11 @@ impl Desk {
     async fn note_finished(&mut self, tell: bool) {
         let Ok(batches) = self.core.queue.batches_finished(TOLD_MAX as u32).await else { return };
         for batch in batches {
-            if !self.told.insert(batch.id.clone()) || !tell || batch.priority != Priority::UserInitiated || batch.jobs.succeeded == 0 {
+            if !self.told.insert(batch.id.clone())
+                || !tell
+                || batch.priority != Priority::UserInitiated
+                || batch.jobs.succeeded == 0
+            {
                 continue;
             }
             let name = match self.core.queue.destination(batch.destination_id.as_str()).await {

@@ -1,7 +1,7 @@
 //! Adding, testing and removing destinations.
 
 use afterglow_model::{
-    AddDestination, AddedDestination, Destination, DestinationState, DestinationTest, Evidence, Event, FailureCode,
+    AddDestination, AddedDestination, Destination, DestinationState, DestinationTest, Event, Evidence, FailureCode,
 };
 use afterglow_queue::NewDestination;
 use afterglow_system::Secret;
@@ -29,11 +29,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     }
     let token = request.token.clone().filter(|token| !token.is_empty());
     let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
-    let test = if request.skip_test {
-        None
-    } else {
-        Some(run_test(core, &request, &Account { url: url.clone(), headers }).await?)
-    };
+    let test = if request.skip_test { None } else { Some(run_test(core, &request, &Account { url: url.clone(), headers }).await?) };
     let new = NewDestination {
         name,
         connector: request.connector,

@@ -4,8 +4,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use afterglow_model::{AssetId, ChangeToken, Destination, Priority, Rule, RuleId};
 use afterglow_library::LibraryError;
+use afterglow_model::{AssetId, ChangeToken, Destination, Priority, Rule, RuleId};
 use afterglow_queue::NewBatch;
 use tokio::sync::watch;
 

@@ -32,11 +32,13 @@ pub(crate) fn prepare(home: &Home) -> Result<(), ServeError> {
     if !ours.is_dir() || ours.uid() != getuid().as_raw() {
         return Err(at(&home.runtime, "is not a folder of this user, so no socket is put there. Remove it.".to_owned()));
     }
-    std::fs::set_permissions(&home.runtime, PermissionsExt::from_mode(0o700)).map_err(|error| at(&home.runtime, error.to_string()))?;
+    std::fs::set_permissions(&home.runtime, PermissionsExt::from_mode(0o700))
+        .map_err(|error| at(&home.runtime, error.to_string()))?;
     let socket = home.owner_socket();
     let length = socket.as_os_str().len();
     if length > SOCKET_PATH_BYTES_MAX {
-        let problem = format!("is {length} bytes long; a socket's path has at most {SOCKET_PATH_BYTES_MAX}. Choose a shorter --home.");
+        let problem =
+            format!("is {length} bytes long; a socket's path has at most {SOCKET_PATH_BYTES_MAX}. Choose a shorter --home.");
         return Err(at(&socket, problem));
     }
     Ok(())

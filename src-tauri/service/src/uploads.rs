@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use afterglow_library::{LooseFile, UploadFile};
-use afterglow_model::{
-    AssetId, CreateUpload, Priority, UploadJobOptions, UploadPreview, bytes, count,
-};
+use afterglow_model::{AssetId, CreateUpload, Priority, UploadJobOptions, UploadPreview, bytes, count};
 use afterglow_queue::{Known, NewBatch, NewJob};
 
 use crate::{

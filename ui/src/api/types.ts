@@ -1396,6 +1396,10 @@ bytes_per_s: number,
  */
 scan: ScanProgress | null, 
 /**
+ * Whether the library or a rule is still being looked through, so that jobs may yet come.
+ */
+looking: boolean, 
+/**
  * A pause that holds.
  */
 pause: Pause | null, 

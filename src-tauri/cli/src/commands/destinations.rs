@@ -1,7 +1,8 @@
 //! Destinations and rules.
 
 use afterglow_client::model::{
-    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Rule, SetCredential, bytes,
+    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Rule, SetCredential,
+    bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -22,7 +23,9 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             if call.json {
                 output::json(&added)?;
             } else {
-                output::line(added.test.map_or_else(|| format!("{} is added, untested.", added.destination.name), |test| test.sentence));
+                output::line(
+                    added.test.map_or_else(|| format!("{} is added, untested.", added.destination.name), |test| test.sentence),
+                );
             }
         }
         DestinationCommand::List => list(call).await?,
@@ -113,7 +116,8 @@ pub(super) async fn rules(call: &Call, command: RuleCommand) -> anyhow::Result<E
                     let found = destinations.iter().find(|destination| destination.id == rule.destination_id);
                     found.map_or_else(String::new, |destination| destination.name.clone())
                 };
-                let rows: Vec<_> = rules.iter().map(|rule| [rule.id.to_string(), rule.collection_title.clone(), name(rule)]).collect();
+                let rows: Vec<_> =
+                    rules.iter().map(|rule| [rule.id.to_string(), rule.collection_title.clone(), name(rule)]).collect();
                 output::table(["ID", "ALBUM", "TO"], &rows);
             }
         }

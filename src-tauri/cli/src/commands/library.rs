@@ -30,7 +30,8 @@ pub(super) async fn run(call: &Call, command: LibraryCommand) -> anyhow::Result<
             } else if sources.is_empty() {
                 output::line("No folders yet. Add one: afterglow library add DIR");
             } else {
-                let rows: Vec<_> = sources.iter().map(|source| [source.path.clone(), source.assets.to_string(), state(source)]).collect();
+                let rows: Vec<_> =
+                    sources.iter().map(|source| [source.path.clone(), source.assets.to_string(), state(source)]).collect();
                 output::table(["FOLDER", "PHOTOS", "STATE"], &rows);
             }
         }
@@ -60,7 +61,8 @@ pub(super) async fn albums(call: &Call, command: AlbumCommand) -> anyhow::Result
     if call.json {
         output::json(&albums)?;
     } else {
-        let rows: Vec<_> = albums.iter().map(|album| [album.title.clone(), album.count.to_string(), kind(album.kind).to_owned()]).collect();
+        let rows: Vec<_> =
+            albums.iter().map(|album| [album.title.clone(), album.count.to_string(), kind(album.kind).to_owned()]).collect();
         output::table(["ALBUM", "PHOTOS", "KIND"], &rows);
     }
     Ok(Exit::Done)

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use afterglow_client::model::{
-    Explanation, OpenPane, OverrideScope, PauseRequest, Status, UploadAnyway,
-};
+use afterglow_client::model::{Explanation, OpenPane, OverrideScope, PauseRequest, Status, UploadAnyway};
 use serde_json::Value;
 
 use super::Call;
@@ -29,7 +27,10 @@ fn show(call: &Call, status: &Status) -> anyhow::Result<Exit> {
     let jobs = &status.jobs;
     output::line(format!("  {} delivered, {} to go, {} failed", jobs.succeeded, jobs.open(), jobs.failed));
     for prompt in &status.prompts {
-        output::line(format!("  {} would like to see your photos: afterglow app grant {:?} --full", prompt.app_name, prompt.app_name));
+        output::line(format!(
+            "  {} would like to see your photos: afterglow app grant {:?} --full",
+            prompt.app_name, prompt.app_name
+        ));
     }
     Ok(Exit::Done)
 }

@@ -159,7 +159,8 @@ impl Layer {
     /// Where the layer begins at `u`, from the top of the picture.
     fn top(&self, u: f32, aspect: f32) -> f32 {
         let x = u * aspect * self.scale;
-        let ridge = waves(x, self.seed) * (1.0 - self.rough) + waves(x * 3.1, self.seed ^ 3) * self.rough * 0.6
+        let ridge = waves(x, self.seed) * (1.0 - self.rough)
+            + waves(x * 3.1, self.seed ^ 3) * self.rough * 0.6
             + waves(x * 9.7, self.seed ^ 9) * self.rough * 0.4;
         self.base - self.height * ridge
     }

@@ -15,8 +15,8 @@ use std::{
 use afterglow_client::{
     home_from_env,
     model::{
-        AddDestination, AddRule, AddSource, AddedDestination, Connector, Destination, Home, JobPage, Settings, SmartAlbum, Source, bytes,
-        count,
+        AddDestination, AddRule, AddSource, AddedDestination, Connector, Destination, Home, JobPage, Settings, SmartAlbum, Source,
+        bytes, count,
     },
     owner::Owner,
 };
@@ -212,7 +212,11 @@ async fn report(owner: &Owner, places: &Places, took: Duration) -> anyhow::Resul
     }
     let proof = proof::compare(&places.archive, &receipts)?;
     if !proof.missing.is_empty() {
-        bail!("{} not in the archive as they were sent: {}", count(proof.missing.len() as u64, "file is", "files are"), proof.missing.join(", "));
+        bail!(
+            "{} not in the archive as they were sent: {}",
+            count(proof.missing.len() as u64, "file is", "files are"),
+            proof.missing.join(", ")
+        );
     }
     output::line(format!(
         "{} ({}) delivered and verified in {:.1} s: every one was read in the archive and has the SHA-256 of its original.",

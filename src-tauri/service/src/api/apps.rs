@@ -1,8 +1,8 @@
 //! What a paired program may call.
 
 use afterglow_model::{
-    ApiError, AppEvent, AssetId, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections, CreateJob, JobAction,
-    JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
+    ApiError, AppEvent, AssetId, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections, CreateJob,
+    JobAction, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
 };
 use axum::{
     Json,
@@ -46,14 +46,19 @@ impl FromRequestParts<Arc<Core>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Refusal> {
-        let key = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+        let key =
+            parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
         apps::caller(core, key.unwrap_or_default()).await
     }
 }
 
 /// Introduces a program. The person is asked; the call answers when they have.
 #[utoipa::path(post, path = "/v1/pair", responses((status = 200, body = Paired), (status = 403, body = ApiError)))]
-async fn pair(State(core): CoreState, ConnectInfo(peer): ConnectInfo<Peer>, Json(request): Json<PairRequest>) -> Answer<Json<Paired>> {
+async fn pair(
+    State(core): CoreState,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Json(request): Json<PairRequest>,
+) -> Answer<Json<Paired>> {
     apps::pair(&core, request, peer.pid).await.map(Json)
 }
 

@@ -59,12 +59,7 @@ fn journal_error(error: QueueError) -> JournalError {
 }
 
 /// Carries a started job to its end and writes that down, before anybody is told.
-pub(super) async fn carry(
-    core: Arc<Core>,
-    errand: Errand,
-    turn: Arc<Semaphore>,
-    cancel: CancellationToken,
-) -> Ended {
+pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>, cancel: CancellationToken) -> Ended {
     let outcome = attempt(&core, &errand, &turn, &cancel).await;
     let Errand { job, .. } = errand;
     let now = clock::now();

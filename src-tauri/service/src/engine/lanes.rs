@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use afterglow_model::{DestinationId, JobId, Phase, Priority, Timestamp, UploadJobOptions};
-use afterglow_queue::{Lane as Counts, QueuedJob, Queue, QueueError};
+use afterglow_queue::{Lane as Counts, Queue, QueueError, QueuedJob};
 use afterglow_scheduler::{Candidate, Lane, is_due};
 
 use crate::clock;
@@ -114,10 +114,5 @@ fn key_of(lane: &Counts) -> LaneKey {
 }
 
 fn candidate(job: &QueuedJob) -> Candidate {
-    Candidate {
-        job_id: job.id.clone(),
-        batch_id: job.batch_id.clone(),
-        byte_count: job.byte_count,
-        options: job.options.clone(),
-    }
+    Candidate { job_id: job.id.clone(), batch_id: job.batch_id.clone(), byte_count: job.byte_count, options: job.options.clone() }
 }

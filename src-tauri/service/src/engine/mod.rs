@@ -19,8 +19,8 @@ use std::{
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
-    FailureCode, JobId, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext, Settings, SourceId, Status,
-    Timestamp, WaitingGroup, waiting_sentence,
+    FailureCode, JobId, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext,
+    Settings, SourceId, Status, Timestamp, WaitingGroup, waiting_sentence,
 };
 use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob};
 use afterglow_scheduler::{Active, DestinationFacts, Hysteresis, Limits, Plan, Policy};
@@ -214,7 +214,10 @@ impl Engine {
                     }
                     self.touched.extend(change.asset_id);
                     // An app that does not listen is no reason to stop.
-                    let _ = self.core.app_events.send((change.app_id, AppEvent::JobChanged { job_id: change.job_id, state: change.state }));
+                    let _ = self
+                        .core
+                        .app_events
+                        .send((change.app_id, AppEvent::JobChanged { job_id: change.job_id, state: change.state }));
                 }
                 self.lanes_stale = true;
             }
@@ -330,8 +333,12 @@ impl Engine {
         self.destinations = queue.destinations().await?;
         self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
         let denied: HashSet<&AppId> = self.apps.values().filter(|app| !may_send(app)).map(|app| &app.id).collect();
-        let stop: Vec<JobId> =
-            self.running.values().filter(|running| denied.contains(&running.job.app_id)).map(|running| running.job.id.clone()).collect();
+        let stop: Vec<JobId> = self
+            .running
+            .values()
+            .filter(|running| denied.contains(&running.job.app_id))
+            .map(|running| running.job.id.clone())
+            .collect();
         for job in stop {
             self.stop(&job);
         }
@@ -402,12 +409,7 @@ impl Engine {
     }
 
     fn policy(&self) -> Policy<'_> {
-        Policy {
-            settings: &self.settings,
-            pause: self.pause.as_ref(),
-            overrides: &self.overrides,
-            hysteresis: self.hysteresis,
-        }
+        Policy { settings: &self.settings, pause: self.pause.as_ref(), overrides: &self.overrides, hysteresis: self.hysteresis }
     }
 
     fn facts(&self, destination: &Destination, now: Timestamp) -> DestinationFacts {
@@ -451,9 +453,15 @@ impl Engine {
             if !started.contains(&job.id) {
                 continue;
             }
-            let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else { continue };
+            let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else {
+                continue;
+            };
             job.attempts += 1;
-            let turns = self.turns.entry(job.destination_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION))).clone();
+            let turns = self
+                .turns
+                .entry(job.destination_id.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION)))
+                .clone();
             let cancel = CancellationToken::new();
             let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
             self.core.live.begin(&job.id, &job.batch_id, confirmed);
@@ -478,7 +486,9 @@ impl Engine {
             let may = match self.apps.get(&job.app_id).map(|app| app.status) {
                 Some(AuthorizationStatus::Authorized) => true,
                 Some(AuthorizationStatus::Limited) => match &job.asset_id {
-                    Some(asset) => self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true]),
+                    Some(asset) => {
+                        self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true])
+                    }
                     // A file that the person dropped themself is not the library's to withhold.
                     None => true,
                 },
@@ -684,4 +694,3 @@ pub(crate) fn new_override(scope: OverrideScope, conditions: &Conditions, now: T
     };
     Override { scope, network_key, until, created_at: now }
 }
-

@@ -1,9 +1,9 @@
 //! The status: made from what the loop knows, the same value for tray, windows, notices and command line.
 
 use afterglow_model::{
-    Conditions, Destination, DestinationId, DestinationState, JobCounts, Metered, Override, Pause, PowerSource, Prompt, RunProgress,
-    ScanProgress, ServiceState, Settings, Status, StatusAction, Timestamp, WaitingGroup, WaitingReason, about, bytes, count,
-    waiting_headline,
+    Conditions, Destination, DestinationId, DestinationState, JobCounts, Metered, Override, Pause, PowerSource, Prompt,
+    RunProgress, ScanProgress, ServiceState, Settings, Status, StatusAction, Timestamp, WaitingGroup, WaitingReason, about, bytes,
+    count, waiting_headline,
 };
 
 /// What a status is made of.
@@ -39,9 +39,11 @@ pub(super) fn status(facts: Facts<'_>) -> Status {
     let action = match state {
         ServiceState::Uploading => Some(StatusAction::Pause),
         ServiceState::Paused => Some(StatusAction::Resume),
-        ServiceState::Waiting => {
-            Some(if facts.waiting.iter().any(|group| group.can_override) { StatusAction::UploadAnyway } else { StatusAction::Pause })
-        }
+        ServiceState::Waiting => Some(if facts.waiting.iter().any(|group| group.can_override) {
+            StatusAction::UploadAnyway
+        } else {
+            StatusAction::Pause
+        }),
         ServiceState::Attention => Some(StatusAction::Show),
         ServiceState::Idle => None,
     };
@@ -149,7 +151,8 @@ fn attention(facts: &Facts<'_>) -> (String, Option<String>) {
     match bad.as_slice() {
         [] => (count(facts.attention, "file needs your attention", "files need your attention"), None),
         [one, ..] => {
-            let sentence = one.problem.as_ref().map_or_else(|| format!("{} needs you", one.name), |problem| problem.message.clone());
+            let sentence =
+                one.problem.as_ref().map_or_else(|| format!("{} needs you", one.name), |problem| problem.message.clone());
             let waits: u64 = facts.waiting.iter().map(|group| group.jobs).sum();
             (sentence, Some(format!("Nothing is lost: {}.", count(waits.max(facts.attention), "file waits", "files wait"))))
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use afterglow_model::{
-    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId, SetCredential,
+    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId,
+    SetCredential,
 };
 use axum::{
     Json,
@@ -78,7 +79,8 @@ async fn rules(State(core): CoreState) -> Answer<Json<Vec<Rule>>> {
 /// Makes a rule. The collection may be named by id or title, the destination by id or name.
 #[utoipa::path(post, path = "/v1/rules", request_body = AddRule, responses((status = 200, body = Rule), (status = 404, body = ApiError)))]
 async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answer<Json<Rule>> {
-    let collection = core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
+    let collection =
+        core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
     let destination = core.destination(request.destination_id.as_str()).await?;
     let rule = core.queue.add_rule(&collection.id, &collection.title, &destination.id, clock::wall()).await?;
     core.passes.follow_now();

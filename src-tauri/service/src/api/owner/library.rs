@@ -4,8 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use afterglow_library::ThumbnailError;
 use afterglow_model::{
-    AddSource, AlbumTitle, ApiError, AssetCollection, AssetDetail, AssetId, AssetPage, CollectionId, EditAlbum, Event, JobQuery, MonthSection,
-    SetFavorite, Source, SourceId, SuggestedSource,
+    AddSource, AlbumTitle, ApiError, AssetCollection, AssetDetail, AssetId, AssetPage, CollectionId, EditAlbum, Event, JobQuery,
+    MonthSection, SetFavorite, Source, SourceId, SuggestedSource,
 };
 use axum::{
     Json,
@@ -120,7 +120,11 @@ async fn delete_album(State(core): CoreState, Path(id): Path<CollectionId>) -> A
 
 /// Puts assets into an album, or takes them out.
 #[utoipa::path(post, path = "/v1/collections/{id}/assets", params(("id" = String, Path)), request_body = EditAlbum, responses((status = 200, body = AssetCollection)))]
-async fn edit_album(State(core): CoreState, Path(id): Path<CollectionId>, Json(request): Json<EditAlbum>) -> Answer<Json<AssetCollection>> {
+async fn edit_album(
+    State(core): CoreState,
+    Path(id): Path<CollectionId>,
+    Json(request): Json<EditAlbum>,
+) -> Answer<Json<AssetCollection>> {
     let album = core.library.edit_album(&id, &request.add, &request.remove).await?;
     core.passes.follow_now();
     core.command(Command::Reload).await;
@@ -182,7 +186,9 @@ async fn thumbnail(State(core): CoreState, Path(id): Path<AssetId>, Query(query)
     let size = SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(SIZES[2]);
     match core.library.thumbnail(&id, size).await {
         // The id names the content: what was once fetched stays right.
-        Ok(jpeg) => Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=86400")], jpeg).into_response()),
+        Ok(jpeg) => {
+            Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=86400")], jpeg).into_response())
+        }
         Err(ThumbnailError::NotFound) => Err(Refusal::not_found("asset")),
         Err(error) => {
             let error = ApiError::new("photos", "no_thumbnail", error.to_string());
