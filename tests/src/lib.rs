@@ -1,3 +1,6 @@
 //! The whole product, tested from outside.
 
 pub mod fault_server;
+pub mod process;
+pub mod proxy;
+pub mod stage;

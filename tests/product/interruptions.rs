@@ -1,0 +1,99 @@
+//! What breaks an upload, and what it costs.
+
+use std::time::Duration;
+
+use afterglow_tests::{
+    process::until,
+    proxy::Proxy,
+    stage::{Receiver, Stage, photo, same},
+};
+use rustix::process::Signal;
+
+const MB: usize = 1_000_000;
+const MIB: u64 = 1 << 20;
+
+/// A stage with one file of `len` bytes on its way to a receiver, over a line that counts.
+async fn large(len: usize) -> (Stage, Receiver, Proxy, u64) {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    stage.destination("Archive", &line.over(&archive.url).unwrap()).await.unwrap();
+    photo(&stage.path("film.mp4"), 7, len).unwrap();
+    let before = line.up();
+    (stage, archive, line, before)
+}
+
+#[tokio::test]
+async fn a_killed_service_sends_at_most_4_mib_again() {
+    let len = 300 * MB;
+    let (mut stage, archive, line, before) = large(len).await;
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(60_000_000)).await.unwrap();
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    until("a third of the file on the line", async || Ok((line.up() - before > len as u64 / 3).then_some(()))).await.unwrap();
+    stage.service().unwrap().kill().unwrap();
+    assert!(line.up() - before < len as u64, "the service was to be killed in the middle");
+
+    stage.serve().await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = None).await.unwrap();
+    stage.delivered().await.unwrap();
+    let again = (line.up() - before).saturating_sub(len as u64);
+    assert!(again <= 4 * MIB, "{again} bytes were sent again");
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+#[tokio::test]
+async fn ten_cuts_cost_two_percent_at_most() {
+    let len = 64 * MB;
+    let (stage, archive, line, before) = large(len).await;
+    // The line is slower than the receiver, as lines are: what a cut loses is what is on the line, not what a buffer of the
+    // receiver's system holds.
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(12_000_000)).await.unwrap();
+    line.cut_at((1..=10).map(|cut| before + cut * len as u64 / 11).collect());
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(line.cuts(), 10);
+    let sent = line.up() - before;
+    assert!(sent as f64 <= 1.02 * len as f64, "{sent} bytes for {len}");
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+#[tokio::test]
+async fn sigterm_ends_the_service_and_loses_nothing() {
+    let (mut stage, archive, line, before) = large(30 * MB).await;
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(10_000_000)).await.unwrap();
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    until("bytes on the line", async || Ok((line.up() - before > 5 * MIB).then_some(()))).await.unwrap();
+    let service = stage.service().unwrap();
+    service.signal(Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(5), service.end()).await.expect("the service ends").unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert!(!stage.home.owner_socket().exists());
+
+    stage.serve().await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = None).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+#[tokio::test]
+async fn a_second_service_steps_back() {
+    let mut stage = Stage::new().await.unwrap();
+    let second = stage.cli(&["serve", "--no-tray", "--no-notifications"]).await.unwrap();
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(second.out.contains("already running"), "{second:?}");
+    assert!(stage.service().unwrap().ended().unwrap().is_none());
+    stage.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_that_comes_back_gets_the_rest() {
+    let (stage, mut archive, line, before) = large(30 * MB).await;
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(15_000_000)).await.unwrap();
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    until("bytes on the line", async || Ok((line.up() - before > 5 * MIB).then_some(()))).await.unwrap();
+    archive.kill().unwrap();
+    let archive = archive.again(&stage, "a token").await.unwrap();
+    stage.does(&["now"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}

@@ -1,0 +1,64 @@
+//! What needs the person, and what goes on meanwhile.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+
+use afterglow_model::DestinationState;
+use afterglow_tests::stage::{Stage, photo};
+
+#[tokio::test]
+async fn a_wrong_token_is_told_before_anything_is_added() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let words = ["destination", "add", "resumable", archive.url.as_str(), "--name", "Archive", "--token-stdin"];
+    let said = stage.cli_reading(&words, "wrong\n").await.unwrap();
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("did not accept the password"), "{said:?}");
+    assert_eq!(stage.asks(&["destination", "list"]).await.unwrap(), serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_token_that_holds_no_more_stops_its_destination_alone() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let other = stage.receiver("other").await.unwrap();
+    stage.destination("Archive", &archive.url).await.unwrap();
+    stage.destination("Other", &other.url).await.unwrap();
+    let archive = archive.again(&stage, "another token").await.unwrap();
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Archive"]).await.unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Other"]).await.unwrap();
+
+    let waited = stage.cli(&["wait", "--timeout", "60s"]).await.unwrap();
+    assert_eq!(waited.code, Some(3), "{waited:?}");
+    assert_eq!((archive.files().unwrap().len(), other.files().unwrap().len()), (0, 1));
+    let list = stage.asks(&["destination", "list"]).await.unwrap();
+    let state = list.as_array().unwrap().iter().find(|destination| destination["name"] == "Archive").unwrap()["state"].clone();
+    assert_eq!(state, serde_json::to_value(DestinationState::AuthRequired).unwrap());
+
+    let again = stage.cli_reading(&["destination", "sign-in", "Archive"], "another token").await.unwrap();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read_holds_up_no_other() {
+    if rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: a file that may not be read, for root may read every file");
+        return;
+    }
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    stage.destination("Archive", &archive.url).await.unwrap();
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    photo(&stage.path("secret.jpg"), 2, 30_000).unwrap();
+    fs::set_permissions(stage.path("secret.jpg"), Permissions::from_mode(0)).unwrap();
+    let said = stage.cli(&["add", "one.jpg", "secret.jpg", "--to", "Archive"]).await.unwrap();
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("may not be read"), "{said:?}");
+    stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 1);
+}

@@ -1,0 +1,146 @@
+//! A TCP line between the service and a receiver that counts what goes up and can be cut.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Result;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use url::Url;
+
+/// Bytes carried in one go.
+const CHUNK: usize = 16 * 1024;
+
+/// The line. It ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    line: Arc<Line>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// Where connections go. A receiver that restarts has another address.
+    target: Mutex<SocketAddr>,
+    /// Bytes taken from senders: header fields and payload.
+    up: AtomicU64,
+    /// Counts at which every connection is cut, falling.
+    cuts: Mutex<Vec<u64>>,
+    /// Cuts made.
+    cut: watch::Sender<usize>,
+}
+
+impl Proxy {
+    /// A line to the host and port of `url`.
+    pub async fn start(url: &Url) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let line = Arc::new(Line {
+            target: Mutex::new(address(url)?),
+            up: AtomicU64::new(0),
+            cuts: Mutex::new(Vec::new()),
+            cut: watch::Sender::new(0),
+        });
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, line.clone()));
+        Ok(Self { address, line, accepting })
+    }
+
+    /// `url` as it is reached over this line.
+    pub fn over(&self, url: &Url) -> Result<Url> {
+        let mut over = url.clone();
+        over.set_ip_host(self.address.ip())
+            .and_then(|()| over.set_port(Some(self.address.port())))
+            .map_err(|()| anyhow::anyhow!("{url}"))?;
+        Ok(over)
+    }
+
+    /// Bytes that senders put on the line.
+    pub fn up(&self) -> u64 {
+        self.line.up.load(Ordering::SeqCst)
+    }
+
+    /// Cuts every connection as the count of bytes passes each of `marks`.
+    pub fn cut_at(&self, mut marks: Vec<u64>) {
+        marks.sort_unstable_by(|a, b| b.cmp(a));
+        *self.line.cuts.lock().unwrap_or_else(PoisonError::into_inner) = marks;
+    }
+
+    /// Cuts made.
+    pub fn cuts(&self) -> usize {
+        *self.line.cut.borrow()
+    }
+
+    /// Leads new connections to the host and port of `url`.
+    pub fn lead_to(&self, url: &Url) -> Result<()> {
+        *self.line.target.lock().unwrap_or_else(PoisonError::into_inner) = address(url)?;
+        Ok(())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.line.cut.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+fn address(url: &Url) -> Result<SocketAddr> {
+    let found = url.socket_addrs(|| None)?;
+    found.first().copied().ok_or_else(|| anyhow::anyhow!("{url} has no address"))
+}
+
+async fn accept(listener: TcpListener, line: Arc<Line>) {
+    while let Ok((sender, _)) = listener.accept().await {
+        let line = line.clone();
+        tokio::spawn(async move {
+            let mut cut = line.cut.subscribe();
+            let target = *line.target.lock().unwrap_or_else(PoisonError::into_inner);
+            // A receiver that is not there is a line that ends at once.
+            let Ok(receiver) = TcpStream::connect(target).await else { return };
+            tokio::select! {
+                _ = cut.changed() => {}
+                () = carry(sender, receiver, &line) => {}
+            }
+        });
+    }
+}
+
+async fn carry(sender: TcpStream, receiver: TcpStream, line: &Line) {
+    let (mut from_sender, mut to_sender) = sender.into_split();
+    let (mut from_receiver, mut to_receiver) = receiver.into_split();
+    let up = async {
+        let mut chunk = vec![0; CHUNK];
+        while let Ok(n @ 1..) = from_sender.read(&mut chunk).await {
+            line.passed(n as u64);
+            if to_receiver.write_all(&chunk[..n]).await.is_err() {
+                break;
+            }
+        }
+        let _ = to_receiver.shutdown().await;
+    };
+    let down = async {
+        let _ = tokio::io::copy(&mut from_receiver, &mut to_sender).await;
+        let _ = to_sender.shutdown().await;
+    };
+    tokio::join!(up, down);
+}
+
+impl Line {
+    fn passed(&self, bytes: u64) {
+        let up = self.up.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        if cuts.pop_if(|mark| up >= *mark).is_some() {
+            self.cut.send_modify(|cuts| *cuts += 1);
+        }
+    }
+}
