@@ -11,7 +11,7 @@ pub enum ClientError {
     #[error("Afterglow is not running: nothing answers on {}. Start it with `afterglow serve`.", .0.display())]
     NotRunning(PathBuf),
     /// The service answered, and refused.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] ApiError),
     /// The service could not be started.
     #[error("Afterglow's service could not be started: {0}")]

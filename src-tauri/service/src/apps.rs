@@ -153,13 +153,14 @@ pub(crate) async fn set_access(core: &Core, app: &AppId, request: SetAccess) -> 
         AccessAnswer::Deny => (AuthorizationStatus::Denied, None, "You allowed nothing.".to_owned()),
     };
     let app = core.queue.set_access(app, status, selection, now).await?;
+    // What runs ends first; writing down what each of a million jobs waits for may take a while.
+    core.command(Command::Reload).await;
     core.queue.log_app(&app.id, &said, now).await?;
     if status == AuthorizationStatus::Denied {
         core.queue.hold_app(&app.id, withdrawn()).await?;
     } else {
         core.queue.release_app(&app.id).await?;
     }
-    core.command(Command::Reload).await;
     core.command(Command::Jobs).await;
     core.tell(Event::AppsChanged);
     // Nobody may be listening.

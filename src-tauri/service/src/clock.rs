@@ -18,6 +18,12 @@ pub(crate) fn today() -> String {
     jiff::Zoned::now().date().to_string()
 }
 
+/// The last `count` days by local time with today as the last of them.
+pub(crate) fn last_days(count: u32) -> Vec<String> {
+    let today = jiff::Zoned::now().date();
+    (0..i64::from(count)).rev().map(|ago| today.saturating_sub(jiff::Span::new().days(ago)).to_string()).collect()
+}
+
 /// 06:00 of the next day by local time; 24 hours from now where the calendar has no answer.
 pub(crate) fn tomorrow_morning() -> Timestamp {
     let now = jiff::Zoned::now();

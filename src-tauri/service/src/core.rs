@@ -37,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) conditions: watch::Receiver<Conditions>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) throughput: watch::Receiver<Vec<u64>>,
+    pub(crate) notices: watch::Sender<bool>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) app_events: broadcast::Sender<(AppId, AppEvent)>,

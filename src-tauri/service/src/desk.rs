@@ -19,6 +19,8 @@ pub(crate) struct Desk {
     tray_actions: Option<mpsc::Receiver<TrayAction>>,
     notifier: Notifier,
     notice_actions: mpsc::Receiver<NoticeAction>,
+    /// False if this start was told to show none, whatever the settings say.
+    may_notify: bool,
     told: HashSet<BatchId>,
     attention: bool,
     prompts: usize,
@@ -29,14 +31,16 @@ impl Desk {
         core: Arc<Core>,
         tray: Option<(Tray, mpsc::Receiver<TrayAction>)>,
         (notifier, notice_actions): (Notifier, mpsc::Receiver<NoticeAction>),
+        may_notify: bool,
     ) -> Self {
         let (tray, tray_actions) = tray.unzip();
-        Self { core, tray, tray_actions, notifier, notice_actions, told: HashSet::new(), attention: false, prompts: 0 }
+        Self { core, tray, tray_actions, notifier, notice_actions, may_notify, told: HashSet::new(), attention: false, prompts: 0 }
     }
 
     /// Draws until the service ends.
     pub(crate) async fn run(mut self, mut status: watch::Receiver<Arc<Status>>) {
         let mut prompts = self.core.prompts.subscribe();
+        let mut notices = self.core.notices.subscribe();
         // What was delivered before this start was told then.
         self.note_finished(false).await;
         loop {
@@ -45,6 +49,10 @@ impl Desk {
             tokio::select! {
                 () = self.core.quit.cancelled() => return,
                 changed = status.changed() => if changed.is_err() { return },
+                changed = notices.changed() => {
+                    if changed.is_err() { return }
+                    self.notifier.set_enabled(self.may_notify && *notices.borrow_and_update());
+                }
                 changed = prompts.changed() => {
                     if changed.is_err() { return }
                     let waiting = prompts.borrow_and_update().clone();

@@ -84,6 +84,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     let secrets = Secrets::open(secrets_options(&home)).await;
     let sensors = Sensors::start(SensorOptions::default());
 
+    let notifications = options.notifications && queue.settings().await?.notifications;
     let (status, status_seen) = watch::channel(Arc::new(first_status()));
     let (throughput, throughput_seen) = watch::channel(Vec::new());
     let (commands, commands_seen) = mpsc::channel(COMMANDS_WAITING);
@@ -101,6 +102,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         sensors,
         status: status_seen.clone(),
         throughput: throughput_seen,
+        notices: watch::channel(notifications).0,
         commands,
         events: broadcast::channel(EVENTS_KEPT).0,
         app_events: broadcast::channel(EVENTS_KEPT).0,
@@ -108,9 +110,8 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         started_at: clock::wall(),
     });
 
-    let notifications = options.notifications && queue.settings().await?.notifications;
     let tray = options.tray.then(|| Tray::start(desk::view(&status_seen.borrow())));
-    let desk = Desk::new(core.clone(), tray, Notifier::start(notifications));
+    let desk = Desk::new(core.clone(), tray, Notifier::start(notifications), options.notifications);
     let senders = Senders { status, throughput, backed_up };
     let servers = api::listen(&core)?;
 

@@ -77,7 +77,13 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>,
             (Finished::Delivered { job: job.id.clone(), receipt }, Ok(delivered))
         }
         Outcome::Stopped => (Finished::Stopped { job: job.id.clone() }, Err(None)),
-        Outcome::Failed(failure) => (after_failure(&job, &failure, now), Err(Some(failure))),
+        Outcome::Failed(failure) => {
+            // A line that carries something, however often it breaks, is not a line to wait longer and longer for.
+            let before = job.session.as_ref().map_or(0, |session| session.offset);
+            let moved = core.live.get(&job.id).is_some_and(|point| point.confirmed > before);
+            let setbacks = if moved { 0 } else { job.attempts.saturating_sub(1) };
+            (after_failure(&job, &failure, setbacks, now), Err(Some(failure)))
+        }
     };
     let delivered = result.as_ref().ok().map(|delivered| delivered.byte_count);
     let recorded = core.queue.finish(vec![finished], now.wall).await;
@@ -128,13 +134,13 @@ async fn attempt(core: &Core, errand: &Errand, turn: &Semaphore, cancel: &Cancel
 }
 
 /// What a failure means for the job: tried again, held for the person, or given up.
-fn after_failure(job: &QueuedJob, failure: &Failure, now: afterglow_scheduler::Now) -> Finished {
+fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: afterglow_scheduler::Now) -> Finished {
     tracing::info!(job = %job.id, code = ?failure.code, class = ?failure.class, message = failure.message, "attempt failed");
     if failure.code == FailureCode::SourceChanged && job.priority == Priority::Backup {
         // The new content is another asset; its own job is made when the library has seen it.
         return Finished::Replaced { job: job.id.clone(), failure: failure.clone() };
     }
-    match afterglow_scheduler::next_attempt(failure, job.attempts, seed(&job.id), now.wall) {
+    match afterglow_scheduler::next_attempt(failure, setbacks, seed(&job.id), now.wall) {
         Next::Retry { at } => Finished::Retry { job: job.id.clone(), failure: failure.clone(), at },
         Next::NeedsUser => Finished::Held { job: job.id.clone(), failure: failure.clone() },
         Next::GiveUp => Finished::Failed { job: job.id.clone(), failure: failure.clone() },

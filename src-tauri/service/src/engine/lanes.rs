@@ -24,8 +24,9 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Reads the counts again, and heads where few are left. `taken` are jobs that are under way.
-    pub(super) async fn refresh(&mut self, queue: &Queue, taken: &HashSet<JobId>) -> Result<(), QueueError> {
+    /// Reads the counts again, and heads where few are left. `taken` are jobs that are under way; `wanted` are jobs that the person
+    /// wants anyway, and that are held ready however far back they stand.
+    pub(super) async fn refresh(&mut self, queue: &Queue, taken: &HashSet<JobId>, wanted: &[JobId]) -> Result<(), QueueError> {
         self.counts = queue.lanes().await?;
         let now = clock::wall();
         let counts = &self.counts;
@@ -38,6 +39,13 @@ impl Lanes {
                 let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
                 known.extend(taken.iter().cloned());
                 heads.extend(queue.heads(&key.0, key.1, HEADS_MAX, now, &known).await?);
+            }
+        }
+        for id in wanted.iter().filter(|id| !taken.contains(id)) {
+            let Some(job) = queue.queued_job(id).await? else { continue };
+            let heads = self.heads.entry((job.destination_id.clone(), job.priority)).or_default();
+            if matches!(job.phase, Phase::Queued) && !job.state.is_terminal() && heads.iter().all(|held| held.id != job.id) {
+                heads.push_front(job);
             }
         }
         Ok(())

@@ -19,8 +19,8 @@ use std::{
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
-    FailureCode, JobId, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress, SentenceContext,
-    Settings, SourceId, Status, Timestamp, WaitingGroup, waiting_sentence,
+    FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress,
+    SentenceContext, Settings, SourceId, Status, Timestamp, WaitingGroup, waiting_sentence,
 };
 use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob};
 use afterglow_scheduler::{Active, DestinationFacts, Hysteresis, Limits, Plan, Policy};
@@ -45,6 +45,8 @@ const SMALL_JOBS_STARTED: usize = 64;
 const LARGE_JOBS_STARTED: usize = 3;
 /// Up to this size a file goes in one request.
 pub(crate) const SMALL_BYTES: u64 = 1024 * 1024;
+/// Jobs of a batch that *Upload anyway* brings to the front at a time.
+const BATCH_JOBS_AHEAD: u32 = 256;
 /// At most four status events in a second.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 /// Events taken in one go before the plan is made anew.
@@ -353,9 +355,11 @@ impl Engine {
             self.health.forgive();
         }
         self.expire(conditions, now).await;
-        if self.lanes_stale {
+        // What backed off and is due now is in the queue, not among the heads; no event tells of it.
+        if self.lanes_stale || self.lanes.run_low() {
             let taken: HashSet<JobId> = self.running.keys().cloned().collect();
-            match self.lanes.refresh(&self.core.queue, &taken).await {
+            let wanted = self.wanted_anyway().await;
+            match self.lanes.refresh(&self.core.queue, &taken, &wanted).await {
                 Ok(()) => self.lanes_stale = false,
                 Err(error) => tracing::error!(%error, "the queue could not be read"),
             }
@@ -392,6 +396,25 @@ impl Engine {
             self.overrides.retain(|over| !afterglow_scheduler::expired(over, conditions, now));
             self.status_changed();
         }
+    }
+
+    /// Jobs that an *Upload anyway* of their own lifts out of the line.
+    async fn wanted_anyway(&self) -> Vec<JobId> {
+        let mut wanted = Vec::new();
+        for over in &self.overrides {
+            match &over.scope {
+                OverrideScope::Job { job_id } => wanted.push(job_id.clone()),
+                OverrideScope::Batch { batch_id } => {
+                    let query = JobQuery { batch_id: Some(batch_id.clone()), limit: Some(BATCH_JOBS_AHEAD), ..JobQuery::default() };
+                    match self.core.queue.jobs(&query).await {
+                        Ok(page) => wanted.extend(page.jobs.into_iter().filter(|job| !job.state.is_terminal()).map(|job| job.id)),
+                        Err(error) => tracing::warn!(%error, "the jobs of a batch could not be read"),
+                    }
+                }
+                OverrideScope::Hour | OverrideScope::Network => {}
+            }
+        }
+        wanted
     }
 
     fn make_plan(&self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Plan {

@@ -144,6 +144,14 @@ async fn reasons(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
             .into_iter()
             .map(|reason| (reason.reason, reason.until))
             .collect();
+    // What only the loop knows: how long a destination is left alone, and a charge that has not recovered yet.
+    let told = core.status.borrow().clone();
+    for group in told.waiting.iter().filter(|group| group.destination_id == destination.id) {
+        let of_the_loop = matches!(group.reason, WaitingReason::DestinationUnreachable | WaitingReason::BatteryLow);
+        if of_the_loop && found.iter().all(|(reason, _)| *reason != group.reason) {
+            found.push((group.reason, group.until));
+        }
+    }
     if job.phase == Phase::Held {
         let held = match job.failure.as_ref().map(|failure| failure.code) {
             Some(afterglow_model::FailureCode::AccessDenied) => WaitingReason::AccessWithdrawn,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterglow_model::{
-    Activity, Event, Health, OpenPane, OverrideScope, Pause, PauseRequest, PauseUntil, Settings, Status, UploadAnyway,
+    Activity, DayBytes, Event, Health, OpenPane, OverrideScope, Pause, PauseRequest, PauseUntil, Settings, Status, UploadAnyway,
 };
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -69,6 +69,12 @@ async fn stream(State(core): CoreState) -> Answer<impl IntoResponse> {
 /// Throughput, bytes per day and batches.
 #[utoipa::path(get, path = "/v1/activity", responses((status = 200, body = Activity)))]
 async fn activity(State(core): CoreState) -> Answer<Json<Activity>> {
+    let known = core.queue.bytes_by_day(DAYS).await?;
+    let days = clock::last_days(DAYS).into_iter().map(|day| {
+        let bytes = known.iter().find(|known| known.day == day).map_or(0, |known| known.bytes);
+        DayBytes { day, bytes }
+    });
+    let days = days.collect();
     let recent_bytes_per_s = core.throughput.borrow().clone();
     let live = core.live.by_batch();
     let mut open_batches = core.queue.batches_open(BATCHES).await?;
@@ -76,12 +82,7 @@ async fn activity(State(core): CoreState) -> Answer<Json<Activity>> {
         let moving = live.get(&batch.id).copied().unwrap_or(0);
         batch.bytes_sent = (batch.bytes_sent + moving).min(batch.bytes_total);
     }
-    Ok(Json(Activity {
-        recent_bytes_per_s,
-        days: core.queue.bytes_by_day(DAYS).await?,
-        open_batches,
-        finished_batches: core.queue.batches_finished(BATCHES).await?,
-    }))
+    Ok(Json(Activity { recent_bytes_per_s, days, open_batches, finished_batches: core.queue.batches_finished(BATCHES).await? }))
 }
 
 /// The person's settings.
@@ -107,6 +108,7 @@ async fn put_settings(State(core): CoreState, Json(settings): Json<Settings>) ->
             .map_err(|error| Refusal::bad("start_at_login", error.to_string()))?;
     }
     core.queue.set_settings(settings.clone()).await?;
+    core.notices.send_replace(settings.notifications);
     core.command(Command::Reload).await;
     core.tell(Event::SettingsChanged { settings: settings.clone() });
     Ok(Json(settings))
