@@ -30,6 +30,8 @@ function size(bytes: number, suffix: "" | "-per-second"): string {
     value /= 1000;
     step += 1;
   }
+  // No language writes the word out where the others are symbols.
+  if (step === 0 && suffix === "") return `${number(value)} B`;
   const digits = step > 0 && value < 9.95 ? 1 : 0;
   const unit = `${UNITS[step]}${suffix}`;
   return cached(
@@ -38,7 +40,8 @@ function size(bytes: number, suffix: "" | "-per-second"): string {
       new Intl.NumberFormat(tag, {
         style: "unit",
         unit,
-        unitDisplay: step === 0 ? "narrow" : "short",
+        unitDisplay: "short",
+        minimumFractionDigits: digits,
         maximumFractionDigits: digits,
       }),
   ).format(value);

@@ -146,7 +146,9 @@ export function jobSentence(job: UploadJob, destination: string): string {
     case "succeeded":
       if (job.receipt) {
         const { delivered_at, evidence } = job.receipt;
-        return m.delivered_on({ name, day: whenShort(delivered_at), proof: proof(evidence) });
+        return isToday(delivered_at)
+          ? m.delivered_at({ name, time: time(delivered_at), proof: proof(evidence) })
+          : m.delivered_on({ name, day: day(delivered_at), proof: proof(evidence) });
       }
       return m.delivered_to({ name });
     case "failed":

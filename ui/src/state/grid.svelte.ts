@@ -114,25 +114,29 @@ export class Grid implements AssetViewer {
 
   async #ask(pages: number[], again = false): Promise<void> {
     await Promise.all(
-      pages
-        .filter((page) => again || !this.#pages.has(page))
-        .map((page) => {
-          const asked = this.#asked.get(page) ?? this.#fetch(page).finally(() => this.#asked.delete(page));
-          this.#asked.set(page, asked);
-          return asked;
-        }),
+      pages.filter((page) => again || !this.#pages.has(page)).map((page) => this.#asked.get(page) ?? this.#fetch(page)),
     );
     this.#evict();
   }
 
-  async #fetch(page: number): Promise<void> {
+  #fetch(page: number): Promise<void> {
     const generation = this.#generation;
-    try {
-      const { assets } = await this.backend.assets(this.collection, page * PAGE, PAGE);
-      if (generation === this.#generation) this.#pages.set(page, assets);
-    } catch (error) {
-      if (generation === this.#generation) this.error = problem(error);
-    }
+    const asked = this.backend
+      .assets(this.collection, page * PAGE, PAGE)
+      .then(
+        ({ assets }) => {
+          if (generation === this.#generation) this.#pages.set(page, assets);
+        },
+        (error: unknown) => {
+          if (generation === this.#generation) this.error = problem(error);
+        },
+      )
+      .finally(() => {
+        // After a change the page may be asked for anew already.
+        if (this.#asked.get(page) === asked) this.#asked.delete(page);
+      });
+    this.#asked.set(page, asked);
+    return asked;
   }
 
   #forgetAllBut(kept: number[]): void {

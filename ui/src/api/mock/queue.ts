@@ -159,7 +159,9 @@ export class Queue {
       recent_bytes_per_s: this.photos.total ? recent : recent.map(() => 0),
       days: this.photos.total ? days : days.map(({ day }) => ({ day, bytes: 0 })),
       open_batches: batches.filter(({ finished_at }) => finished_at === null),
-      finished_batches: batches.filter(({ finished_at }) => finished_at !== null).reverse(),
+      finished_batches: batches
+        .filter(({ finished_at }) => finished_at !== null)
+        .toSorted((a, b) => b.finished_at! - a.finished_at!),
     };
   }
 
@@ -258,14 +260,14 @@ export class Queue {
         this.pause && job.state !== "succeeded" && job.state !== "cancelled" && job.state !== "failed"
           ? [this.#wait("paused_by_user", PAUSED)]
           : job.waiting;
-      if (!first || first.reason === "auth_required") continue;
+      if (!first) continue;
       const key = `${first.reason} ${job.destination_id}`;
       const group = groups.get(key) ?? {
         ...first,
         destination_id: job.destination_id,
         jobs: 0,
         bytes: 0,
-        can_override: true,
+        can_override: first.reason !== "auth_required",
       };
       groups.set(key, { ...group, jobs: group.jobs + 1, bytes: group.bytes + job.byte_count });
     }

@@ -1,0 +1,322 @@
+/** What a person does, from the first click to what they see at the end. On a mock whose clock runs. */
+import { open, settle } from "./browser.mjs";
+import { dragFiles } from "./screens.mjs";
+
+/** The mock's clock runs: jobs progress. */
+const LIVE = { still: undefined };
+
+function expect(is, what) {
+  if (!is) throw new Error(what);
+}
+
+const tiles = (page) => page.getByRole("row").filter({ has: page.locator(".tile") }).getByRole("gridcell");
+
+const JOURNEYS = [
+  {
+    name: "photos chosen with the mouse are sent to a destination",
+    async walk(page) {
+      await tiles(page).nth(3).click();
+      await tiles(page).nth(8).click({ modifiers: ["Shift"] });
+      await tiles(page).nth(5).click({ modifiers: ["ControlOrMeta"] });
+      await page.getByText("5 photos selected").waitFor();
+      await page.getByRole("button", { name: "Upload to" }).click();
+      await page.getByRole("menuitem", { name: "photos.example.com" }).click();
+      await page.getByText("5 photos on their way to").waitFor();
+      expect((await page.getByRole("toolbar").count()) === 0, "the selection stayed");
+      await page.getByRole("link", { name: "Uploads" }).click();
+      await page.getByText("5 photos to photos.example.com").first().waitFor();
+    },
+  },
+  {
+    name: "the grid is walked, chosen from and opened by keyboard alone",
+    async walk(page) {
+      await tiles(page).first().waitFor();
+      await page.getByRole("grid").focus();
+      await page.keyboard.press("ArrowRight");
+      await page.keyboard.press("ArrowRight");
+      await page.keyboard.press("Space");
+      await page.getByText("1 photo selected").waitFor();
+      await page.keyboard.press("Shift+ArrowDown");
+      await page.getByText("8 photos selected").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByText("photos selected").waitFor({ state: "detached" });
+      await page.keyboard.press("Enter");
+      const detail = page.getByRole("region", { name: "Photo" });
+      const first = await detail.getByRole("heading", { level: 2 }).textContent();
+      await page.keyboard.press("ArrowRight");
+      await page.waitForFunction(
+        (before) => document.querySelector("aside h2")?.textContent !== before && document.querySelector("aside h2"),
+        first,
+      );
+      await page.keyboard.press("Escape");
+      await detail.waitFor({ state: "detached" });
+      expect(await page.getByRole("grid").evaluate((grid) => grid === document.activeElement), "the focus was lost");
+    },
+  },
+  {
+    name: "a whole library of 5,310 and more is chosen at once",
+    query: { scenario: "delivered" },
+    async walk(page) {
+      await tiles(page).first().waitFor();
+      await page.getByRole("grid").focus();
+      await page.keyboard.press("ControlOrMeta+a");
+      await page.getByText("18,204 photos selected").waitFor();
+    },
+  },
+  {
+    name: "200,000 photos are scrolled to the end without a stutter",
+    query: { scenario: "huge" },
+    async walk(page) {
+      await tiles(page).first().waitFor();
+      await page.getByRole("grid").focus();
+      await page.keyboard.press("End");
+      await page.waitForFunction(() => document.activeElement?.getAttribute("aria-activedescendant")?.endsWith("-199999"));
+      await page.locator(".tile.active:not([aria-label=Loading])").waitFor();
+      expect((await page.locator(".tile").count()) < 250, "rows off the screen were kept");
+    },
+  },
+  {
+    name: "what waits is uploaded anyway",
+    hash: "#/uploads",
+    query: { scenario: "waiting" },
+    async walk(page) {
+      const card = page.locator("article", { hasText: "198 photos to" });
+      await card.getByRole("button", { name: "Upload anyway" }).click();
+      await page.getByRole("menuitem", { name: "For an hour" }).click();
+      await page.getByText(/Uploading .* to Home server/).waitFor();
+      await card.getByText("Waiting:").waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "uploads are paused and resumed",
+    async walk(page) {
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.getByRole("menuitem", { name: "Until plugged in" }).click();
+      await page.getByRole("status").getByText("Paused").waitFor();
+      await page.getByRole("button", { name: "Resume" }).click();
+      await page.getByRole("status").getByText("Uploading").waitFor();
+    },
+  },
+  {
+    name: "signing in again lets what waited go on",
+    hash: "#/uploads",
+    query: { scenario: "attention" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Sign in again" }).click();
+      const field = page.getByLabel("Token");
+      await field.fill("wrong");
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
+      await page.getByRole("alert").getByText("did not accept the token").waitFor();
+      await field.fill("right");
+      await page.keyboard.press("Enter");
+      await page.getByText("What waited goes on.").waitFor();
+      await page.getByRole("button", { name: "Sign in again" }).waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "a failed photo is retried",
+    hash: "#/uploads",
+    query: { scenario: "attention" },
+    async walk(page) {
+      const failed = page.locator("article", { hasText: "The file is gone" });
+      await failed.getByRole("button", { name: "Retry" }).click();
+      await failed.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "the jobs behind a number are seen",
+    hash: "#/uploads",
+    query: { scenario: "waiting" },
+    async walk(page) {
+      await page.getByRole("button", { name: /198 photos to/ }).click();
+      const jobs = page.getByRole("dialog").getByRole("listitem");
+      await jobs.first().waitFor();
+      await jobs.first().getByText("Pixel hotspot is metered").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "an album is made, filled, renamed and deleted",
+    async walk(page) {
+      await page.getByRole("button", { name: "New album" }).click();
+      await page.getByLabel("Name").fill("Harbour <b>lights</b>");
+      await page.keyboard.press("Enter");
+      await page.getByText("Nothing here").waitFor();
+      await page.getByRole("link", { name: /^Library/ }).click();
+      await tiles(page).nth(2).click();
+      await page.getByRole("button", { name: "Add to album" }).click();
+      await page.getByRole("menuitem", { name: "Harbour" }).click();
+      const link = page.getByRole("link", { name: /Harbour <b>lights<\/b>/ });
+      await link.getByText("1", { exact: true }).waitFor();
+      await page.getByRole("button", { name: /Actions for .*Harbour/ }).click();
+      await page.getByRole("menuitem", { name: "Delete the album" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete the album" }).click();
+      await link.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "an app's access is withdrawn with one click, and given again by choosing photos",
+    hash: "#/apps",
+    async walk(page) {
+      const row = page.getByRole("listitem").filter({ hasText: "Reel Editor" });
+      await row.getByRole("button", { name: /Withdraw/ }).click();
+      await row.getByText("No access").waitFor();
+      await row.getByRole("button", { name: /Change/ }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Selected photos").check();
+      await dialog.locator(".tile").nth(20).click();
+      await dialog.getByRole("button", { name: "Save" }).click();
+      await row.getByText(/Selected photos.*15/).waitFor();
+    },
+  },
+  {
+    name: "a destination is tested before it is added, and says what it proves",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Address").fill("https://nowhere.example/uploads");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").getByText("does not answer").waitFor();
+      await dialog.getByLabel("Address").fill("https://box.example/uploads");
+      await dialog.getByLabel("Name").fill("The box");
+      await dialog.getByRole("button", { name: "Test and add" }).click();
+      await dialog.getByText("proved it by SHA-256").waitFor();
+      await dialog.getByRole("button", { name: "Done" }).click();
+      const card = page.getByRole("article", { name: "The box" });
+      await card.getByText("All photos").waitFor();
+      await card.getByRole("button", { name: /More for/ }).click();
+      await page.getByRole("menuitem", { name: "Remove" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+      await card.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "settings are sentences that hold",
+    hash: "#/settings",
+    async walk(page) {
+      await page.getByRole("switch", { name: "Upload over metered networks" }).click();
+      await page.getByText("Uploads go over any network").waitFor();
+      await page.getByLabel("Enough is a charge of").fill("60");
+      await page.getByText("60%").waitFor();
+      await page.getByLabel("Upload on battery").selectOption({ label: "Always" });
+      await page.getByLabel("Enough is a charge of").waitFor({ state: "detached" });
+      await page.getByLabel("Upload speed").selectOption("1000000");
+      await page.getByRole("link", { name: /^Library/ }).click();
+      await page.getByRole("link", { name: "Settings" }).click();
+      expect((await page.getByLabel("Upload speed").inputValue()) === "1000000", "the limit was forgotten");
+    },
+  },
+  {
+    name: "the first run ends in the library, three steps later",
+    query: { scenario: "first-run" },
+    async walk(page) {
+      await page.getByText("Step 1 of 3").waitFor();
+      await page.getByLabel(/Pictures/).waitFor();
+      expect(await page.getByLabel(/Pictures/).isChecked(), "the fullest folder is not chosen");
+      await page.getByRole("button", { name: "Continue" }).click();
+      expect(await page.getByLabel(/Archive on this computer/).isChecked(), "the archive is not chosen");
+      await page.getByRole("button", { name: "Continue" }).click();
+      expect(await page.getByLabel(/Whenever it makes sense/).isChecked(), "the sensible answer is not chosen");
+      await page.getByRole("button", { name: "Start uploading" }).click();
+      await page.getByRole("link", { name: /^Library/ }).waitFor();
+    },
+  },
+  {
+    name: "a service that does not run is started",
+    query: { scenario: "disconnected" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Start it" }).click();
+      await page.getByText("Everything is delivered").waitFor();
+    },
+  },
+  {
+    name: "a question is answered by keyboard, and not before half a second",
+    page: "prompt",
+    query: { prompt: "" },
+    async walk(page) {
+      const deny = page.getByRole("button", { name: "Don’t allow" });
+      await deny.waitFor();
+      await page.waitForFunction(() => document.activeElement?.textContent?.includes("allow"));
+      expect(await deny.evaluate((button) => button === document.activeElement), "the harmless answer has not the focus");
+      const full = page.getByRole("button", { name: "Allow full library" });
+      await page.getByRole("button", { name: "Allow full library", disabled: false }).waitFor();
+      await page.keyboard.press("Shift+Tab");
+      expect(await full.evaluate((button) => button === document.activeElement), "Shift+Tab leads elsewhere");
+      await page.keyboard.press("Enter");
+      await page.getByText("No app is asking.").waitFor();
+    },
+  },
+  {
+    name: "a question that comes back from behind has to be seen again",
+    page: "prompt",
+    query: { prompt: "" },
+    async walk(page) {
+      const allowed = page.getByRole("button", { name: "Allow full library", disabled: false });
+      await allowed.waitFor();
+      await page.evaluate(() => (window.dispatchEvent(new Event("blur")), window.dispatchEvent(new Event("focus"))));
+      expect((await allowed.count()) === 0, "it could be allowed at once");
+      await allowed.waitFor();
+    },
+  },
+  {
+    name: "photos for an app are chosen in the prompt",
+    page: "prompt",
+    query: { prompt: "" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Select photos…" }).click();
+      await tiles(page).nth(1).click();
+      await tiles(page).nth(4).click();
+      await page.getByText("2 photos selected").waitFor();
+      await page.getByRole("button", { name: "Allow these" }).click();
+      await page.getByText("No app is asking.").waitFor();
+    },
+  },
+  {
+    name: "files dropped are counted, known ones are marked, the rest goes",
+    page: "drop",
+    async walk(page) {
+      await page.getByText("Drop photos here").waitFor();
+      await dragFiles(page, "dragenter", 14);
+      await page.getByText(/14 photos →/).waitFor();
+      await page.getByText("3 are there already").waitFor();
+      await dragFiles(page, "dragleave", 0);
+      await page.getByText("Drop photos here").waitFor();
+      await dragFiles(page, "drop", 14);
+      await page.getByText(/11 photos on their way to/).waitFor();
+      await page.getByRole("progressbar").waitFor();
+    },
+  },
+  {
+    name: "a hostile file name is text",
+    async walk(page) {
+      const hostile = page.getByRole("gridcell", { name: /onerror/ });
+      await hostile.dblclick();
+      const heading = page.getByRole("heading", { name: /<img src=x/ });
+      await heading.waitFor();
+      expect(!(await heading.textContent()).includes("\u202e"), "it can turn the line around");
+    },
+  },
+];
+
+export function journeyTests(browser, server) {
+  return JOURNEYS.map((journey) => ({
+    name: `journey: ${journey.name}`,
+    async run() {
+      const { page, troubles, close } = await open(browser, server, {
+        ...journey,
+        page: journey.page ?? "index",
+        query: { ...LIVE, ...journey.query },
+      });
+      page.setDefaultTimeout(10_000);
+      try {
+        await settle(page);
+        await journey.walk(page);
+        if (troubles.length) throw new Error(troubles.join("\n    "));
+      } finally {
+        await close();
+      }
+    },
+  }));
+}

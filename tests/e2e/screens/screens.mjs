@@ -1,0 +1,137 @@
+/** Every screen, light and dark: photographed, and looked through for what a screen reader or weak eyes would miss. */
+import { join } from "node:path";
+import { OUT, open, settle, violations } from "./browser.mjs";
+
+const button = (name) => (page) => page.getByRole("button", { name }).first().click();
+
+/** Drags `count` files over the window, as a file manager would. */
+export function dragFiles(page, type, count) {
+  return page.evaluate(
+    ([type, count]) => {
+      const dataTransfer = new DataTransfer();
+      for (let at = 0; at < count; at++) dataTransfer.items.add(new File(["x"], `IMG_${at}.jpg`, { type: "image/jpeg" }));
+      window.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    },
+    [type, count],
+  );
+}
+
+/** `act` leads from the opened window to the screen. */
+export const SCREENS = [
+  { name: "library" },
+  { name: "library-scrolled", act: (page) => page.locator("[role=grid] > div:last-child").evaluate((list) => (list.scrollTop = 1500)) },
+  {
+    name: "library-selection",
+    act: async (page) => {
+      const tiles = page.getByRole("gridcell", { selected: false });
+      await tiles.nth(3).click();
+      await tiles.nth(7).click({ modifiers: ["Shift"] });
+    },
+  },
+  {
+    name: "library-upload-menu",
+    act: async (page) => {
+      await page.getByRole("gridcell", { selected: false }).nth(2).click();
+      await button("Upload to")(page);
+      await page.getByRole("menu").waitFor();
+    },
+  },
+  {
+    name: "library-detail",
+    act: async (page) => {
+      await page.getByRole("gridcell", { selected: false }).nth(2).dblclick();
+      await page.getByText("Taken").waitFor();
+    },
+  },
+  { name: "library-album", hash: "#/library/album-2" },
+  { name: "library-album-new", act: button("New album") },
+  { name: "library-narrow", size: [760, 560] },
+  { name: "library-huge", query: { scenario: "huge" } },
+  { name: "library-empty", query: { scenario: "empty" } },
+  { name: "library-hindi", query: { lang: "hi" } },
+  { name: "uploads", hash: "#/uploads" },
+  { name: "uploads-waiting", hash: "#/uploads", query: { scenario: "waiting" } },
+  { name: "uploads-anyway", hash: "#/uploads", query: { scenario: "waiting" }, act: async (page) => {
+      await button("Upload anyway")(page);
+      await page.getByRole("menu").waitFor();
+    } },
+  { name: "uploads-attention", hash: "#/uploads", query: { scenario: "attention" } },
+  { name: "uploads-delivered", hash: "#/uploads", query: { scenario: "delivered" } },
+  { name: "uploads-empty", hash: "#/uploads", query: { scenario: "empty" } },
+  { name: "uploads-german", hash: "#/uploads", query: { lang: "de", scenario: "waiting" } },
+  { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 photos to/) },
+  { name: "apps", hash: "#/apps" },
+  { name: "apps-change", hash: "#/apps", act: button(/Change what .*Home server/) },
+  { name: "apps-picker", hash: "#/apps", act: button(/Change what .*Reel Editor/) },
+  { name: "destinations", hash: "#/destinations" },
+  { name: "destinations-attention", hash: "#/destinations", query: { scenario: "attention" } },
+  { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
+  { name: "destinations-chinese", hash: "#/destinations", query: { lang: "zh" } },
+  { name: "settings", hash: "#/settings" },
+  { name: "first-run-photos", query: { scenario: "first-run" } },
+  { name: "first-run-where", query: { scenario: "first-run" }, act: button("Continue") },
+  {
+    name: "first-run-when",
+    query: { scenario: "first-run" },
+    act: async (page) => {
+      await button("Continue")(page);
+      await button("Continue")(page);
+    },
+  },
+  { name: "disconnected", query: { scenario: "disconnected" } },
+  { name: "drop", page: "drop" },
+  {
+    name: "drop-over",
+    page: "drop",
+    act: async (page) => {
+      await page.getByRole("heading").waitFor();
+      await dragFiles(page, "dragenter", 14);
+      await page.getByText("14 photos").waitFor();
+    },
+  },
+  {
+    name: "drop-sent",
+    page: "drop",
+    act: async (page) => {
+      await page.getByRole("heading").waitFor();
+      await dragFiles(page, "drop", 14);
+      await page.getByText("on their way").waitFor();
+    },
+  },
+  { name: "prompt", page: "prompt", query: { prompt: "" }, act: (page) => page.getByRole("button", { name: "Allow full library", disabled: false }).waitFor() },
+  {
+    name: "prompt-picker",
+    page: "prompt",
+    query: { prompt: "" },
+    act: async (page) => {
+      await button("Select photos…")(page);
+      await page.getByRole("gridcell", { selected: false }).nth(2).click();
+      await page.getByRole("gridcell", { selected: false }).nth(3).click();
+    },
+  },
+];
+
+/** The tests of this file, by name. */
+export function screenTests(browser, server) {
+  return SCREENS.flatMap((screen) =>
+    [false, true].map((dark) => {
+      const name = dark ? `${screen.name}-dark` : screen.name;
+      return {
+        name: `screen ${name}`,
+        async run() {
+          const { page, troubles, close } = await open(browser, server, { ...screen, page: screen.page ?? "index", dark });
+          try {
+            await settle(page);
+            await screen.act?.(page);
+            await settle(page);
+            await page.screenshot({ path: join(OUT, `${name}.png`) });
+            const found = [...troubles, ...(await violations(page))];
+            if (found.length) throw new Error(found.join("\n    "));
+          } finally {
+            await close();
+          }
+        },
+      };
+    }),
+  );
+}
