@@ -43,7 +43,7 @@ pub(crate) fn end_on_signal(quit: &CancellationToken) -> std::io::Result<()> {
 
 /// Logs to the standard error, as journald and a terminal want it, and to a file of its own where nobody would see that.
 fn log(home: &afterglow_client::model::Home) {
-    let filter = EnvFilter::try_from_env("AFTERGLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn,afterglow=info"));
+    let filter = EnvFilter::try_from_env("AFTERGLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn,afterglow=info,nom_exif=off"));
     let path = home.state.join("service.log");
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false);
     let file = std::fs::create_dir_all(&home.state).and_then(|()| rotated(&path));

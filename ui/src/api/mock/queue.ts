@@ -178,6 +178,7 @@ export class Queue {
     const sum = (value: (job: UploadJob) => number) => run.reduce((total, job) => total + value(job), 0);
     return {
       state,
+      looking: false,
       sentence,
       detail,
       action,
