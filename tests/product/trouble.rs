@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-use afterglow_model::DestinationState;
+use afterglow_model::{DestinationState, Status, WaitingReason};
 use afterglow_tests::stage::{Stage, photo};
 
 #[tokio::test]
@@ -60,5 +60,28 @@ async fn a_file_that_may_not_be_read_holds_up_no_other() {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("may not be read"), "{said:?}");
     stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_away_is_waited_for() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let destination = stage.destination("Archive", &archive.url).await.unwrap();
+    stage.does(&["pause"]).await.unwrap();
+    photo(&stage.photos().join("one.jpg"), 1, 30_000).unwrap();
+    stage.library().await.unwrap();
+    stage.rule(&destination).await.unwrap();
+    stage.until_status("a job", |status| status.jobs.registered == 1).await.unwrap();
+
+    fs::rename(stage.photos(), stage.path("away")).unwrap();
+    stage.does(&["resume"]).await.unwrap();
+    let waits = |status: &Status| status.waiting.iter().any(|group| group.reason == WaitingReason::SourceOffline);
+    stage.until_status("a job that waits for its folder", waits).await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 0);
+
+    fs::rename(stage.path("away"), stage.photos()).unwrap();
+    stage.does(&["library", "scan"]).await.unwrap();
+    stage.until_status("the delivery", |status| status.jobs.succeeded == 1).await.unwrap();
     assert_eq!(archive.files().unwrap().len(), 1);
 }

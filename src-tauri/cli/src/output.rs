@@ -1,13 +1,13 @@
 //! The one place that prints: sentences for people, JSON for programs.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+#![allow(clippy::print_stderr, reason = "a command line prints")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
 /// A line for people.
 pub(crate) fn line(text: impl AsRef<str>) {
-    println!("{}", printable(text.as_ref()));
+    print(&printable(text.as_ref()));
 }
 
 /// What went wrong.
@@ -17,8 +17,15 @@ pub(crate) fn error(text: &str) {
 
 /// An answer as JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    print(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// A reader that has read enough (`| head`) is no error; it ends the program, as it ends others (POSIX, SIGPIPE).
+fn print(text: &str) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// Whether somebody looks at a terminal, so that a bar may move on it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_client::{
     ClientError,
-    model::{Event, Status, bytes},
+    model::{Event, ServiceState, Status, bytes},
     owner::Owner,
 };
 use futures_util::StreamExt;
@@ -51,11 +51,11 @@ async fn watch(owner: &Owner, mut show: Show) -> anyhow::Result<Exit> {
 /// Whether nothing more will happen by itself, and how it ended. Jobs that wait still count as under way; jobs that need the person
 /// end the waiting only when nothing else moves.
 fn ended(status: &Status) -> Option<Exit> {
-    if status.looking || status.scan.is_some() {
+    if status.looking || status.scan.is_some() || status.state == ServiceState::Uploading {
         return None;
     }
     let needs_person = status.attention > 0 || !status.attention_destinations.is_empty();
-    let waits_for_person = needs_person && matches!(status.state, afterglow_client::model::ServiceState::Attention);
+    let waits_for_person = needs_person && status.state == ServiceState::Attention;
     match (status.jobs.open(), needs_person) {
         (0, false) => Some(Exit::Done),
         (0, true) => Some(Exit::Attention),

@@ -140,6 +140,10 @@ fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: aftergl
         // The new content is another asset; its own job is made when the library has seen it.
         return Finished::Replaced { job: job.id.clone(), failure: failure.clone() };
     }
+    if failure.code == FailureCode::SourceOffline && job.source_id.is_some() {
+        // Nothing failed at the destination: the job waits for its folder, and the wait is no attempt.
+        return Finished::Stopped { job: job.id.clone() };
+    }
     match afterglow_scheduler::next_attempt(failure, setbacks, seed(&job.id), now.wall) {
         Next::Retry { at } => Finished::Retry { job: job.id.clone(), failure: failure.clone(), at },
         Next::NeedsUser => Finished::Held { job: job.id.clone(), failure: failure.clone() },

@@ -47,6 +47,8 @@ const LARGE_JOBS_STARTED: usize = 3;
 pub(crate) const SMALL_BYTES: u64 = 1024 * 1024;
 /// Jobs of a batch that *Upload anyway* brings to the front at a time.
 const BATCH_JOBS_AHEAD: u32 = 256;
+/// How often a folder that is away is looked for.
+const SOURCES_EVERY: Duration = Duration::from_secs(30);
 /// At most four status events in a second.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 /// Events taken in one go before the plan is made anew.
@@ -102,6 +104,8 @@ pub(crate) struct Engine {
     network_key: Option<String>,
     /// Where the library's folders are.
     roots: HashMap<SourceId, PathBuf>,
+    /// When folders that are away are looked for again.
+    sources_due: Option<Instant>,
 }
 
 /// The present run, for progress: from the first job queued to the last one ended.
@@ -138,6 +142,7 @@ impl Engine {
             status_due: None,
             network_key: None,
             roots: HashMap::new(),
+            sources_due: None,
         }
     }
 
@@ -263,6 +268,18 @@ impl Engine {
         }
     }
 
+    /// A transfer found a folder gone before the library did: its jobs wait until the library has seen it again.
+    async fn source_away(&mut self, source: Option<&SourceId>) {
+        if let Some(source) = source
+            && let Err(error) = self.core.queue.set_source_offline(source, true).await
+        {
+            tracing::warn!(%error, "that a folder is away could not be written down");
+        }
+        self.sources_due = Some(Instant::now() + SOURCES_EVERY);
+        self.lanes.forget();
+        self.lanes_stale = true;
+    }
+
     async fn note_sources(&mut self) -> Result<(), QueueError> {
         let sources = match self.core.library.sources().await {
             Ok(sources) => sources,
@@ -272,6 +289,8 @@ impl Engine {
             }
         };
         self.roots = sources.iter().map(|source| (source.id.clone(), PathBuf::from(&source.path))).collect();
+        let away = sources.iter().any(|source| !source.online);
+        self.sources_due = away.then(|| Instant::now() + SOURCES_EVERY);
         for source in sources {
             self.core.queue.set_source_offline(&source.id, !source.online).await?;
         }
@@ -294,6 +313,9 @@ impl Engine {
         let id = &ended.job.id;
         self.running.remove(id);
         let destination = ended.job.destination_id.clone();
+        if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
+            self.source_away(ended.job.source_id.as_ref()).await;
+        }
         let change = match &ended.result {
             Ok(delivered) => {
                 self.run.done += 1;
@@ -353,6 +375,12 @@ impl Engine {
         if self.network_key != conditions.network.key || !reachable(conditions) {
             self.network_key.clone_from(&conditions.network.key);
             self.health.forgive();
+        }
+        if self.sources_due.is_some_and(|due| due <= Instant::now()) {
+            if let Err(error) = self.core.library.recheck_sources().await {
+                tracing::warn!(%error, "folders that are away could not be looked for");
+            }
+            self.sources_changed().await;
         }
         self.expire(conditions, now).await;
         // What backed off and is due now is in the queue, not among the heads; no event tells of it.
@@ -543,7 +571,7 @@ impl Engine {
             Instant::now() + Duration::from_millis(ms.max(50))
         });
         let progress = (!self.running.is_empty()).then(|| Instant::now() + STATUS_EVERY);
-        [planned, progress, self.status_due].into_iter().flatten().min()
+        [planned, progress, self.status_due, self.sources_due].into_iter().flatten().min()
     }
 
     async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
