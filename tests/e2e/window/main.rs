@@ -108,7 +108,7 @@ async fn the_person_answers_an_app_in_the_prompts_window() {
 #[ignore = "needs a display: ./dev test"]
 async fn the_window_looks_like_its_picture_in_the_readme() {
     let stage = Stage::after_the_demo().await;
-    let window = Window::open(&stage, &[]).await;
+    let window = Window::open_for_a_picture(&stage).await;
     window.see("a screen of photos", "document.querySelectorAll('[role=gridcell] img').length > 12", true).await;
     window
         .see("every thumbnail", "[...document.querySelectorAll('[role=gridcell] img')].every(i => i.naturalWidth > 0)", true)

@@ -87,9 +87,16 @@ impl Stage {
     async fn serve(folder: TempDir) -> Self {
         let mut command = Command::new(program("AFTERGLOW_BIN"));
         command.arg("--home").arg(folder.path()).args(["serve", "--no-tray", "--no-notifications"]);
-        let service = quietly(&mut command);
         let home = home(folder.path());
-        let owner = until("the service answers", async || Owner::connect(&home).await.ok()).await;
+        let mut service = quietly(&mut command);
+        let owner = until("the service answers", async || {
+            // One that is on its way out still holds the home, and sends a second one away.
+            if service.try_wait().unwrap().is_some() {
+                service = quietly(&mut command);
+            }
+            Owner::connect(&home).await.ok()
+        })
+        .await;
         Self { folder, owner, archive: None, _processes: vec![service] }
     }
 

@@ -33,11 +33,22 @@ pub(crate) struct Window {
 impl Window {
     /// Starts the windows' program in the stage's home and waits for its first page.
     pub(crate) async fn open(stage: &Stage, args: &[&str]) -> Self {
+        Self::start(stage, args, &[]).await
+    }
+
+    /// The main window, such that it can be photographed: with the renderer that the program turns off for the sake of some graphics
+    /// drivers. Without it WebKitGTK 2.50 never answers to a wish for a picture.
+    pub(crate) async fn open_for_a_picture(stage: &Stage) -> Self {
+        Self::start(stage, &[], &[("WEBKIT_DISABLE_DMABUF_RENDERER", "0")]).await
+    }
+
+    async fn start(stage: &Stage, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("WebKitWebDriver")
             .arg(format!("--port={port}"))
             // Tauri's windows let themselves be driven only if told so.
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
