@@ -87,6 +87,8 @@ impl Stage {
     async fn serve(folder: TempDir) -> Self {
         let mut command = Command::new(program("AFTERGLOW_BIN"));
         command.arg("--home").arg(folder.path()).args(["serve", "--no-tray", "--no-notifications"]);
+        // Without a display the service opens no window by itself: the journeys do, so that they can drive it.
+        command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
         let home = home(folder.path());
         let mut service = quietly(&mut command);
         let owner = until("the service answers", async || {
