@@ -37,6 +37,7 @@ async fn photos_of_a_new_folder_appear_in_the_grid() {
         window.see_text("main").await;
     }
     assert_eq!(window.violations().await, Vec::<String>::new(), "the content security policy stops what the pages do");
+    window.close().await;
 }
 
 #[tokio::test]
@@ -116,6 +117,7 @@ async fn the_window_looks_like_its_picture_in_the_readme() {
     window.see("no photo on its way", "document.querySelector('[role=gridcell] .badge:not(.delivered)') === null", true).await;
 
     let picture = window.photograph().await;
+    window.close().await;
     assert!(picture.starts_with(b"\x89PNG"), "the picture is no PNG");
     if std::env::var_os("AFTERGLOW_BLESS").is_some() {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/screenshot.png"), picture).unwrap();
