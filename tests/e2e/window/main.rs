@@ -104,6 +104,41 @@ async fn the_person_answers_an_app_in_the_prompts_window() {
     until("the prompt's window goes with the question", async || stage.no_windows().then_some(())).await;
 }
 
+#[tokio::test]
+#[ignore = "needs a display: ./dev test"]
+async fn a_second_start_shows_its_pane_in_the_window_that_is_there() {
+    let stage = Stage::set().await;
+    let window = Window::open(&stage, &[]).await;
+    window.see("the library first", "location.hash", "#/library").await;
+
+    let second = window::start_another(&stage, &["--pane", "uploads"]).await;
+    assert!(second.success(), "the second start ended with {second}");
+    window.see("the pane of the second start", "location.hash", "#/uploads").await;
+    window.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a display: ./dev test"]
+async fn a_service_that_died_is_said_to_be_gone_and_started_again() {
+    let mut stage = Stage::set().await;
+    let window = Window::open(&stage, &[]).await;
+    window.see_text("main").await;
+    let died = stage.status().await.pid;
+    stage.kill_service().await;
+
+    window.click_named("button", "Start it").await;
+    window
+        .see(
+            "the library again",
+            "document.querySelector('nav') !== null && !document.body.innerText.includes('not running')",
+            true,
+        )
+        .await;
+    assert_ne!(stage.status().await.pid, died);
+    window.close().await;
+    stage.quit().await;
+}
+
 /// The picture in the README, of the real window at work.
 #[tokio::test]
 #[ignore = "needs a display: ./dev test"]

@@ -32,7 +32,8 @@ pub(crate) struct Stage {
     folder: TempDir,
     owner: Owner,
     archive: Option<DestinationId>,
-    _processes: Vec<Child>,
+    service: Child,
+    _receiver: Option<Child>,
 }
 
 /// Waits until `seen` sees something; fails after a minute, which is far beyond what any of it takes.
@@ -60,7 +61,7 @@ impl Stage {
         draw_photos(&folder.path().join("Photos"));
         let (receiver, url) = receive(folder.path()).await;
         let mut stage = Self::serve(folder).await;
-        stage._processes.push(receiver);
+        stage._receiver = Some(receiver);
         let destination = AddDestination {
             connector: Connector::Resumable,
             url,
@@ -99,7 +100,7 @@ impl Stage {
             Owner::connect(&home).await.ok()
         })
         .await;
-        Self { folder, owner, archive: None, _processes: vec![service] }
+        Self { folder, owner, archive: None, service, _receiver: None }
     }
 
     /// The folders of the service.
@@ -139,6 +140,16 @@ impl Stage {
             (status.jobs.succeeded > 0 && status.jobs.open() == 0).then_some(status)
         })
         .await
+    }
+
+    /// Kills the service as the system does when memory runs out.
+    pub(crate) async fn kill_service(&mut self) {
+        self.service.kill().await.unwrap();
+    }
+
+    /// Ends a service that a window has started.
+    pub(crate) async fn quit(&self) {
+        self.owner.post::<()>("/v1/quit", &serde_json::Value::Null).await.unwrap();
     }
 
     /// Whether no process shows windows of this home: it holds a lock for as long as it lives.

@@ -1,6 +1,11 @@
 //! One real window, driven as a person drives it: look, click, press, close.
 
-use std::{fs, net::TcpListener, process::Stdio, time::Duration};
+use std::{
+    fs,
+    net::TcpListener,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
@@ -30,6 +35,16 @@ pub(crate) struct Window {
     _driver: Child,
 }
 
+/// Starts the windows' program once more, undriven, and says how it ended.
+pub(crate) async fn start_another(stage: &Stage, args: &[&str]) -> ExitStatus {
+    Command::new(program("AFTERGLOW_DESKTOP_BIN")).args(arguments(stage, args)).status().await.unwrap()
+}
+
+fn arguments(stage: &Stage, args: &[&str]) -> Vec<String> {
+    let home = stage.home().explicit.unwrap().to_string_lossy().into_owned();
+    ["--home".to_owned(), home].into_iter().chain(args.iter().map(|&arg| arg.to_owned())).collect()
+}
+
 impl Window {
     /// Starts the windows' program in the stage's home and waits for its first page.
     pub(crate) async fn open(stage: &Stage, args: &[&str]) -> Self {
@@ -53,12 +68,9 @@ impl Window {
             .kill_on_drop(true)
             .spawn()
             .expect("WebKitWebDriver is needed: ./dev setup installs it");
-        let home = stage.home().explicit.unwrap();
-        let mut arguments = vec!["--home".to_owned(), home.to_string_lossy().into_owned()];
-        arguments.extend(args.iter().map(|&arg| arg.to_owned()));
         // No `browserName`: the driver would look for a browser of that name.
         let mut capabilities = Capabilities::new();
-        let options = json!({ "binary": program("AFTERGLOW_DESKTOP_BIN"), "args": arguments });
+        let options = json!({ "binary": program("AFTERGLOW_DESKTOP_BIN"), "args": arguments(stage, args) });
         capabilities.insert("webkitgtk:browserOptions".to_owned(), options);
         let address = format!("http://127.0.0.1:{port}");
         until("the driver listens", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()).await;
