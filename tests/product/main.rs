@@ -1,5 +1,11 @@
 //! What the whole product promises, with real processes, sockets and files. Every test has a home, a service and receivers of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that cannot go on fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's support fails as the test does, and says what it skips"
+)]
 
 mod apps;
 #[path = "../system/bus.rs"]

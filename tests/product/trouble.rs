@@ -55,7 +55,7 @@ async fn a_file_that_may_not_be_read_holds_up_no_other() {
     stage.destination("Archive", &archive.url).await.unwrap();
     photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
     photo(&stage.path("secret.jpg"), 2, 30_000).unwrap();
-    fs::set_permissions(stage.path("secret.jpg"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(stage.path("secret.jpg"), Permissions::from_mode(0o000)).unwrap();
     let said = stage.cli(&["add", "one.jpg", "secret.jpg", "--to", "Archive"]).await.unwrap();
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("may not be read"), "{said:?}");

@@ -120,9 +120,8 @@ pub(crate) async fn until(
     what: &str,
     is_so: impl Fn(&Conditions) -> bool,
 ) -> Conditions {
-    match timeout(PATIENCE, conditions.wait_for(|now| is_so(now))).await {
-        Ok(Ok(now)) => return now.clone(),
-        Ok(Err(_)) | Err(_) => {}
+    if let Ok(Ok(now)) = timeout(PATIENCE, conditions.wait_for(|now| is_so(now))).await {
+        return now.clone();
     }
     panic!("never seen: {what}; last: {:?}", conditions.borrow());
 }

@@ -1,5 +1,13 @@
 //! What a scan makes of files: found, recognised, paired, moved, rewritten, gone, unreadable, unplugged.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's support fails as the test does, and says what it skips"
+)]
+
 mod support;
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::symlink, time::Duration};

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::problem::Problem;
@@ -18,6 +19,12 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// How long such a rest may take.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a request that a newer one ends may pause before it is taken to have delivered all that was on its way. A broken
+/// connection's last bytes are in the system's buffers already, and the newer request is about to ask how much there is.
+const ON_ITS_WAY_WAIT_MAX: Duration = Duration::from_millis(50);
+/// How long it may go on in all, if the sender does not stop.
+const SUPERSEDED_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Why content ended early. What had come is kept.
 #[derive(Debug)]
@@ -44,20 +51,26 @@ pub(crate) async fn receive(
     stop: &CancellationToken,
     silence_max: Duration,
 ) -> (Option<Staged>, Result<(), Interruption>) {
-    let mut content = body.into_data_stream();
+    let mut content = body.into_data_stream().map(|chunk| chunk.map_err(|_| Interruption::Cut));
     let mut waiting = Vec::new();
     let mut bytes = 0;
+    let mut superseded: Option<Instant> = None;
     loop {
-        let next = tokio::select! {
-            biased;
-            () = stop.cancelled() => Err(Interruption::Superseded),
-            next = tokio::time::timeout(silence_max, content.next()) => match next {
-                Err(_) => Err(Interruption::Silent),
-                Ok(Some(Err(_))) => Err(Interruption::Cut),
-                Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
-                Ok(None) => Ok(None),
+        let next = match superseded {
+            None => tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    superseded = Some(Instant::now() + SUPERSEDED_WAIT_MAX);
+                    continue;
+                }
+                next = tokio::time::timeout(silence_max, content.next()) => next.unwrap_or(Some(Err(Interruption::Silent)))
             },
-        };
+            Some(end) => {
+                let wait = (Instant::now() + ON_ITS_WAY_WAIT_MAX).min(end);
+                tokio::time::timeout_at(wait, content.next()).await.unwrap_or(Some(Err(Interruption::Superseded)))
+            }
+        }
+        .transpose();
         let end = match next {
             Ok(Some(chunk)) if staged.length() + (bytes + chunk.len()) as u64 > length_max => Some(Err(Interruption::TooLong)),
             Ok(Some(chunk)) => {

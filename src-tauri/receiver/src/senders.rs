@@ -86,8 +86,9 @@ impl Senders {
             return None;
         }
         let shown = Digest::of(token.trim().as_bytes());
+        // Each of them is compared, so that the time tells nothing.
         let matching = self.0.iter().filter(|(_, known)| bool::from(known.bytes().ct_eq(shown.bytes())));
-        matching.last().map(|(name, _)| Sender(name.clone()))
+        matching.fold(None, |_, found| Some(found)).map(|(name, _)| Sender(name.clone()))
     }
 }
 

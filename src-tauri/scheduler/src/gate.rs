@@ -154,7 +154,8 @@ impl Gate<'_> {
         let saver = patient && power.power_saver == Some(true) && !settings.allow_power_saver;
         [(not_charging, WaitingReason::NotCharging), (low, WaitingReason::BatteryLow), (saver, WaitingReason::PowerSaver)]
             .into_iter()
-            .filter_map(|(holds, reason)| holds.then(|| untimed(reason)))
+            .filter(|(holds, _)| *holds)
+            .map(|(_, reason)| untimed(reason))
     }
 }
 

@@ -1,5 +1,13 @@
 //! The API documents in `docs/` are those that the sockets serve. `./dev bindings` writes them anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's support fails as the test does, and says what it skips"
+)]
+
 use std::path::Path;
 
 use utoipa::openapi::OpenApi;

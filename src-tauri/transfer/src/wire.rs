@@ -49,7 +49,7 @@ pub(crate) struct Answer {
 }
 
 enum Reply {
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// 307 or 308 to the same origin.
     Moved(Url),
 }
@@ -109,7 +109,7 @@ impl<'a> Wire<'a> {
         let mut payload = payload;
         for _ in 0..=REDIRECTS_MAX {
             match self.exchange_once(method.clone(), &url, headers.clone(), payload).await? {
-                Reply::Answer(answer) => return Ok(answer),
+                Reply::Answer(answer) => return Ok(*answer),
                 Reply::Moved(to) => match &again {
                     Some(bytes) => {
                         payload = Payload::Whole(bytes.clone());
@@ -172,7 +172,7 @@ impl<'a> Wire<'a> {
         }
         let headers = std::mem::take(response.headers_mut());
         let fields = Fields::of(&headers);
-        Ok(Reply::Answer(Answer { status, headers, fields, body, url, is_early: false }))
+        Ok(Reply::Answer(Box::new(Answer { status, headers, fields, body, url, is_early: false })))
     }
 
     fn redirected(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, Setback> {

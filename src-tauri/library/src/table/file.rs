@@ -276,8 +276,11 @@ pub(crate) fn set_state(db: &Connection, num: i64, state: FileState) -> Result<(
     Ok(())
 }
 
-/// Removes a file; gives its folder, its stem and its asset.
-pub(crate) fn delete(db: &Connection, num: i64) -> Result<Option<(i64, Vec<u8>, Option<AssetKey>)>> {
+/// What a removed file leaves behind: its folder, its stem and its asset.
+pub(crate) type Removed = (i64, Vec<u8>, Option<AssetKey>);
+
+/// Removes a file.
+pub(crate) fn delete(db: &Connection, num: i64) -> Result<Option<Removed>> {
     let mut statement = db.prepare_cached("DELETE FROM file WHERE num = ?1 RETURNING folder, stem, asset")?;
     Ok(statement.query_row([num], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?)
 }

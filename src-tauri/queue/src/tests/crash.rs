@@ -55,7 +55,7 @@ async fn a_log_cut_anywhere_leaves_a_sound_file() {
         let jobs = queue.counts().await.unwrap();
         let receipts = queue.receipts(&bench.destination.id, None, 10).await.unwrap().receipts.len();
         versions.insert((jobs.registered, jobs.pending, jobs.succeeded, jobs.failed, jobs.cancelled, receipts));
-        queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+        queue.read(sound).await.unwrap();
         queue.close().await;
     }
     assert!(versions.len() >= 7, "the cuts fell before and after every kind of write: {versions:?}");

@@ -83,7 +83,7 @@ async fn a_failed_commit_is_unknown_to_all_of_its_calls_and_the_next_one_reads_t
     assert_eq!(bench.queue.counts().await.unwrap().total(), 0);
     bench.job(1).await;
     assert_eq!(bench.queue.counts().await.unwrap().registered, 1);
-    bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+    bench.queue.read(sound).await.unwrap();
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn a_full_disk_is_said_and_the_queue_goes_on_once_there_is_room() {
     // The limit was the connection's; after an error that took the transaction, the next write has another one.
     bench.queue.write(|db, _| Ok(db.pragma_update(None, "max_page_count", 1_000_000)?)).await.unwrap();
     assert_eq!(bench.create(Priority::Backup, many).await.jobs.len(), 254);
-    bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+    bench.queue.read(sound).await.unwrap();
 }
 
 #[tokio::test]

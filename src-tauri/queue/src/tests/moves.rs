@@ -97,7 +97,7 @@ async fn an_attempt_ends_once_and_only_where_one_was() {
             };
             assert_eq!(told(&bench, end.clone()).await, expected, "{from:?} {end:?}");
             assert_eq!(bench.state(&job).await, place, "{from:?} {end:?}");
-            bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+            bench.queue.read(sound).await.unwrap();
         }
     }
 }
@@ -119,7 +119,7 @@ async fn a_proof_is_never_thrown_away() {
         assert_eq!(bench.state(&job).await, place, "{from:?}");
         let ledger = bench.queue.receipts(&bench.destination.id, None, 10).await.unwrap();
         assert_eq!(ledger.receipts.len(), receipts, "{from:?}");
-        bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+        bench.queue.read(sound).await.unwrap();
     }
 }
 
@@ -195,7 +195,7 @@ async fn what_the_person_does_applies_where_it_can() {
         let held = bench.queue.hold_app(&bench.destination.app_id, failure(FailureCode::AccessDenied)).await.unwrap();
         assert_eq!(held == 1, open && from != From::Held, "hold {from:?}");
         assert_eq!(bench.queue.release_app(&bench.destination.app_id).await.unwrap(), held, "release {from:?}");
-        bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+        bench.queue.read(sound).await.unwrap();
     }
 }
 

@@ -51,7 +51,7 @@ async fn the_person_raises_a_waiting_backup_into_their_batch() {
     bench.create(Priority::UserInitiated, vec![file(2)]).await;
     let open = bench.queue.batches_open(10).await.unwrap();
     assert!(!open.iter().any(|batch| Some(&batch.id) == backup.batch_id.as_ref()), "a batch that lost its last job is gone");
-    bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+    bench.queue.read(sound).await.unwrap();
 }
 
 #[tokio::test]

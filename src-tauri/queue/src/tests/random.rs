@@ -148,7 +148,7 @@ proptest! {
             for step in steps {
                 take(&mut bench, &mut jobs, step).await;
             }
-            bench.queue.read(|db| Ok(assert_sound(db))).await.unwrap();
+            bench.queue.read(sound).await.unwrap();
             assert_counts(&bench).await;
             bench.queue.clone().close().await;
         });

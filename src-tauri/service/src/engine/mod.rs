@@ -547,10 +547,10 @@ impl Engine {
             };
             if may { kept.push(job) } else { held.push(Finished::Held { job: job.id, failure: withdrawn() }) }
         }
-        if !held.is_empty() {
-            if let Err(error) = self.core.queue.finish(held, now).await {
-                tracing::error!(%error, "jobs without access could not be held");
-            }
+        if !held.is_empty()
+            && let Err(error) = self.core.queue.finish(held, now).await
+        {
+            tracing::error!(%error, "jobs without access could not be held");
         }
         kept
     }
