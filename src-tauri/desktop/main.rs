@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 use afterglow_client::{home_from_env, model::Home};
 use clap::Parser;
 use tauri_plugin_window_state::StateFlags;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use instance::Instance;
 use link::Link;
@@ -38,7 +38,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_env("AFTERGLOW_LOG")).with_writer(std::io::stderr).init();
+    let asked = std::env::var("AFTERGLOW_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let levels = asked.unwrap_or_else(|| Targets::new().with_default(tracing::Level::ERROR));
+    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).with(levels).init();
     if let Err(error) = renderer_that_draws() {
         tracing::warn!(%error, "the renderer's environment could not be set");
     }

@@ -10,7 +10,8 @@ use crate::rig::{MIB, Rig};
 async fn rig() -> (Rig, Receiver, tempfile::TempDir) {
     let storage = tempfile::tempdir().unwrap();
     let token = SenderToken { name: "laptop".to_owned(), token: "canary-token".to_owned() };
-    let options = ReceiverOptions::new(storage.path().to_owned(), ([127, 0, 0, 1], 0).into(), vec![token]);
+    let options =
+        ReceiverOptions::new(storage.path().to_owned(), afterglow_receiver::Listen::Tcp(([127, 0, 0, 1], 0).into()), vec![token]);
     let receiver = afterglow_receiver::start(options).await.unwrap();
     let mut rig = Rig::new().await;
     let credential = ("Authorization".to_owned(), "Bearer canary-token".to_owned());

@@ -220,20 +220,25 @@ impl Receiver {
 
     /// The files it stored, by name.
     pub fn files(&self) -> Result<BTreeMap<String, PathBuf>> {
-        let mut found = BTreeMap::new();
-        let mut open = vec![self.dir.clone()];
-        while let Some(dir) = open.pop() {
-            for entry in fs::read_dir(dir)? {
-                let (path, name) = entry.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))?;
-                match (path.is_dir(), name.starts_with('.')) {
-                    (true, false) => open.push(path),
-                    (false, false) => drop(found.insert(name, path)),
-                    (_, true) => {}
-                }
+        files_below(&self.dir)
+    }
+}
+
+/// The files of an archive, by name, without what is the receiver's own.
+pub fn files_below(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir)? {
+            let (path, name) = entry.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))?;
+            match (path.is_dir(), name.starts_with('.')) {
+                (true, false) => open.push(path),
+                (false, false) => drop(found.insert(name, path)),
+                (_, true) => {}
             }
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 /// Writes a file of `len` bytes that no other seed gives, last written a day ago.

@@ -116,6 +116,16 @@ pub(crate) enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// Draw a thumbnail of the picture on standard input; the service's worker.
+    #[command(hide = true)]
+    Decode {
+        /// Longer side in pixels.
+        #[arg(long)]
+        size: u32,
+        /// EXIF orientation, 1 to 8.
+        #[arg(long)]
+        orientation: u8,
+    },
     /// Print the OpenAPI document of a socket.
     #[command(hide = true)]
     Openapi {
@@ -208,8 +218,8 @@ pub(crate) enum DestinationCommand {
     Add {
         /// Its protocol.
         connector: ConnectorArg,
-        /// Where uploads are created.
-        url: String,
+        /// Where uploads are created: a URL. Of an archive its folder, or nothing for the usual one.
+        url: Option<String>,
         /// What you call it.
         #[arg(long)]
         name: String,
@@ -243,6 +253,8 @@ pub(crate) enum DestinationCommand {
 pub(crate) enum ConnectorArg {
     /// IETF resumable uploads for HTTP: `afterglow receive` and others.
     Resumable,
+    /// An archive on this computer: a folder.
+    Archive,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod demo;
+mod log;
 mod output;
 mod receive;
 mod serve;
@@ -69,6 +70,14 @@ async fn run(args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Openapi { socket } => commands::openapi(socket),
+        Command::Decode { size, orientation } => decode(size, orientation),
         other => commands::run(args.home, args.json, other).await,
     }
+}
+
+/// The service's decoding worker.
+fn decode(size: u32, orientation: u8) -> anyhow::Result<Exit> {
+    let picture = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?;
+    afterglow_service::decode_worker(picture.into(), size, orientation, std::io::stdout().lock())?;
+    Ok(Exit::Done)
 }

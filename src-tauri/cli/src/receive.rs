@@ -1,16 +1,15 @@
 //! `afterglow receive`.
 
-use afterglow_receiver::{ReceiverOptions, SenderToken};
+use afterglow_receiver::{Listen, ReceiverOptions, SenderToken};
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
-use crate::{Exit, args::ReceiveArgs, output, serve::end_on_signal};
+use crate::{Exit, args::ReceiveArgs, log, output, serve::end_on_signal};
 
 /// Receives until told to end by a signal.
 pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
-    let filter = EnvFilter::try_from_env("AFTERGLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    log::start(LevelFilter::WARN, std::io::stderr);
     let quit = CancellationToken::new();
     end_on_signal(&quit)?;
 
@@ -23,7 +22,7 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
     let options = ReceiverOptions {
         max_size: args.max_size,
         bucket: args.bucket,
-        ..ReceiverOptions::new(args.dir.clone(), args.listen, vec![sender])
+        ..ReceiverOptions::new(args.dir.clone(), Listen::Tcp(args.listen), vec![sender])
     };
     let receiver = afterglow_receiver::start(options).await?;
     let url = receiver.url();

@@ -1,23 +1,33 @@
 //! `afterglow serve`.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use afterglow_client::home_from_env;
-use afterglow_service::{ServeError, ServeOptions};
+use afterglow_receiver::{Listen, ReceiverOptions, SenderToken};
+use afterglow_service::{ArchiveHost, OpenArchive, ServeError, ServeOptions};
+use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
-use crate::{Exit, args::ServeArgs, output};
+use crate::{Exit, args::ServeArgs, log, output};
 
 /// Serves until told to end by a signal or by the person.
 pub(crate) async fn run(home: Option<PathBuf>, args: ServeArgs) -> anyhow::Result<Exit> {
     let home = home_from_env(home)?;
     let quit = CancellationToken::new();
     end_on_signal(&quit)?;
-    log(&home);
+    write_log(&home);
     let ready = || output::line(format!("Afterglow is running. Socket: {}", home.owner_socket().display()));
-    let options = ServeOptions { home: home.clone(), tray: !args.no_tray, notifications: !args.no_notifications };
+    let options = ServeOptions {
+        home: home.clone(),
+        tray: !args.no_tray,
+        notifications: !args.no_notifications,
+        archives: Arc::new(Receiving),
+    };
     match afterglow_service::run(options, quit, ready).await {
         Ok(()) => Ok(Exit::Done),
         Err(error @ ServeError::AlreadyRunning { .. }) => {
@@ -25,6 +35,20 @@ pub(crate) async fn run(home: Option<PathBuf>, args: ServeArgs) -> anyhow::Resul
             Ok(Exit::Done)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The receiver of archives on this computer.
+struct Receiving;
+
+#[async_trait]
+impl ArchiveHost for Receiving {
+    async fn receive(&self, dir: &Path, socket: &Path) -> Result<OpenArchive, String> {
+        let sender = SenderToken::of_folder(dir).map_err(|error| format!("{} cannot be used: {error}", dir.display()))?;
+        let token = sender.token.clone();
+        let options = ReceiverOptions::new(dir.to_owned(), Listen::Unix(socket.to_owned()), vec![sender]);
+        let receiver = afterglow_receiver::start(options).await.map_err(|error| error.to_string())?;
+        Ok(OpenArchive { receiver: Box::new(receiver), token })
     }
 }
 
@@ -42,14 +66,11 @@ pub(crate) fn end_on_signal(quit: &CancellationToken) -> std::io::Result<()> {
 }
 
 /// Logs to the standard error, as journald and a terminal want it, and to a file of its own where nobody would see that.
-fn log(home: &afterglow_client::model::Home) {
-    let filter = EnvFilter::try_from_env("AFTERGLOW_LOG").unwrap_or_else(|_| EnvFilter::new("warn,afterglow=info,nom_exif=off"));
+fn write_log(home: &afterglow_client::model::Home) {
     let path = home.state.join("service.log");
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(false);
-    let file = std::fs::create_dir_all(&home.state).and_then(|()| rotated(&path));
-    match file {
-        Ok(file) => subscriber.with_writer(std::sync::Mutex::new(file)).init(),
-        Err(_) => subscriber.with_writer(std::io::stderr).init(),
+    match std::fs::create_dir_all(&home.state).and_then(|()| rotated(&path)) {
+        Ok(file) => log::start(LevelFilter::INFO, std::sync::Mutex::new(file)),
+        Err(_) => log::start(LevelFilter::INFO, std::io::stderr),
     }
 }
 

@@ -101,7 +101,7 @@ pub enum SourceProblem {
 }
 
 /// Why there is no thumbnail.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum ThumbnailError {
     /// No such asset.
     #[error("There is no such photo.")]

@@ -9,11 +9,13 @@
 //! - An asset's id follows from the bytes of its primary resource: it survives moves, renames and a rebuilt index.
 //! - Albums, favourites and sources are durable and apart from the index, which can be thrown away at any time.
 //! - An unplugged drive or an unreadable folder takes nothing out of the index.
+//! - What decodes pictures runs in a process of its own: a picture that breaks or bloats it harms nothing else.
 //! - Nothing wakes up while nothing happens: no local folder that can be watched is polled.
 
 mod albums;
 mod conductor;
 mod content;
+mod decode;
 mod error;
 mod identity;
 mod index;
@@ -29,6 +31,7 @@ mod table;
 mod thumbnail;
 mod watch;
 
+pub use decode::decode_worker;
 pub use error::{LibraryError, SourceProblem, ThumbnailError};
 pub use library::{Library, LibraryEvent, LibraryOptions};
 pub use loose::LooseFile;

@@ -39,6 +39,8 @@ pub struct LibraryOptions {
     pub settle: Duration,
     /// How often a source that cannot be watched is looked through. 10 min serve well.
     pub rescan_unwatched: Duration,
+    /// The program whose `decode` command runs [`crate::decode_worker`]; none to decode in this process.
+    pub decoder: Option<PathBuf>,
 }
 
 /// What a listener is told.

@@ -95,6 +95,8 @@ words! {
     pub struct Session {
         /// Whether the machine is about to sleep or asleep.
         pub suspending: bool,
+        /// Whether nobody uses the computer; none if no source could be read. Treated as in use by rules that want it idle.
+        pub idle: Option<bool>,
         /// Whether the screen is locked; none if no source could be read.
         pub locked: Option<bool>,
     }
@@ -122,7 +124,7 @@ impl Conditions {
                 name: None,
                 key: None,
             },
-            session: Session { suspending: false, locked: None },
+            session: Session { suspending: false, idle: None, locked: None },
         }
     }
 }

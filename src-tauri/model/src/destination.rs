@@ -1,12 +1,14 @@
 //! Where photos go, and what was proved there.
 
-use crate::{AppId, CollectionId, DestinationId, Failure, JobId, RuleId, Timestamp, names, words};
+use crate::{AppId, CollectionId, DestinationId, Failure, JobId, RuleId, Timestamp, UploadJobOptions, names, words};
 
 names! {
     /// The protocol of a destination.
     pub enum Connector {
         /// IETF resumable uploads for HTTP.
         Resumable,
+        /// An archive on this computer: a folder that the service itself receives into.
+        Archive,
     }
 
     /// How much a destination proved of a delivery, weakest first.
@@ -57,8 +59,10 @@ words! {
         pub name: String,
         /// Its protocol.
         pub connector: Connector,
-        /// Where uploads are created.
+        /// Where uploads are created; of an archive, its folder as a `file:` URL.
         pub url: String,
+        /// Its own rules, beyond the person's settings.
+        pub options: UploadJobOptions,
         /// The app that answers for its photos' visibility: a connector of ours, or another program.
         pub app_id: AppId,
         /// Whether it can be sent to.

@@ -18,6 +18,7 @@ mod request;
 mod sentence;
 mod status;
 mod time;
+mod timetable;
 mod waiting;
 
 pub use app::*;
@@ -34,6 +35,7 @@ pub use request::*;
 pub use sentence::*;
 pub use status::*;
 pub use time::*;
+pub use timetable::*;
 pub use waiting::*;
 
 /// Derives what every type of a boundary has.

@@ -1,6 +1,6 @@
 //! What the person, an app and a job allow. The strictest wins; an override is explicit and expires.
 
-use crate::{BatchId, JobId, Timestamp, names, words};
+use crate::{BatchId, JobId, Timestamp, Timetable, names, words};
 
 names! {
     /// What a battery allows.
@@ -11,6 +11,22 @@ names! {
         AboveMinimum,
         /// Not on battery.
         OnlyPluggedIn,
+    }
+
+    /// What the person says of a network.
+    pub enum NetworkAccess {
+        /// Uploads go there as over an unmetered one.
+        Allowed,
+        /// No uploads there.
+        Denied,
+    }
+
+    /// Which of the person's rules hold for what the person asked for now.
+    pub enum UserInitiatedRules {
+        /// Those of the network: it does not wait for the battery, for hours, for idleness or for the day's budget.
+        Network,
+        /// All of them.
+        All,
     }
 
     /// How a job came to be, and so how patient it is.
@@ -35,6 +51,28 @@ words! {
         pub battery_minimum_percent: u8,
         /// Whether uploads go on while the system saves power.
         pub allow_power_saver: bool,
+        /// Whether uploads go through a tunnel (VPN).
+        pub allow_vpn: bool,
+        /// Networks that the person said something of.
+        pub networks: Vec<NetworkRule>,
+        /// Whether uploads go only over networks that are allowed by name.
+        pub only_allowed_networks: bool,
+        /// Hours and speeds of the week. The slower of this and `bandwidth_bytes_per_s` holds.
+        pub timetable: Timetable,
+        /// Payload bytes in one local day; none for any number.
+        pub bytes_per_day_max: Option<u64>,
+        /// Whether uploads wait until nobody uses the computer.
+        pub only_when_idle: bool,
+        /// What holds for videos beyond all this.
+        pub videos: UploadJobOptions,
+        /// Which of these rules hold for what the person asked for now.
+        pub user_initiated: UserInitiatedRules,
+        /// On battery, backups are gathered until so many bytes are ready, so that radio and disk sleep in between.
+        pub gather_bytes: u64,
+        /// On battery, the longest that a backup is gathered, minutes.
+        pub gather_minutes: u32,
+        /// Whether the computer is kept awake while it is plugged in and uploads go on.
+        pub stay_awake: bool,
         /// Bytes per second for everything together; none for as fast as it goes.
         pub bandwidth_bytes_per_s: Option<u64>,
         /// Whether the service starts when the person logs in.
@@ -45,7 +83,17 @@ words! {
         pub onboarded: bool,
     }
 
-    /// What an app or a job asks for beyond the person's settings. It can only make them stricter.
+    /// What the person says of one network.
+    pub struct NetworkRule {
+        /// Which, by `Network::key`.
+        pub key: String,
+        /// Its name for people, as it was when the rule was made.
+        pub name: String,
+        /// What holds there.
+        pub access: NetworkAccess,
+    }
+
+    /// What a destination, an app, a kind of file or a job asks for beyond the person's settings. It can only make them stricter.
     #[derive(Default)]
     #[serde(default)]
     pub struct UploadJobOptions {
@@ -55,6 +103,10 @@ words! {
         pub requires_external_power: bool,
         /// Charge in percent under which it waits on battery.
         pub minimum_battery_percent: Option<u8>,
+        /// Only when nobody uses the computer.
+        pub requires_idle: bool,
+        /// Only over these networks, by `Network::key`; empty for any.
+        pub trusted_networks: Vec<String>,
     }
 
     /// What *Upload anyway* lifts.
@@ -100,6 +152,13 @@ words! {
         },
         /// The charger.
         PluggedIn,
+        /// A network.
+        Network {
+            /// Which, by `Network::key`.
+            key: String,
+            /// Its name for people.
+            name: String,
+        },
     }
 
     /// A pause that holds.
@@ -119,6 +178,19 @@ impl Default for Settings {
             battery: BatteryRule::AboveMinimum,
             battery_minimum_percent: 30,
             allow_power_saver: false,
+            allow_vpn: true,
+            networks: Vec::new(),
+            only_allowed_networks: false,
+            timetable: Timetable::default(),
+            bytes_per_day_max: None,
+            only_when_idle: false,
+            videos: UploadJobOptions::default(),
+            user_initiated: UserInitiatedRules::Network,
+            // Some ten photos: waking the radio costs about as much as sending them.
+            gather_bytes: 32 << 20,
+            // What a person tolerates to find a photo of the morning elsewhere at lunch.
+            gather_minutes: 60,
+            stay_awake: false,
             bandwidth_bytes_per_s: None,
             start_at_login: false,
             notifications: true,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Connector,
-    Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, ResourceId, UploadJob,
-    UploadJobOptions, names, words,
+    AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Conditions,
+    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority, Rate, ResourceId,
+    Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
 };
 
 names! {
@@ -67,7 +67,7 @@ words! {
     pub struct AddDestination {
         /// Its protocol.
         pub connector: Connector,
-        /// Where uploads are created.
+        /// Where uploads are created; of an archive, its folder: a path, a `file:` URL, or nothing for the usual place.
         pub url: String,
         /// What the person calls it.
         pub name: String,
@@ -162,6 +162,13 @@ words! {
         UntilTomorrow,
         /// Until the charger is connected.
         UntilPluggedIn,
+        /// Until the computer is on this network.
+        UntilNetwork {
+            /// Which, by `Network::key`.
+            key: String,
+            /// Its name for people.
+            name: String,
+        },
     }
 
     /// *Upload anyway*.
@@ -275,5 +282,71 @@ words! {
         pub cursor: Option<String>,
         /// At most so many; 100 unless told, 1,000 at most.
         pub limit: Option<u32>,
+    }
+}
+
+words! {
+    /// Asks what would happen. Every fact that is left out is as it is now.
+    #[derive(Default)]
+    #[serde(default)]
+    pub struct Simulate {
+        /// On battery or not.
+        pub on_battery: Option<bool>,
+        /// Charge, percent.
+        pub battery_percent: Option<u8>,
+        /// Whether the system saves power.
+        pub power_saver: Option<bool>,
+        /// Whether there is a network at all.
+        pub online: Option<bool>,
+        /// Whether it is metered.
+        pub metered: Option<bool>,
+        /// Its name or key, of those that a rule names or the present one.
+        pub network: Option<String>,
+        /// Whether it is a tunnel.
+        pub vpn: Option<bool>,
+        /// Whether nobody uses the computer.
+        pub idle: Option<bool>,
+        /// Local minute of the week, since Monday 00:00.
+        pub minute_of_week: Option<u16>,
+        /// Payload bytes sent today.
+        pub bytes_today: Option<u64>,
+        /// Who asks; a backup if left out.
+        pub priority: Option<Priority>,
+        /// Whether it is a video.
+        pub is_video: bool,
+        /// Where to, by id or name; one without rules of its own if left out.
+        pub destination: Option<String>,
+    }
+
+    /// What would happen.
+    pub struct Simulation {
+        /// Whether it would go.
+        pub goes: bool,
+        /// One sentence.
+        pub sentence: String,
+        /// Every reason why it would not, the strongest first.
+        pub waiting: Vec<Waiting>,
+        /// How fast everything together might go.
+        pub rate: Rate,
+        /// The facts it was asked of.
+        pub conditions: Conditions,
+    }
+
+    /// A time in which uploads went on.
+    pub struct UploadRun {
+        /// When the first began.
+        pub started_at: Timestamp,
+        /// When the last ended; none while it goes on.
+        pub ended_at: Option<Timestamp>,
+        /// Files delivered.
+        pub files: u64,
+        /// Payload bytes delivered.
+        pub bytes: u64,
+        /// Attempts that failed.
+        pub failures: u64,
+        /// Why it stopped; none if everything was delivered.
+        pub stopped_by: Option<WaitingReason>,
+        /// One sentence.
+        pub sentence: String,
     }
 }

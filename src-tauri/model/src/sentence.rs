@@ -14,6 +14,17 @@ pub struct SentenceContext<'a> {
     pub minutes: Option<u64>,
 }
 
+/// `a minute`, `12 minutes`, `3 hours`: a time to wait.
+fn in_minutes(minutes: u64) -> String {
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1 => "a minute".to_owned(),
+        2..=90 => format!("{minutes} minutes"),
+        91..=2880 => format!("{} hours", (minutes + 30) / 60),
+        _ => format!("{} days", (minutes + 720) / 1440),
+    }
+}
+
 /// The sentence of a waiting reason.
 pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context: SentenceContext<'_>) -> String {
     let destination = context.destination.unwrap_or("The destination");
@@ -30,6 +41,28 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
                 }
             }
         }
+        WaitingReason::UntrustedNetwork => match conditions.network.name.as_deref() {
+            Some(network) => format!("Waiting: no uploads over {network}. They continue on a network that is allowed."),
+            None => "Waiting: no uploads over this network. They continue on one that is allowed.".to_owned(),
+        },
+        WaitingReason::OutsideWindow => match context.minutes {
+            Some(minutes) => format!("Waiting: no uploads at this hour. They continue in {}.", in_minutes(minutes)),
+            None => "Waiting: the timetable has no hour for uploads. Change it in Settings.".to_owned(),
+        },
+        WaitingReason::DataCapReached => match context.minutes {
+            Some(minutes) => format!("Waiting: today's bytes are used up. Uploads continue in {}.", in_minutes(minutes)),
+            None => "Waiting: today's bytes are used up. Uploads continue tomorrow.".to_owned(),
+        },
+        WaitingReason::DeviceBusy => "Waiting: you are using this computer. Uploads continue when it is idle.".to_owned(),
+        WaitingReason::Gathering => match context.minutes {
+            Some(minutes) => {
+                format!(
+                    "Gathering, to go together and spare the battery: in {} at the latest, or when plugged in.",
+                    in_minutes(minutes)
+                )
+            }
+            None => "Gathering, to go together and spare the battery. At once when plugged in.".to_owned(),
+        },
         WaitingReason::BatteryLow => match (conditions.power.level_percent, context.battery_minimum_percent) {
             (Some(level), Some(minimum)) => {
                 format!("Waiting: the battery is at {level} %. Uploads continue above {minimum} % or when plugged in.")
@@ -70,6 +103,11 @@ pub fn waiting_headline(reason: WaitingReason, destination: &str, battery_minimu
         WaitingReason::CaptivePortal => "Waiting for you to sign in to this network".to_owned(),
         WaitingReason::DestinationUnreachable => format!("Waiting for {destination} to answer"),
         WaitingReason::ExpensiveNetwork => "Waiting for an unmetered network".to_owned(),
+        WaitingReason::UntrustedNetwork => "Waiting for a network that is allowed".to_owned(),
+        WaitingReason::OutsideWindow => "Waiting for the hours you chose".to_owned(),
+        WaitingReason::DataCapReached => "Waiting for tomorrow: today's bytes are used up".to_owned(),
+        WaitingReason::DeviceBusy => "Waiting until the computer is idle".to_owned(),
+        WaitingReason::Gathering => "Gathering photos to go together".to_owned(),
         WaitingReason::BatteryLow => format!("Waiting for the charger, or {battery_minimum_percent} % of battery"),
         WaitingReason::PowerSaver => "Waiting for power saver to end".to_owned(),
         WaitingReason::NotCharging => "Waiting for the charger".to_owned(),

@@ -13,6 +13,16 @@ names! {
         DestinationUnreachable,
         /// The network costs by the byte.
         ExpensiveNetwork,
+        /// The person or the app wants another network.
+        UntrustedNetwork,
+        /// Not at this hour.
+        OutsideWindow,
+        /// The day's bytes are used up.
+        DataCapReached,
+        /// Somebody uses the computer.
+        DeviceBusy,
+        /// On battery, gathered with others to go together.
+        Gathering,
         /// The charge is under what the person set.
         BatteryLow,
         /// The system saves power.
@@ -90,7 +100,16 @@ impl WaitingReason {
     /// Whether *Upload anyway* lifts it: only what the person's own rules forbid, never what cannot work.
     pub fn can_override(self) -> bool {
         match self {
-            Self::ExpensiveNetwork | Self::BatteryLow | Self::PowerSaver | Self::NotCharging | Self::PausedByUser => true,
+            Self::ExpensiveNetwork
+            | Self::UntrustedNetwork
+            | Self::OutsideWindow
+            | Self::DataCapReached
+            | Self::DeviceBusy
+            | Self::Gathering
+            | Self::BatteryLow
+            | Self::PowerSaver
+            | Self::NotCharging
+            | Self::PausedByUser => true,
             Self::NoNetwork
             | Self::CaptivePortal
             | Self::DestinationUnreachable

@@ -34,7 +34,8 @@ fn typescript_types_are_those_of_the_model() {
         Event, Status, Activity, Health, Settings, Source, SuggestedSource, AddSource, AssetCollection, AlbumTitle, EditAlbum,
         SetFavorite, MonthSection, AssetPage, AssetDetail, AddDestination, AddedDestination, SetCredential, DestinationTest,
         Destination, Rule, AddRule, CreateUpload, UploadPreview, JobIds, Changed, JobPage, JobQuery, Explanation, PauseRequest,
-        UploadAnyway, App, SetAccess, AppLogEntry, OpenPane, ApiError, Prompt,
+        UploadAnyway, App, SetAccess, AppLogEntry, OpenPane, ApiError, Prompt, UploadJobOptions,
+        Simulate, Simulation, UploadRun,
     );
     let mut text = String::from("// Written by `./dev bindings` from src-tauri/model. Do not edit.\n\n");
     for declaration in declarations.by_name.values() {

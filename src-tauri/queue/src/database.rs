@@ -23,6 +23,7 @@ const STEPS: &[M<'static>] = &[
     M::up(lane::SCHEMA),
     M::up(receipt::SCHEMA),
     M::up(traffic::SCHEMA),
+    M::up(destination::OPTIONS),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

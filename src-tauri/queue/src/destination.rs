@@ -2,6 +2,7 @@
 
 use afterglow_model::{
     AppId, AppKind, AuthorizationStatus, Capabilities, Connector, Destination, DestinationId, DestinationState, Failure, Timestamp,
+    UploadJobOptions,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
@@ -27,6 +28,9 @@ CREATE TABLE destination (
 ) STRICT;
 CREATE UNIQUE INDEX destination_name ON destination (name) WHERE removed_at IS NULL;
 ";
+
+/// The rules of its own.
+pub(crate) const OPTIONS: &str = "ALTER TABLE destination ADD COLUMN options TEXT NOT NULL DEFAULT '{}';";
 
 /// A destination to add.
 #[derive(Debug, Clone)]
@@ -125,6 +129,16 @@ impl Queue {
         .await
     }
 
+    /// Replaces a destination's own rules.
+    pub async fn set_destination_options(&self, id: &DestinationId, options: UploadJobOptions) -> Result<Destination, QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            changes.destinations = true;
+            update(db, &id, "options = ?2", &Json(options))
+        })
+        .await
+    }
+
     /// Notes what was learnt of a destination.
     pub async fn set_capabilities(&self, id: &DestinationId, capabilities: Capabilities) -> Result<Destination, QueueError> {
         let id = id.clone();
@@ -167,7 +181,7 @@ fn update(db: &Connection, id: &DestinationId, assignment: &str, value: &dyn ToS
 
 fn select(condition: &str) -> String {
     format!(
-        "SELECT id, name, connector, url, app_id, state, problem, capabilities, created_at, delivered, delivered_bytes
+        "SELECT id, name, connector, url, app_id, state, problem, capabilities, options, created_at, delivered, delivered_bytes
          FROM destination WHERE {condition}"
     )
 }
@@ -175,11 +189,13 @@ fn select(condition: &str) -> String {
 fn destination_row(row: &Row<'_>) -> rusqlite::Result<Destination> {
     let Word(connector) = row.get("connector")?;
     let Word(state) = row.get("state")?;
+    let Json(options) = row.get("options")?;
     Ok(Destination {
         id: DestinationId(row.get("id")?),
         name: row.get("name")?,
         connector,
         url: row.get("url")?,
+        options,
         app_id: AppId(row.get("app_id")?),
         state,
         problem: row.get::<_, Option<Json<Failure>>>("problem")?.map(|Json(problem)| problem),

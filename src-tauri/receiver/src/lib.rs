@@ -36,13 +36,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ledger::LedgerError;
 pub use senders::SenderToken;
 
+use http::listener::Listener;
 use ledger::Ledger;
 use senders::Senders;
 use server::Server;
@@ -57,13 +57,33 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// How often uploads that are too old are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// In the network; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// At a Unix socket, for this user alone. A socket that lies there from an earlier receiver is replaced.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// How to receive.
 #[derive(Debug, Clone)]
 pub struct ReceiverOptions {
     /// The folder that takes the photos; made if it is not there.
     pub dir: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    pub listen: Listen,
     /// Who may send. Without any, nobody may.
     pub tokens: Vec<SenderToken>,
     /// Largest file that is taken, in bytes; told to senders as `max-size`.
@@ -77,7 +97,7 @@ pub struct ReceiverOptions {
 
 impl ReceiverOptions {
     /// A folder as storage, no limit of size, and 60 s of patience.
-    pub fn new(dir: PathBuf, listen: SocketAddr, tokens: Vec<SenderToken>) -> Self {
+    pub fn new(dir: PathBuf, listen: Listen, tokens: Vec<SenderToken>) -> Self {
         Self { dir, listen, tokens, max_size: None, bucket: None, silence_max: Duration::from_secs(60) }
     }
 }
@@ -100,7 +120,7 @@ pub enum ReceiverError {
     #[error("cannot listen at {address}: {source}; choose another port, or end the program that uses it")]
     Listen {
         /// Which one.
-        address: SocketAddr,
+        address: Listen,
         /// Why.
         source: io::Error,
     },
@@ -118,7 +138,7 @@ pub enum ReceiverError {
 /// A receiver that runs. Dropping it ends it at once, as a crash would; [`Receiver::shutdown`] ends it in good order.
 #[derive(Debug)]
 pub struct Receiver {
-    address: SocketAddr,
+    address: Listen,
     closing: CancellationToken,
     abort: CancellationToken,
     tasks: TaskTracker,
@@ -140,9 +160,8 @@ pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> 
     let server = Server::new(&options, senders, ledger, store, staging, lock);
     server.recover().await?;
 
-    let refused = |source| ReceiverError::Listen { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let refused = |source| ReceiverError::Listen { address: options.listen.clone(), source };
+    let (listener, address) = Listener::bind(&options.listen).await.map_err(refused)?;
     let (closing, abort, tasks) = (server.closing.clone(), CancellationToken::new(), TaskTracker::new());
     tasks.spawn(expire(server.clone()));
     tasks.spawn(http::listener::serve(listener, http::router(server), tasks.clone(), closing.clone(), abort.clone()));
@@ -153,19 +172,25 @@ pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> 
 
 impl Receiver {
     /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Listen {
+        &self.address
     }
 
-    /// The URL that senders on this computer create uploads at.
+    /// The URL that senders on this computer create uploads at. At a Unix socket the host means nothing.
     pub fn url(&self) -> String {
-        let mut address = self.address;
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        match &self.address {
+            Listen::Tcp(address) => {
+                let mut address = *address;
+                match address.ip() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+                    IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+                    IpAddr::V4(_) | IpAddr::V6(_) => {}
+                }
+                format!("http://{address}/files")
+            }
+            #[cfg(unix)]
+            Listen::Unix(_) => "http://archive/files".to_owned(),
         }
-        format!("http://{address}/files")
     }
 
     /// Stops listening, ends transfers (what came is kept), lets running requests answer for 5 s at most, and returns.

@@ -25,6 +25,19 @@ pub fn strictest(app: &UploadJobOptions, job: &UploadJobOptions) -> UploadJobOpt
         prevents_expensive_network_access: app.prevents_expensive_network_access || job.prevents_expensive_network_access,
         requires_external_power: app.requires_external_power || job.requires_external_power,
         minimum_battery_percent: app.minimum_battery_percent.max(job.minimum_battery_percent),
+        requires_idle: app.requires_idle || job.requires_idle,
+        trusted_networks: both(&app.trusted_networks, &job.trusted_networks),
+    }
+}
+
+/// The networks that both trust. Nobody's wish is an empty list; a wish that nothing fulfils is a list that names no network.
+fn both(one: &[String], other: &[String]) -> Vec<String> {
+    match (one, other) {
+        ([], any) | (any, []) => any.to_vec(),
+        (one, other) => {
+            let common: Vec<String> = one.iter().filter(|key| other.contains(key)).cloned().collect();
+            if common.is_empty() { vec![String::new()] } else { common }
+        }
     }
 }
 
@@ -34,6 +47,7 @@ pub fn end_of_pause(pause: &Pause, conditions: &Conditions, now: Now) -> bool {
         PauseUntil::Resumed => false,
         PauseUntil::Time { at } => has_lapsed(pause.since, *at, now),
         PauseUntil::PluggedIn => conditions.power.source == PowerSource::Ac,
+        PauseUntil::Network { key, .. } => conditions.network.key.as_ref() == Some(key),
     }
 }
 
@@ -80,7 +94,7 @@ pub(crate) fn override_end(given: &Override, conditions: &Conditions, now: Now) 
 pub(crate) fn pause_end(pause: &Pause) -> Option<Timestamp> {
     match pause.until {
         PauseUntil::Time { at } => Some(at),
-        PauseUntil::Resumed | PauseUntil::PluggedIn => None,
+        PauseUntil::Resumed | PauseUntil::PluggedIn | PauseUntil::Network { .. } => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use afterglow_library::Library;
-use afterglow_model::{App, AppEvent, AppId, Conditions, Destination, DestinationId, Event, Home, Status, Timestamp};
+use afterglow_model::{App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Home, Status, Timestamp};
 use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Transfer};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
+    archives::{self, Access, Archives},
     engine::Command,
     error::{Answer, Refusal},
     follow::Passes,
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     pub(crate) library: Library,
     pub(crate) queue: Queue,
     pub(crate) transfer: Transfer,
+    pub(crate) archives: Archives,
     pub(crate) secrets: Secrets,
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
@@ -72,18 +74,22 @@ impl Core {
     }
 
     /// How a destination is reached with its credential.
-    pub(crate) async fn account(&self, destination: &Destination) -> Answer<Account> {
+    pub(crate) async fn access(&self, destination: &Destination) -> Answer<Access> {
+        if destination.connector == Connector::Archive {
+            return Ok(self.archives.reach(&archives::folder(&destination.url, || None)?).await?);
+        }
         let url = parse_url(&destination.url)?;
         let mut headers = Vec::new();
         if let Some(token) = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)? {
             headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
         }
-        Ok(Account { url, headers })
+        Ok(Account { url, headers, socket: None }.into())
     }
 
     /// How a job's destination is reached: an app's job may bring a URL and header fields of its own.
-    pub(crate) async fn job_account(&self, job: &QueuedJob, destination: &Destination) -> Answer<Account> {
-        let mut account = self.account(destination).await?;
+    pub(crate) async fn job_access(&self, job: &QueuedJob, destination: &Destination) -> Answer<Access> {
+        let mut access = self.access(destination).await?;
+        let account = &mut access.account;
         if let Some(url) = &job.url {
             account.url = parse_url(url)?;
         }
@@ -95,7 +101,7 @@ impl Core {
                 .map_err(|error| Refusal::internal(format!("The header fields of this job cannot be read: {error}")))?;
             account.headers.extend(fields);
         }
-        Ok(account)
+        Ok(access)
     }
 }
 

@@ -1,14 +1,17 @@
 //! Adding, testing and removing destinations.
 
+use std::path::PathBuf;
+
 use afterglow_model::{
-    AddDestination, AddedDestination, Destination, DestinationState, DestinationTest, Event, Evidence, FailureCode,
+    AddDestination, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Event, Evidence, FailureCode,
 };
 use afterglow_queue::NewDestination;
 use afterglow_system::Secret;
 use afterglow_transfer::Account;
+use url::Url;
 
 use crate::{
-    clock,
+    archives, clock,
     core::{Core, parse_url, secret_refusal, token_handle},
     engine::Command,
     error::{Answer, Refusal},
@@ -23,13 +26,23 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(Refusal::bad("bad_name", format!("A destination needs a name of at most {NAME_CHARS_MAX} characters.")));
     }
-    let url = parse_url(&request.url)?;
     if core.queue.destination(&name).await?.is_some() {
         return Err(Refusal::bad("name_taken", format!("There is a destination called {name} already. Choose another name.")));
     }
     let token = request.token.clone().filter(|token| !token.is_empty());
-    let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
-    let test = if request.skip_test { None } else { Some(run_test(core, &request, &Account { url: url.clone(), headers }).await?) };
+    let (url, access) = match request.connector {
+        Connector::Resumable => {
+            let url = parse_url(&request.url)?;
+            let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
+            (url.clone(), Account { url, headers, socket: None }.into())
+        }
+        Connector::Archive => {
+            let dir = archives::folder(&request.url, || usual_archive(core))?;
+            let access = core.archives.make(&dir).await?;
+            (Url::from_file_path(&dir).map_err(|()| Refusal::internal("the folder has no URL"))?, access)
+        }
+    };
+    let test = if request.skip_test { None } else { Some(run_test(core, &request, &access.account).await?) };
     let new = NewDestination {
         name,
         connector: request.connector,
@@ -47,8 +60,8 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
 
 /// Tests a destination with a real small upload, and takes back what stood against it if it went well.
 pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<DestinationTest> {
-    let account = core.account(destination).await?;
-    let tested = core.transfer.test(destination.connector, &account).await;
+    let access = core.access(destination).await?;
+    let tested = core.transfer.test(destination.connector, &access.account).await;
     match tested {
         Ok(test) => {
             let test = said(test, &destination.name);
@@ -77,7 +90,7 @@ pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<Desti
 /// Gives a destination a new credential, after a test with it.
 pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
     let url = parse_url(&destination.url)?;
-    let account = Account { url, headers: vec![("authorization".to_owned(), format!("Bearer {token}"))] };
+    let account = Account { url, headers: vec![("authorization".to_owned(), format!("Bearer {token}"))], socket: None };
     core.transfer.test(destination.connector, &account).await?;
     core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
@@ -92,6 +105,12 @@ pub(crate) async fn remove(core: &Core, destination: &Destination) -> Answer<()>
     core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
     changed(core).await;
     Ok(())
+}
+
+/// Where an archive lies if the person names no place: beside everything else of an explicit home, else in the home folder.
+fn usual_archive(core: &Core) -> Option<PathBuf> {
+    let explicit = core.home.explicit.as_ref().map(|home| home.join("Archive"));
+    explicit.or_else(|| dirs::home_dir().map(|home| home.join("Afterglow Archive"))).and_then(|dir| std::path::absolute(dir).ok())
 }
 
 async fn run_test(core: &Core, request: &AddDestination, account: &Account) -> Answer<DestinationTest> {

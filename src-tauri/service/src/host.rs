@@ -7,6 +7,9 @@ use url::{Host, Url};
 /// Whether a URL's host is this computer, so that no network stands between.
 pub(crate) fn is_local(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
+    if url.scheme() == "file" {
+        return true;
+    }
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
@@ -45,7 +48,13 @@ mod tests {
 
     #[test]
     fn only_this_computer_is_local() {
-        for local in ["http://127.0.0.1:8080/files", "http://[::1]/", "http://localhost/x", "https://archive.localhost"] {
+        for local in [
+            "http://127.0.0.1:8080/files",
+            "http://[::1]/",
+            "http://localhost/x",
+            "https://archive.localhost",
+            "file:///home/ada/Archive/",
+        ] {
             assert!(is_local(local), "{local}");
         }
         for far in ["http://192.168.1.4/", "https://photos.example.com", "https://localhost.example.com", "no url"] {

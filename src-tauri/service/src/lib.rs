@@ -7,6 +7,7 @@
 mod activity;
 mod api;
 mod apps;
+mod archives;
 mod clock;
 mod core;
 mod desk;
@@ -22,6 +23,8 @@ mod prompts;
 mod run;
 mod uploads;
 
+pub use afterglow_library::decode_worker;
 pub use api::{apps_openapi, owner_openapi};
+pub use archives::{ArchiveHost, OpenArchive};
 pub use error::ServeError;
 pub use run::{ServeOptions, run};

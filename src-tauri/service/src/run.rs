@@ -14,7 +14,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api, clock,
+    api,
+    archives::{ArchiveHost, Archives},
+    clock,
     core::{Core, EVENTS_KEPT},
     desk::{self, Desk},
     engine::{Engine, SMALL_BYTES},
@@ -35,7 +37,7 @@ const COMMANDS_WAITING: usize = 256;
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How to serve.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeOptions {
     /// Whose folders and sockets.
     pub home: Home,
@@ -43,6 +45,8 @@ pub struct ServeOptions {
     pub tray: bool,
     /// Whether to show notices.
     pub notifications: bool,
+    /// Who receives into archives on this computer.
+    pub archives: Arc<dyn ArchiveHost>,
 }
 
 /// What the loop sends, and to whom.
@@ -77,6 +81,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         cache_dir: home.cache.clone(),
         settle: SETTLE,
         rescan_unwatched: RESCAN_UNWATCHED,
+        decoder: std::env::current_exe().ok(),
     })
     .await?;
     let transfer = Transfer::new(TransferOptions { small_bytes: SMALL_BYTES, ..TransferOptions::default() })
@@ -94,6 +99,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         library: library.clone(),
         queue: queue.clone(),
         transfer,
+        archives: Archives::new(options.archives.clone(), home.runtime.clone()),
         secrets,
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),

@@ -16,12 +16,14 @@ pub struct Account {
     pub url: Url,
     /// Header fields of every request, such as `Authorization`. Secret; `Debug` does not show their values.
     pub headers: Vec<(String, String)>,
+    /// A Unix socket that is connected to instead of the URL's host, for a server inside this computer.
+    pub socket: Option<PathBuf>,
 }
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Account").field("url", &self.url.as_str()).field("headers", &names).finish()
+        f.debug_struct("Account").field("url", &self.url.as_str()).field("headers", &names).field("socket", &self.socket).finish()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -68,10 +69,12 @@ pub struct Transfer {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) client: Client,
+    client: Client,
     pub(crate) options: TransferOptions,
     pub(crate) bandwidth: Arc<Bandwidth>,
     pub(crate) sent: Arc<AtomicU64>,
+    /// Clients of servers inside this computer, by their Unix socket.
+    by_socket: Mutex<HashMap<PathBuf, Client>>,
     /// What servers were found to prove, by the URL where uploads are created. Asked anew after a restart.
     learnt: Mutex<HashMap<Url, Evidence>>,
 }
@@ -82,23 +85,10 @@ impl Transfer {
     /// # Errors
     /// If the system's TLS certificates or proxy settings cannot be read.
     pub fn new(options: TransferOptions) -> Result<Self, SetupError> {
-        let keepalive = options.stall / 2;
-        let builder = Client::builder()
-            .user_agent(&options.user_agent)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(options.connect)
-            .tcp_keepalive(keepalive)
-            .http2_keep_alive_interval(keepalive)
-            .http2_keep_alive_timeout(keepalive)
-            // An idle connection costs the server and us; a batch is closer together than this.
-            .pool_idle_timeout(Duration::from_secs(30));
-        #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-        let builder = builder.tcp_user_timeout(options.stall);
         let shared = Shared {
-            client: builder.build()?,
+            client: client(&options, None)?,
             options,
+            by_socket: Mutex::new(HashMap::new()),
             bandwidth: Arc::new(Bandwidth::unlimited()),
             sent: Arc::new(AtomicU64::new(0)),
             learnt: Mutex::new(HashMap::new()),
@@ -199,12 +189,48 @@ impl Transfer {
             return Err(failure::no_address(account.url.as_str()));
         }
         match connector {
-            Connector::Resumable => Ok(Resumable::new(Wire::new(&self.shared, account, cancel)?)),
+            // An archive is a receiver of ours at a socket.
+            Connector::Resumable | Connector::Archive => Ok(Resumable::new(Wire::new(&self.shared, account, cancel)?)),
         }
     }
 }
 
+/// HTTP/1.1 alone: uploads fill a connection each, and one connection shared by all of them would lose for all what it loses for one.
+fn client(options: &TransferOptions, socket: Option<&Path>) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder()
+        .user_agent(&options.user_agent)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(options.connect)
+        .tcp_keepalive(options.stall / 2)
+        // An idle connection costs the server and us; a batch is closer together than this.
+        .pool_idle_timeout(Duration::from_secs(30));
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    let builder = builder.tcp_user_timeout(options.stall);
+    #[cfg(unix)]
+    let builder = match socket {
+        Some(path) => builder.unix_socket(path).no_proxy(),
+        None => builder,
+    };
+    #[cfg(not(unix))]
+    let _ = socket;
+    builder.build()
+}
+
 impl Shared {
+    /// The connections to an account's server.
+    pub(crate) fn client(&self, account: &Account) -> Result<Client, Failure> {
+        let Some(socket) = &account.socket else { return Ok(self.client.clone()) };
+        let mut known = self.by_socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = known.get(socket) {
+            return Ok(client.clone());
+        }
+        let made = client(&self.options, Some(socket)).map_err(|error| failure::internal(&error.to_string()))?;
+        known.insert(socket.clone(), made.clone());
+        Ok(made)
+    }
+
     fn learnt(&self, url: &Url) -> Option<Evidence> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied()
     }

@@ -28,6 +28,7 @@ const REDIRECTS_MAX: usize = 3;
 
 /// A line to one account's server.
 pub(crate) struct Wire<'a> {
+    client: Client,
     shared: &'a Shared,
     account: &'a Account,
     headers: HeaderMap,
@@ -70,7 +71,7 @@ impl<'a> Wire<'a> {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Self { shared, account, headers, host, cancel })
+        Ok(Self { client: shared.client(account)?, shared, account, headers, host, cancel })
     }
 
     /// The server's name, for sentences.
@@ -144,7 +145,7 @@ impl<'a> Wire<'a> {
             biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
             () = tap.pulse.stalled(self.shared.options.stall) => return Err(Setback::Doubt(failure::timed_out(&self.host))),
-            reply = self.converse(&self.shared.client, request, &tap.pulse) => reply?,
+            reply = self.converse(&self.client, request, &tap.pulse) => reply?,
         };
         if let Reply::Answer(answer) = &mut reply {
             answer.is_early = tap.pulse.taken() < length;

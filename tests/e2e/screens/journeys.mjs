@@ -176,6 +176,7 @@ const JOURNEYS = [
     async walk(page) {
       await page.getByRole("button", { name: "Add a destination" }).click();
       const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Give its address" }).click();
       await dialog.getByLabel("Address").fill("https://nowhere.example/uploads");
       await page.keyboard.press("Enter");
       await dialog.getByRole("alert").getByText("does not answer").waitFor();
@@ -216,11 +217,30 @@ const JOURNEYS = [
       await page.getByLabel(/Pictures/).waitFor();
       expect(await page.getByLabel(/Pictures/).isChecked(), "the fullest folder is not chosen");
       await page.getByRole("button", { name: "Continue" }).click();
-      expect(await page.getByLabel(/Archive on this computer/).isChecked(), "the archive is not chosen");
+      expect(await page.getByLabel(/An archive on this computer/).isChecked(), "the archive is not chosen");
       await page.getByRole("button", { name: "Continue" }).click();
       expect(await page.getByLabel(/Whenever it makes sense/).isChecked(), "the sensible answer is not chosen");
       await page.getByRole("button", { name: "Start uploading" }).click();
       await page.getByRole("link", { name: /^Library/ }).waitFor();
+      await page.getByRole("link", { name: /^Destinations/ }).click();
+      const card = page.getByRole("article", { name: "Archive" });
+      await card.getByText("/home/ada/Afterglow Archive").waitFor();
+      await card.getByText("All photos").waitFor();
+    },
+  },
+  {
+    name: "an archive in a folder of one's own takes one click and a folder",
+    hash: "#/destinations",
+    query: { scenario: "empty" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Choose folder…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Done" }).click();
+      const card = page.getByRole("article", { name: "Scans" });
+      await card.getByText("/home/ada/Pictures/Scans").waitFor();
+      await card.getByRole("button", { name: /More for/ }).click();
+      await page.getByRole("menuitem", { name: "Show the folder" }).waitFor();
+      expect((await page.getByRole("menuitem", { name: /token/ }).count()) === 0, "a folder asks for a token");
     },
   },
   {

@@ -66,10 +66,23 @@ export const SCREENS = [
   { name: "destinations", hash: "#/destinations" },
   { name: "destinations-attention", hash: "#/destinations", query: { scenario: "attention" } },
   { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
+  { name: "destinations-add-server", hash: "#/destinations", act: async (page) => {
+      await button("Add a destination")(page);
+      await button("Give its address")(page);
+    } },
+  { name: "destinations-empty", hash: "#/destinations", query: { scenario: "empty" } },
   { name: "destinations-chinese", hash: "#/destinations", query: { lang: "zh" } },
   { name: "settings", hash: "#/settings" },
   { name: "first-run-photos", query: { scenario: "first-run" } },
   { name: "first-run-where", query: { scenario: "first-run" }, act: button("Continue") },
+  {
+    name: "first-run-where-german",
+    query: { scenario: "first-run", lang: "de" },
+    act: async (page) => {
+      await button("Weiter")(page);
+      await button("Ordner wählen")(page);
+    },
+  },
   {
     name: "first-run-when",
     query: { scenario: "first-run" },

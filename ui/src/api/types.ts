@@ -39,7 +39,7 @@ export type AddDestination = {
  */
 connector: Connector, 
 /**
- * Where uploads are created.
+ * Where uploads are created; of an archive, its folder: a path, a `file:` URL, or nothing for the usual place.
  */
 url: string, 
 /**
@@ -540,7 +540,7 @@ session: Session, };
 /**
  * The protocol of a destination.
  */
-export type Connector = "resumable";
+export type Connector = "resumable" | "archive";
 
 /**
  * Uploads files or assets now.
@@ -589,9 +589,13 @@ name: string,
  */
 connector: Connector, 
 /**
- * Where uploads are created.
+ * Where uploads are created; of an archive, its folder as a `file:` URL.
  */
 url: string, 
+/**
+ * Its own rules, beyond the person's settings.
+ */
+options: UploadJobOptions, 
 /**
  * The app that answers for its photos' visibility: a connector of ours, or another program.
  */
@@ -938,9 +942,31 @@ name: string | null,
 key: string | null, };
 
 /**
+ * What the person says of a network.
+ */
+export type NetworkAccess = "allowed" | "denied";
+
+/**
  * What carries the network.
  */
 export type NetworkKind = "unknown" | "wired" | "wifi" | "cellular" | "vpn";
+
+/**
+ * What the person says of one network.
+ */
+export type NetworkRule = { 
+/**
+ * Which, by `Network::key`.
+ */
+key: string, 
+/**
+ * Its name for people, as it was when the rule was made.
+ */
+name: string, 
+/**
+ * What holds there.
+ */
+access: NetworkAccess, };
 
 /**
  * Asks for a window.
@@ -1005,7 +1031,15 @@ export type PauseRequest = { "kind": "indefinitely" } | { "kind": "for",
 /**
  * Seconds.
  */
-seconds: number, } | { "kind": "until_tomorrow" } | { "kind": "until_plugged_in" };
+seconds: number, } | { "kind": "until_tomorrow" } | { "kind": "until_plugged_in" } | { "kind": "until_network", 
+/**
+ * Which, by `Network::key`.
+ */
+key: string, 
+/**
+ * Its name for people.
+ */
+name: string, };
 
 /**
  * What ends a pause.
@@ -1014,7 +1048,15 @@ export type PauseUntil = { "kind": "resumed" } | { "kind": "time",
 /**
  * Which.
  */
-at: Timestamp, } | { "kind": "plugged_in" };
+at: Timestamp, } | { "kind": "plugged_in" } | { "kind": "network", 
+/**
+ * Which, by `Network::key`.
+ */
+key: string, 
+/**
+ * Its name for people.
+ */
+name: string, };
 
 /**
  * Where inside registered and pending a job is.
@@ -1081,6 +1123,15 @@ created_at: Timestamp, };
  * A question that waits for the person.
  */
 export type PromptId = string;
+
+/**
+ * How fast uploads may go.
+ */
+export type Rate = { "kind": "unlimited" } | { "kind": "limited", 
+/**
+ * Bytes per second; never 0.
+ */
+bytes_per_s: number, } | { "kind": "stopped" };
 
 /**
  * How far the network reaches. NetworkManager's `Connectivity`.
@@ -1219,6 +1270,10 @@ export type Session = {
  */
 suspending: boolean, 
 /**
+ * Whether nobody uses the computer; none if no source could be read. Treated as in use by rules that want it idle.
+ */
+idle: boolean | null, 
+/**
  * Whether the screen is locked; none if no source could be read.
  */
 locked: boolean | null, };
@@ -1275,6 +1330,50 @@ battery_minimum_percent: number,
  */
 allow_power_saver: boolean, 
 /**
+ * Whether uploads go through a tunnel (VPN).
+ */
+allow_vpn: boolean, 
+/**
+ * Networks that the person said something of.
+ */
+networks: Array<NetworkRule>, 
+/**
+ * Whether uploads go only over networks that are allowed by name.
+ */
+only_allowed_networks: boolean, 
+/**
+ * Hours and speeds of the week. The slower of this and `bandwidth_bytes_per_s` holds.
+ */
+timetable: Timetable, 
+/**
+ * Payload bytes in one local day; none for any number.
+ */
+bytes_per_day_max: number | null, 
+/**
+ * Whether uploads wait until nobody uses the computer.
+ */
+only_when_idle: boolean, 
+/**
+ * What holds for videos beyond all this.
+ */
+videos: UploadJobOptions, 
+/**
+ * Which of these rules hold for what the person asked for now.
+ */
+user_initiated: UserInitiatedRules, 
+/**
+ * On battery, backups are gathered until so many bytes are ready, so that radio and disk sleep in between.
+ */
+gather_bytes: number, 
+/**
+ * On battery, the longest that a backup is gathered, minutes.
+ */
+gather_minutes: number, 
+/**
+ * Whether the computer is kept awake while it is plugged in and uploads go on.
+ */
+stay_awake: boolean, 
+/**
  * Bytes per second for everything together; none for as fast as it goes.
  */
 bandwidth_bytes_per_s: number | null, 
@@ -1290,6 +1389,88 @@ notifications: boolean,
  * Whether the first run is over.
  */
 onboarded: boolean, };
+
+/**
+ * Asks what would happen. Every fact that is left out is as it is now.
+ */
+export type Simulate = { 
+/**
+ * On battery or not.
+ */
+on_battery: boolean | null, 
+/**
+ * Charge, percent.
+ */
+battery_percent: number | null, 
+/**
+ * Whether the system saves power.
+ */
+power_saver: boolean | null, 
+/**
+ * Whether there is a network at all.
+ */
+online: boolean | null, 
+/**
+ * Whether it is metered.
+ */
+metered: boolean | null, 
+/**
+ * Its name or key, of those that a rule names or the present one.
+ */
+network: string | null, 
+/**
+ * Whether it is a tunnel.
+ */
+vpn: boolean | null, 
+/**
+ * Whether nobody uses the computer.
+ */
+idle: boolean | null, 
+/**
+ * Local minute of the week, since Monday 00:00.
+ */
+minute_of_week: number | null, 
+/**
+ * Payload bytes sent today.
+ */
+bytes_today: number | null, 
+/**
+ * Who asks; a backup if left out.
+ */
+priority: Priority | null, 
+/**
+ * Whether it is a video.
+ */
+is_video: boolean, 
+/**
+ * Where to, by id or name; one without rules of its own if left out.
+ */
+destination: string | null, };
+
+/**
+ * What would happen.
+ */
+export type Simulation = { 
+/**
+ * Whether it would go.
+ */
+goes: boolean, 
+/**
+ * One sentence.
+ */
+sentence: string, 
+/**
+ * Every reason why it would not, the strongest first.
+ */
+waiting: Array<Waiting>, 
+/**
+ * How fast everything together might go.
+ */
+rate: Rate, 
+/**
+ * The facts it was asked of.
+ */
+conditions: Conditions, };
 
 /**
  * The albums that fill themselves. The id of such a collection is `smart:` and this name.
@@ -1444,6 +1625,25 @@ photos: number, };
 export type Timestamp = number;
 
 /**
+ * What holds when, through a week of local time that begins anew every Monday. Ascending by minute, each minute once; empty for
+ * a week without limits. Before the first change the last one holds.
+ */
+export type Timetable = Array<TimetableChange>;
+
+/**
+ * From this minute of the week on, this rate holds.
+ */
+export type TimetableChange = { 
+/**
+ * Minutes since Monday 00:00, local time; under 10,080.
+ */
+minute_of_week: number, 
+/**
+ * What holds from then on.
+ */
+rate: Rate, };
+
+/**
  * *Upload anyway*.
  */
 export type UploadAnyway = { 
@@ -1546,6 +1746,31 @@ created_at: Timestamp,
 finished_at: Timestamp | null, };
 
 /**
+ * What a destination, an app, a kind of file or a job asks for beyond the person's settings. It can only make them stricter.
+ */
+export type UploadJobOptions = { 
+/**
+ * Not over a metered network, whatever the settings say.
+ */
+prevents_expensive_network_access: boolean, 
+/**
+ * Only when plugged in.
+ */
+requires_external_power: boolean, 
+/**
+ * Charge in percent under which it waits on battery.
+ */
+minimum_battery_percent: number | null, 
+/**
+ * Only when nobody uses the computer.
+ */
+requires_idle: boolean, 
+/**
+ * Only over these networks, by `Network::key`; empty for any.
+ */
+trusted_networks: Array<string>, };
+
+/**
  * What an upload would do, or did.
  */
 export type UploadPreview = { 
@@ -1569,6 +1794,44 @@ refused: Array<string>,
  * The jobs made; none for a preview, or if there was nothing to send.
  */
 batch_id: BatchId | null, };
+
+/**
+ * A time in which uploads went on.
+ */
+export type UploadRun = { 
+/**
+ * When the first began.
+ */
+started_at: Timestamp, 
+/**
+ * When the last ended; none while it goes on.
+ */
+ended_at: Timestamp | null, 
+/**
+ * Files delivered.
+ */
+files: number, 
+/**
+ * Payload bytes delivered.
+ */
+bytes: number, 
+/**
+ * Attempts that failed.
+ */
+failures: number, 
+/**
+ * Why it stopped; none if everything was delivered.
+ */
+stopped_by: WaitingReason | null, 
+/**
+ * One sentence.
+ */
+sentence: string, };
+
+/**
+ * Which of the person's rules hold for what the person asked for now.
+ */
+export type UserInitiatedRules = "network" | "all";
 
 /**
  * One reason, of one job or of many.
@@ -1631,5 +1894,5 @@ can_override: boolean, };
 /**
  * Every reason for which a job may not move. None is a failure; each has something that lifts it.
  */
-export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
+export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
 

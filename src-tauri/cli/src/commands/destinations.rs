@@ -16,9 +16,17 @@ use crate::{
 
 pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Result<Exit> {
     match command {
-        DestinationCommand::Add { connector: ConnectorArg::Resumable, url, name, token_stdin, no_test } => {
+        DestinationCommand::Add { connector, url, name, token_stdin, no_test } => {
+            let (connector, url) = match (connector, url) {
+                (ConnectorArg::Resumable, Some(url)) => (Connector::Resumable, url),
+                (ConnectorArg::Resumable, None) => anyhow::bail!("a resumable destination needs its URL"),
+                (ConnectorArg::Archive, None) => (Connector::Archive, String::new()),
+                (ConnectorArg::Archive, Some(dir)) => {
+                    (Connector::Archive, std::path::absolute(dir)?.to_string_lossy().into_owned())
+                }
+            };
             let token = token_stdin.then(read_token).transpose()?;
-            let request = AddDestination { connector: Connector::Resumable, url, name, token, skip_test: no_test };
+            let request = AddDestination { connector, url, name, token, skip_test: no_test };
             let added: AddedDestination = call.owner.post("/v1/destinations", &request).await?;
             if call.json {
                 output::json(&added)?;

@@ -51,9 +51,12 @@ pub(crate) async fn run(home: Option<PathBuf>, json: bool, command: Command) -> 
         Command::Cancel { jobs } => jobs::cancel(&call, jobs).await,
         Command::App(command) => apps::run(&call, command).await,
         // Those have no service to talk to; `main` runs them.
-        Command::Serve(_) | Command::Receive(_) | Command::Demo(_) | Command::Completions { .. } | Command::Openapi { .. } => {
-            Ok(Exit::Done)
-        }
+        Command::Serve(_)
+        | Command::Receive(_)
+        | Command::Demo(_)
+        | Command::Completions { .. }
+        | Command::Decode { .. }
+        | Command::Openapi { .. } => Ok(Exit::Done),
     }
 }
 

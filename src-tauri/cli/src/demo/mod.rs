@@ -1,5 +1,5 @@
-//! `afterglow demo`: everything at work, end to end, in a home of its own. Real files, a real receiving server in a process of its
-//! own, the real service; at the end every stored file is read and compared.
+//! `afterglow demo`: everything at work, end to end, in a home of its own. Real files, the real service and the receiving server that is
+//! built into it; at the end every stored file is read and compared.
 
 mod draw;
 mod exif;
@@ -8,7 +8,6 @@ mod sample;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -29,15 +28,12 @@ use crate::{Exit, args::DemoArgs, commands::wait, output};
 const ARCHIVE: &str = "Archive";
 /// The demo gives up on what does not end: a person would not wait longer either.
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// The receiver listens within this time, or something is wrong with it.
-const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 
 /// The folders of the demo.
 struct Places {
     home: Home,
     photos: PathBuf,
     archive: PathBuf,
-    url_file: PathBuf,
 }
 
 /// Runs the demo.
@@ -49,14 +45,10 @@ pub(crate) async fn run(home: Option<PathBuf>, args: DemoArgs) -> anyhow::Result
             output::line(format!("Drew {} in {}", count(drawn, "sample file", "sample files"), places.photos.display()));
         }
     }
-    let receiver = Receiver::start(&places)?;
-    let url = receiver.url(&places.url_file).await?;
-    output::line(format!("A receiving server keeps what arrives in {}", places.archive.display()));
-
     let owner = Owner::connect_or_start(&places.home).await?;
     output::line("The background service runs.");
     let started = std::time::Instant::now();
-    set_up(&owner, &places, &url, receiver.token.clone()).await?;
+    set_up(&owner, &places).await?;
     let window = !args.no_window && has_display();
     if window {
         owner.post::<()>("/v1/open", &afterglow_client::model::OpenPane { pane: "library".to_owned() }).await?;
@@ -70,10 +62,8 @@ pub(crate) async fn run(home: Option<PathBuf>, args: DemoArgs) -> anyhow::Result
     report(&owner, &places, started.elapsed()).await?;
     if window && !args.stop {
         output::line(format!("The window and the service stay. To end the service: {} quit", command(&places.home)));
-        receiver.keep();
     } else {
         owner.post::<()>("/v1/quit", &Value::Null).await?;
-        receiver.stop();
     }
     Ok(Exit::Done)
 }
@@ -91,98 +81,30 @@ impl Places {
             }
             None => base.join("Photos"),
         };
-        Ok(Self { photos, archive: base.join("Archive"), url_file: base.join("receiver-url"), home: home_from_env(Some(base))? })
+        Ok(Self { photos, archive: base.join("Archive"), home: home_from_env(Some(base))? })
     }
-}
-
-/// The receiving server, in a process of its own. It ends with the demo unless it is kept.
-struct Receiver {
-    child: Option<Child>,
-    token: String,
-}
-
-impl Receiver {
-    fn start(places: &Places) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&places.archive)?;
-        let token = afterglow_receiver::SenderToken::of_folder(&places.archive).context("the archive's token")?.token;
-        // The port of an earlier demo, so that its destination stays right; else a free one.
-        let before = std::fs::read_to_string(&places.url_file).ok().and_then(|url| port_of(&url));
-        if before.is_some_and(|port| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()) {
-            return Ok(Self { child: None, token });
-        }
-        let _ = std::fs::remove_file(&places.url_file);
-        let child = Command::new(std::env::current_exe()?)
-            .arg("receive")
-            .arg("--dir")
-            .arg(&places.archive)
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{}", before.unwrap_or(0)))
-            .arg("--url-file")
-            .arg(&places.url_file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .context("the receiving server could not be started")?;
-        Ok(Self { child: Some(child), token })
-    }
-
-    async fn url(&self, file: &Path) -> anyhow::Result<String> {
-        let until = tokio::time::Instant::now() + LISTENS_WITHIN;
-        while tokio::time::Instant::now() < until {
-            match std::fs::read_to_string(file) {
-                Ok(url) if !url.is_empty() => return Ok(url),
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-        bail!("the receiving server did not begin to listen");
-    }
-
-    fn keep(mut self) {
-        self.child = None;
-    }
-
-    fn stop(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // Killing is safe: a receiver keeps what it confirmed. Whether it was still there does not matter.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn port_of(url: &str) -> Option<u16> {
-    url.trim().strip_prefix("http://127.0.0.1:")?.split('/').next()?.parse().ok()
 }
 
 /// Gives the service the folder, the destination and the rule, unless an earlier demo did.
-async fn set_up(owner: &Owner, places: &Places, url: &str, token: String) -> anyhow::Result<()> {
+async fn set_up(owner: &Owner, places: &Places) -> anyhow::Result<()> {
     let settings: Settings = owner.get("/v1/settings").await?;
     owner.put::<Settings>("/v1/settings", &Settings { onboarded: true, ..settings }).await?;
     let destinations: Vec<Destination> = owner.get("/v1/destinations").await?;
     let destination = match destinations.into_iter().find(|destination| destination.name == ARCHIVE) {
-        Some(known) if known.url == url => known,
-        other => {
-            if let Some(moved) = other {
-                owner.delete(&format!("/v1/destinations/{}", moved.id)).await?;
-            }
+        Some(known) => known,
+        None => {
             let request = AddDestination {
-                connector: Connector::Resumable,
-                url: url.to_owned(),
+                connector: Connector::Archive,
+                url: places.archive.to_string_lossy().into_owned(),
                 name: ARCHIVE.to_owned(),
-                token: Some(token),
+                token: None,
                 skip_test: false,
             };
             let added: AddedDestination = owner.post("/v1/destinations", &request).await?;
             if let Some(test) = added.test {
                 output::line(test.sentence);
             }
+            output::line(format!("A receiving server inside the service keeps what arrives in {}", places.archive.display()));
             added.destination
         }
     };

@@ -32,6 +32,7 @@ impl Home {
             cache_dir: self.dir.path().join("cache"),
             settle: Duration::ZERO,
             rescan_unwatched: Duration::from_secs(600),
+            decoder: None,
         }
     }
 

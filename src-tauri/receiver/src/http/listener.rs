@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::Listen;
+
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 1024;
 /// A request's header must come within this time, which is also how long an idle connection is kept.
@@ -20,9 +22,75 @@ const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Pause after a failed accept, which mostly means too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where connections come from.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix {
+        listener: tokio::net::UnixListener,
+        _file: SocketFile,
+    },
+}
+
+/// The file of a Unix socket, removed when nobody listens there any more.
+#[cfg(unix)]
+pub(crate) struct SocketFile(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that is left is replaced by the next receiver.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A connection.
+#[cfg(unix)]
+type Stream = tokio_util::either::Either<TcpStream, tokio::net::UnixStream>;
+#[cfg(not(unix))]
+type Stream = TcpStream;
+
+impl Listener {
+    /// Listens. Tells where, with the port that was taken.
+    pub(crate) async fn bind(listen: &Listen) -> std::io::Result<(Self, Listen)> {
+        match listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await?;
+                let address = Listen::Tcp(listener.local_addr()?);
+                Ok((Self::Tcp(listener), address))
+            }
+            #[cfg(unix)]
+            Listen::Unix(path) => {
+                use std::os::unix::fs::PermissionsExt as _;
+                match std::fs::remove_file(path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
+                let listener = tokio::net::UnixListener::bind(path)?;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+                Ok((Self::Unix { listener, _file: SocketFile(path.clone()) }, listen.clone()))
+            }
+        }
+    }
+
+    async fn accept(&self) -> std::io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                #[cfg(unix)]
+                let stream = Stream::Left(stream);
+                Ok(stream)
+            }
+            #[cfg(unix)]
+            Self::Unix { listener, .. } => Ok(Stream::Right(listener.accept().await?.0)),
+        }
+    }
+}
+
 /// Serves until `closing` is cancelled; running requests then end by themselves. `abort` ends connections at once.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -54,16 +122,14 @@ pub(crate) async fn serve(
 }
 
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     room: &std::sync::Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(Stream, tokio::sync::OwnedSemaphorePermit)> {
     let place = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((listener.accept().await?, place))
 }
 
-async fn converse(stream: TcpStream, router: Router, closing: CancellationToken) {
+async fn converse(stream: Stream, router: Router, closing: CancellationToken) {
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

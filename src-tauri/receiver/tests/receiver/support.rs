@@ -1,10 +1,9 @@
 //! A receiver in a folder of its own, and a sender that speaks to it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use afterglow_receiver::{Receiver, ReceiverOptions, SenderToken, start};
+use afterglow_receiver::{Listen, Receiver, ReceiverOptions, SenderToken, start};
 use base64::Engine as _;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -22,7 +21,7 @@ pub(crate) const TAKEN: &str = "Thu, 05 Mar 2026 10:00:00 GMT";
 
 pub(crate) fn options(dir: &Path) -> ReceiverOptions {
     let token = |name: &str, token: &str| SenderToken { name: name.to_owned(), token: token.to_owned() };
-    ReceiverOptions::new(dir.to_owned(), SocketAddr::from(([127, 0, 0, 1], 0)), vec![token("anna", ANNA), token("ben", BEN)])
+    ReceiverOptions::new(dir.to_owned(), Listen::Tcp(([127, 0, 0, 1], 0).into()), vec![token("anna", ANNA), token("ben", BEN)])
 }
 
 /// A folder and the receiver in it.
@@ -54,7 +53,7 @@ impl House {
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let url = format!("http://{}{path}", self.receiver.addr());
+        let url = self.receiver.url().replace("/files", path);
         self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(ANNA)
     }
 
@@ -114,7 +113,7 @@ impl House {
 
     /// A raw connection.
     pub(crate) async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.receiver.addr()).await.unwrap()
+        TcpStream::connect(self.receiver.address().to_string()).await.unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use afterglow_model::{Destination, Failure, FailureClass, FailureCode, JobId, Priority, Receipt};
+use afterglow_model::{Connector, Destination, Failure, FailureClass, FailureCode, JobId, Priority, Receipt};
 use afterglow_queue::{Finished, Queue, QueueError, QueuedJob, UploadSession};
 use afterglow_scheduler::Next;
 use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
@@ -106,8 +106,16 @@ async fn attempt(core: &Core, errand: &Errand, turn: &Semaphore, cancel: &Cancel
         () = cancel.cancelled() => return Outcome::Stopped,
         turn = turn.acquire() => turn,
     };
-    let account = match core.job_account(job, destination).await {
-        Ok(account) => account,
+    let access = match core.job_access(job, destination).await {
+        Ok(access) => access,
+        Err(refusal) if destination.connector == Connector::Archive => {
+            return Outcome::Failed(Failure {
+                class: FailureClass::Transient,
+                code: FailureCode::ConnectionLost,
+                message: refusal.error.message,
+                retry_after_ms: None,
+            });
+        }
         Err(refusal) => {
             return Outcome::Failed(Failure {
                 class: FailureClass::NeedsUser,
@@ -130,7 +138,7 @@ async fn attempt(core: &Core, errand: &Errand, turn: &Semaphore, cancel: &Cancel
         session: job.session.as_ref().and_then(resumable),
     };
     let journal = QueueJournal(core.queue.clone());
-    core.transfer.deliver(destination.connector, &account, &order, &journal, core.live.as_ref(), cancel).await
+    core.transfer.deliver(destination.connector, &access.account, &order, &journal, core.live.as_ref(), cancel).await
 }
 
 /// What a failure means for the job: tried again, held for the person, or given up.

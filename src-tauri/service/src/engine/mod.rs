@@ -405,6 +405,9 @@ impl Engine {
             self.start(&start, now.wall).await;
             self.status_changed();
         }
+        if self.running.is_empty() {
+            self.core.archives.rest().await;
+        }
         self.report(conditions, now).await;
     }
 

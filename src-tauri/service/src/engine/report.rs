@@ -122,6 +122,7 @@ fn paused(facts: &Facts<'_>) -> (String, Option<String>) {
         Some(afterglow_model::PauseUntil::Time { at }) => {
             format!("Paused, for {} more", about(u64::try_from(at.ms_since(facts.now) / 1000).unwrap_or(0)))
         }
+        Some(afterglow_model::PauseUntil::Network { name, .. }) => format!("Paused until you are on {name}"),
         Some(afterglow_model::PauseUntil::PluggedIn) => "Paused until plugged in".to_owned(),
         Some(afterglow_model::PauseUntil::Resumed) | None => "Paused".to_owned(),
     };

@@ -107,6 +107,7 @@ pub(super) struct Portal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Logind {
     pub(super) suspending: bool,
+    pub(super) idle: Option<bool>,
     pub(super) locked: Option<bool>,
 }
 
@@ -151,7 +152,7 @@ impl Facts {
 
     /// Logind announced sleep, or the end of it.
     pub(super) fn suspending(&mut self, suspending: bool) {
-        self.logind.get_or_insert(Logind { suspending, locked: None }).suspending = suspending;
+        self.logind.get_or_insert(Logind { suspending, idle: None, locked: None }).suspending = suspending;
     }
 
     /// Name of the interface of the default route.
@@ -203,6 +204,7 @@ impl Facts {
             network: self.network(),
             session: Session {
                 suspending: self.logind.as_ref().is_some_and(|logind| logind.suspending),
+                idle: self.logind.as_ref().and_then(|logind| logind.idle),
                 locked: self.logind.as_ref().and_then(|logind| logind.locked),
             },
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use afterglow_model::{
     AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId,
-    SetCredential,
+    SetCredential, UploadJobOptions,
 };
 use axum::{
     Json,
@@ -28,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(remove))
         .routes(routes!(test))
         .routes(routes!(credential))
+        .routes(routes!(options))
         .routes(routes!(rules, add_rule))
         .routes(routes!(remove_rule))
 }
@@ -68,6 +69,20 @@ async fn credential(
 ) -> Answer<Json<Destination>> {
     let destination = core.destination(id.as_str()).await?;
     destinations::set_credential(&core, &destination, &request.token).await.map(Json)
+}
+
+/// Replaces a destination's own rules, which can only be stricter than the person's settings.
+#[utoipa::path(put, path = "/v1/destinations/{id}/options", params(("id" = String, Path)), request_body = UploadJobOptions, responses((status = 200, body = Destination)))]
+async fn options(
+    State(core): CoreState,
+    Path(id): Path<DestinationId>,
+    Json(options): Json<UploadJobOptions>,
+) -> Answer<Json<Destination>> {
+    let destination = core.destination(id.as_str()).await?;
+    let changed = core.queue.set_destination_options(&destination.id, options).await?;
+    core.command(Command::Reload).await;
+    core.tell(Event::DestinationsChanged);
+    Ok(Json(changed))
 }
 
 /// The rules.

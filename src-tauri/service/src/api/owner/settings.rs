@@ -164,6 +164,7 @@ pub(crate) async fn pause(core: &Core, request: PauseRequest) -> Answer<()> {
         }
         PauseRequest::UntilTomorrow => PauseUntil::Time { at: clock::tomorrow_morning() },
         PauseRequest::UntilPluggedIn => PauseUntil::PluggedIn,
+        PauseRequest::UntilNetwork { key, name } => PauseUntil::Network { key, name },
     };
     core.queue.set_pause(Some(Pause { since: now, until })).await?;
     core.command(Command::Reload).await;

@@ -132,7 +132,11 @@ async fn logind(connection: &Connection) -> Option<Logind> {
     let logind = Remote { connection, service: LOGIND, starts: false };
     let mut manager = logind.properties(LOGIND_PATH, LOGIND_MANAGER).await?;
     let mut session = logind.properties(LOGIND_SESSION_PATH, LOGIND_SESSION).await.unwrap_or_default();
-    Some(Logind { suspending: manager.get("PreparingForSleep").unwrap_or(false), locked: session.get("LockedHint") })
+    Some(Logind {
+        suspending: manager.get("PreparingForSleep").unwrap_or(false),
+        idle: session.get("IdleHint"),
+        locked: session.get("LockedHint"),
+    })
 }
 
 /// A service on a bus.
