@@ -21,7 +21,7 @@ afterEach(() => {
 
 test("the status is the service's, word for word", async () => {
   expect(afterglow.status?.sentence).toBe((await mock.status()).sentence);
-  await mock.pause();
+  await mock.pause({ kind: "indefinitely" });
   await vi.runAllTimersAsync();
   expect(afterglow.status?.state).toBe("paused");
 });

@@ -12,6 +12,7 @@ import {
   month,
   number,
   photos,
+  place,
   plain,
 } from "../src/messages/format";
 
@@ -71,6 +72,17 @@ describe("names of strangers", () => {
     expect(host("http://upload.example.com:8080/")).toBe("http://upload.example.com:8080");
     expect(host("https://user@еxample.com/")).toBe("xn--xample-2of.com");
     expect(host("not an address")).toBe("not an address");
+  });
+
+  test("an archive's place is the path of its folder", () => {
+    expect(
+      [
+        "file:///home/ada/My%20photos%20%E2%9C%93",
+        "file:///C:/Photos/A%26B",
+        "file:///bad%zz",
+        "https://a.example/up",
+      ].map(place),
+    ).toEqual(["/home/ada/My photos ✓", "C:/Photos/A&B", "file:///bad%zz", "https://a.example/up"]);
   });
 
   test("the last part of a path", () => {

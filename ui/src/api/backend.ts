@@ -39,7 +39,9 @@ import type {
   SourceId,
   Status,
   SuggestedSource,
+  UploadJobOptions,
   UploadPreview,
+  UploadRun,
 } from "./types";
 
 /** Whether the service can be reached; `message` says why not. */
@@ -69,6 +71,8 @@ export interface Backend {
 
   status(): Promise<Status>;
   activity(): Promise<Activity>;
+  /** Times in which uploads went on, newest first. */
+  history(): Promise<UploadRun[]>;
   pause(request: PauseRequest): Promise<Status>;
   resume(): Promise<Status>;
   uploadAnyway(scope: OverrideScope): Promise<Status>;
@@ -102,6 +106,8 @@ export interface Backend {
   addDestination(request: AddDestination): Promise<AddedDestination>;
   testDestination(id: DestinationId): Promise<DestinationTest>;
   signIn(id: DestinationId, token: string): Promise<Destination>;
+  /** The destination's own rules, as a whole. They can only be stricter than the settings. */
+  setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;
   rules(): Promise<Rule[]>;
   addRule(collectionId: CollectionId, destinationId: DestinationId): Promise<Rule>;

@@ -35,6 +35,7 @@ export const tauri: Backend = {
 
   status: () => call("GET", "status"),
   activity: () => call("GET", "activity"),
+  history: () => call("GET", "history"),
   pause: (request) => call("POST", "pause", request),
   resume: () => call("POST", "resume"),
   uploadAnyway: (scope) => call("POST", "now", { scope }),
@@ -68,6 +69,7 @@ export const tauri: Backend = {
   addDestination: (request) => call("POST", "destinations", request),
   testDestination: (destination) => call("POST", `destinations/${id(destination)}/test`),
   signIn: (destination, token) => call("PUT", `destinations/${id(destination)}/credential`, { token }),
+  setDestinationOptions: (destination, options) => call("PUT", `destinations/${id(destination)}/options`, options),
   removeDestination: (destination) => call("DELETE", `destinations/${id(destination)}`),
   rules: () => call("GET", "rules"),
   addRule: (collection_id, destination_id) => call("POST", "rules", { collection_id, destination_id }),

@@ -141,6 +141,18 @@ export function host(base: string): string {
   }
 }
 
+/** Where a destination is, as a person recognises it: an archive's `file:` URL is the path of its folder. */
+export function place(url: string): string {
+  if (!url.startsWith("file:")) return plain(url);
+  try {
+    const path = decodeURIComponent(new URL(url).pathname);
+    // Windows: `file:///C:/Photos` has a slash before its drive.
+    return plain(/^\/[A-Za-z]:/.test(path) ? path.slice(1) : path);
+  } catch {
+    return plain(url);
+  }
+}
+
 /** A list of names: `a, b and c`. */
 export function list(names: string[]): string {
   return new Intl.ListFormat(localeTag(), { type: "conjunction" }).format(names);

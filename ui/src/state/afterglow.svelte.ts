@@ -19,6 +19,7 @@ import type {
   Settings,
   Source,
   Status,
+  UploadRun,
 } from "../api/types";
 import { Live } from "./live.svelte";
 import { Notices } from "./notices.svelte";
@@ -50,6 +51,7 @@ export class Afterglow {
 
   readonly collections: Live<AssetCollection[]>;
   readonly activity: Live<Activity>;
+  readonly history: Live<UploadRun[]>;
   readonly attention: Live<JobPage>;
   readonly apps: Live<App[]>;
   readonly destinations: Live<Destination[]>;
@@ -63,6 +65,7 @@ export class Afterglow {
   constructor(readonly backend: Backend) {
     this.collections = new Live([], () => backend.collections());
     this.activity = new Live(NO_ACTIVITY, () => backend.activity(), 1_000);
+    this.history = new Live([], () => backend.history(), 5_000);
     this.attention = new Live(NO_JOBS, () => backend.jobs({ attention: true, limit: 100 }), 1_000);
     this.apps = new Live([], () => backend.apps());
     this.destinations = new Live([], () => backend.destinations(), 1_000);
@@ -163,6 +166,7 @@ export class Afterglow {
     this.status = status;
     this.prompts.set(status.prompts);
     this.activity.invalidate();
+    this.history.invalidate();
   }
 
   #connected(connection: Connection): void {
@@ -176,6 +180,7 @@ export class Afterglow {
 
   #jobsChanged(ids: AssetId[]): void {
     this.activity.invalidate();
+    this.history.invalidate();
     this.attention.invalidate();
     this.destinations.invalidate();
     // "Not backed up" grows and shrinks with the jobs.

@@ -14,17 +14,31 @@ import type {
   Destination,
   DestinationTest,
   Event,
+  PauseRequest,
+  PauseUntil,
   Rule,
   Settings,
   Source,
+  UploadJobOptions,
   UploadPreview,
 } from "../types";
 import { Photos } from "./photos";
 import { picture, thumbHash } from "./pictures";
 import { Queue } from "./queue";
-import { SCENARIOS, appsIn, assetsIn, destinationsIn, settingsIn, sourcesIn, type Scenario } from "./scenario";
+import {
+  NO_OPTIONS,
+  SCENARIOS,
+  appsIn,
+  assetsIn,
+  destinationsIn,
+  historyIn,
+  settingsIn,
+  sourcesIn,
+  type Scenario,
+} from "./scenario";
 
 const STEP_MS = 250;
+const USUAL_ARCHIVE = "/home/ada/Afterglow Archive";
 const TEST_SENTENCE = "The test photo arrived, and the server proved it by SHA-256.";
 
 export function createMock(query: URLSearchParams): Backend {
@@ -54,7 +68,10 @@ export class Mock implements Backend {
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #connections = new Set<(connection: Connection) => void>();
 
+  readonly #scenario: Scenario;
+
   constructor(scenario: Scenario) {
+    this.#scenario = scenario;
     this.#photos = new Photos(assetsIn(scenario), this.#now);
     this.#queue = new Queue(scenario, this.#photos, this.#now);
     this.#settings = settingsIn(scenario);
@@ -122,8 +139,12 @@ export class Mock implements Backend {
     return this.#queue.activity();
   }
 
-  async pause() {
-    this.#queue.pause = { since: Date.now(), until: { kind: "resumed" } };
+  async history() {
+    return historyIn(this.#scenario, this.#now);
+  }
+
+  async pause(request: PauseRequest) {
+    this.#queue.pause = { since: Date.now(), until: untilOf(request) };
     return this.#statusChanged();
   }
 
@@ -281,7 +302,7 @@ export class Mock implements Backend {
     return [...this.#destinations];
   }
 
-  async addDestination({ url, name, token }: Parameters<Backend["addDestination"]>[0]) {
+  async addDestination({ connector, url, name, token }: Parameters<Backend["addDestination"]>[0]) {
     if (this.#destinations.some((known) => known.name === name))
       refuse("name_taken", `There is a destination called ${name} already.`);
     if (url.includes("nowhere"))
@@ -289,12 +310,16 @@ export class Mock implements Backend {
     if (token === "wrong") refuse("authentication_required", `${new URL(url).host} did not accept the token.`);
     const id = `destination-${++this.#serial}`;
     const destination: Destination = {
-      ...destinationsIn("empty", this.#now)[0]!,
+      ...destinationsIn("delivered", this.#now)[0]!,
       id,
       name,
-      url,
+      connector,
+      url: connector === "archive" ? pathToFileURL(url || USUAL_ARCHIVE) : url,
+      options: NO_OPTIONS,
       app_id: `app-${id}`,
       created_at: Date.now(),
+      delivered: 0,
+      delivered_bytes: 0,
     };
     this.#destinations.push(destination);
     this.#emit({ type: "destinations_changed" });
@@ -316,6 +341,13 @@ export class Mock implements Backend {
     this.#emit({ type: "destinations_changed" });
     this.#jobsDone(0);
     return signedIn;
+  }
+
+  async setDestinationOptions(id: string, options: UploadJobOptions) {
+    const changed = { ...this.#destination(id), options };
+    this.#destinations = this.#destinations.map((known) => (known.id === id ? changed : known));
+    this.#emit({ type: "destinations_changed" });
+    return changed;
   }
 
   async removeDestination(id: string) {
@@ -463,4 +495,23 @@ function granted(answer: AccessAnswer): Pick<App, "status" | "selected"> {
     case "deny":
       return { status: "denied", selected: 0 };
   }
+}
+
+function untilOf(request: PauseRequest): PauseUntil {
+  switch (request.kind) {
+    case "indefinitely":
+      return { kind: "resumed" };
+    case "for":
+      return { kind: "time", at: Date.now() + request.seconds * 1000 };
+    case "until_tomorrow":
+      return { kind: "time", at: new Date().setHours(24, 0, 0, 0) };
+    case "until_plugged_in":
+      return { kind: "plugged_in" };
+    case "until_network":
+      return { kind: "network", key: request.key, name: request.name };
+  }
+}
+
+function pathToFileURL(path: string): string {
+  return `file://${path.split("/").map(encodeURIComponent).join("/")}`;
 }

@@ -16,6 +16,7 @@ import type {
   UploadJob,
   Waiting,
   WaitingGroup,
+  WaitingReason,
 } from "../types";
 import type { Jobs } from "../backend";
 import type { Photos } from "./photos";
@@ -29,7 +30,10 @@ const MINUTE_MS = 60_000;
 
 const METERED = "Waiting: Pixel hotspot is metered. Uploads continue on an unmetered one.";
 const PLUG_IN = "Waiting: the battery is at 34 %. Uploads continue above 40 % or when plugged in.";
-const PAUSED = "Paused. Uploads continue when you resume.";
+const GATHERING = "Gathering, to go together and spare the battery: in 38 minutes at the latest, or when plugged in.";
+
+/** What the person's own rules forbid. */
+const OVERRIDABLE = new Set<WaitingReason>(["expensive_network", "battery_low", "gathering"]);
 
 export class Queue {
   readonly jobs: UploadJob[] = [];
@@ -47,11 +51,14 @@ export class Queue {
     if (photos.total === 0) return;
     this.#finished("148 photos to Home server", "home", 148, 652_000_000, 42 * MINUTE_MS);
     this.#finished("Lisbon, May to photos.example.com", "example", 48, 212_000_000, 190 * MINUTE_MS);
-    this.#finished("61 photos to Archive on this computer", "archive", 61, 274_000_000, 300 * MINUTE_MS);
+    this.#finished("61 photos to Archive", "archive", 61, 274_000_000, 300 * MINUTE_MS);
     if (scenario === "delivered" || scenario === "disconnected") return;
     this.#reel();
     this.#backup();
-    if (scenario === "waiting") this.#videos();
+    if (scenario === "waiting") {
+      this.#videos();
+      this.#gathered();
+    }
     if (scenario === "attention") this.#refused();
   }
 
@@ -123,8 +130,7 @@ export class Queue {
   /** Upload anyway: what a rule held goes. */
   lift(wanted: (job: UploadJob) => boolean): void {
     for (const job of this.jobs)
-      if (job.waiting.some(({ reason }) => reason === "expensive_network" || reason === "battery_low") && wanted(job))
-        this.#release(job);
+      if (job.waiting.some(({ reason }) => OVERRIDABLE.has(reason)) && wanted(job)) this.#release(job);
   }
 
   retry(ids: string[]): number {
@@ -213,7 +219,12 @@ export class Queue {
   ): { state: ServiceState; sentence: string; detail: string | null; action: StatusAction | null } {
     const left = run.filter((job) => job.state === "pending" || job.state === "registered").length;
     if (this.pause)
-      return { state: "paused", sentence: "Paused", detail: `${left} photos wait. Nothing is lost.`, action: "resume" };
+      return {
+        state: "paused",
+        sentence: pausedSentence(this.pause),
+        detail: `${left} photos wait. Nothing is lost.`,
+        action: "resume",
+      };
     if (this.#moves()) {
       if (this.scenario === "waiting" && waiting.length && !this.overrides.length)
         return {
@@ -259,7 +270,7 @@ export class Queue {
     for (const job of this.jobs) {
       const [first] =
         this.pause && job.state !== "succeeded" && job.state !== "cancelled" && job.state !== "failed"
-          ? [this.#wait("paused_by_user", PAUSED)]
+          ? [this.#wait("paused_by_user", pausedSentence(this.pause))]
           : job.waiting;
       if (!first) continue;
       const key = `${first.reason} ${job.destination_id}`;
@@ -286,7 +297,7 @@ export class Queue {
         name: metered ? "Pixel hotspot" : "Home",
         key: metered ? "hotspot" : "home",
       },
-      session: { suspending: false, locked: false },
+      session: { suspending: false, idle: false, locked: false },
     };
   }
 
@@ -449,6 +460,15 @@ export class Queue {
     }
   }
 
+  #gathered(): void {
+    const batch = this.#batch("5 photos to Archive", "archive", "backup");
+    for (let step = 0; step < 5; step++) {
+      const job = this.#job(50 + step, "archive", batch.id, "registered");
+      Object.assign(job, { phase: "waiting", waiting: [this.#wait("gathering", GATHERING)] });
+      this.jobs.push(job);
+    }
+  }
+
   #refused(): void {
     // Only what needs the person is left.
     for (const job of this.jobs)
@@ -484,4 +504,17 @@ function count(jobs: UploadJob[]): JobCounts {
   const counts: JobCounts = { registered: 0, pending: 0, succeeded: 0, failed: 0, cancelled: 0 };
   for (const { state } of jobs) counts[state] += 1;
   return counts;
+}
+
+function pausedSentence({ until }: Pause): string {
+  switch (until.kind) {
+    case "resumed":
+      return "Paused. Uploads continue when you resume.";
+    case "time":
+      return "Paused. Uploads continue by themselves.";
+    case "plugged_in":
+      return "Paused. Uploads continue when plugged in.";
+    case "network":
+      return `Paused. Uploads continue on ${until.name}.`;
+  }
 }

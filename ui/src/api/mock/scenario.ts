@@ -1,5 +1,5 @@
 /** What the mock can play; chosen by `?scenario=`. */
-import type { App, Destination, Settings, Source } from "../types";
+import type { App, Destination, NetworkRule, Settings, Source, Timetable, UploadJobOptions, UploadRun } from "../types";
 
 export const SCENARIOS = [
   "uploading",
@@ -31,12 +31,49 @@ export function assetsIn(scenario: Scenario): number {
   }
 }
 
+export const NO_OPTIONS: UploadJobOptions = {
+  prevents_expensive_network_access: false,
+  requires_external_power: false,
+  minimum_battery_percent: null,
+  requires_idle: false,
+  trusted_networks: [],
+};
+
+const NETWORKS: NetworkRule[] = [
+  { key: "home", name: "Home", access: "allowed" },
+  { key: "studio", name: "Studio 5 GHz", access: "allowed" },
+  { key: "station", name: "Station guest", access: "denied" },
+];
+
+/** Slow while Ada works, nothing while she is out on Wednesdays. */
+function workdays(): Timetable {
+  return [0, 1, 2, 3, 4].flatMap((day): Timetable => {
+    const at = (hour: number) => (day * 24 + hour) * 60;
+    return [
+      { minute_of_week: at(9), rate: day === 2 ? { kind: "stopped" } : { kind: "limited", bytes_per_s: 2_000_000 } },
+      { minute_of_week: at(18), rate: { kind: "unlimited" } },
+    ];
+  });
+}
+
 export function settingsIn(scenario: Scenario): Settings {
+  const settled = scenario !== "first-run" && scenario !== "empty";
   return {
     allow_metered: false,
     battery: "above_minimum",
     battery_minimum_percent: 40,
     allow_power_saver: false,
+    allow_vpn: true,
+    networks: settled ? NETWORKS : [],
+    only_allowed_networks: false,
+    timetable: settled ? workdays() : [],
+    bytes_per_day_max: settled ? 20_000_000_000 : null,
+    only_when_idle: false,
+    videos: { ...NO_OPTIONS, requires_external_power: settled },
+    user_initiated: "network",
+    gather_bytes: 32_000_000,
+    gather_minutes: 60,
+    stay_awake: false,
     bandwidth_bytes_per_s: null,
     start_at_login: true,
     notifications: true,
@@ -80,6 +117,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
     name,
     connector: "resumable",
     url,
+    options: NO_OPTIONS,
     app_id: `app-${id}`,
     state: "ready",
     problem: null,
@@ -94,8 +132,13 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
     delivered,
     delivered_bytes,
   });
-  const archive = destination("archive", "Archive on this computer", "http://127.0.0.1:7410/uploads", 0, 0);
-  if (scenario === "empty" || scenario === "first-run") return [archive];
+  // Like a service that has just been installed: there is nowhere to send photos.
+  if (scenario === "empty" || scenario === "first-run") return [];
+  const archive: Destination = {
+    ...destination("archive", "Archive", "file:///home/ada/Afterglow%20Archive", 18_204, 91_000_000_000),
+    connector: "archive",
+    options: { ...NO_OPTIONS, requires_external_power: true, trusted_networks: ["home"] },
+  };
   return [
     destination("home", "Home server", "https://photos.home.arpa/uploads", 17_852, 86_200_000_000),
     scenario === "attention"
@@ -110,7 +153,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
           },
         }
       : destination("example", "photos.example.com", "https://photos.example.com/files/", 2_041, 9_400_000_000),
-    { ...archive, delivered: 18_204, delivered_bytes: 91_000_000_000 },
+    archive,
   ];
 }
 
@@ -152,6 +195,47 @@ export function appsIn(scenario: Scenario, now: number): App[] {
       bytes_sent: 0,
       created_at: now - 21 * DAY_MS,
       last_used_at: null,
+    },
+  ];
+}
+
+/** What the service remembers of the last days. */
+export function historyIn(scenario: Scenario, now: number): UploadRun[] {
+  if (scenario === "empty" || scenario === "first-run") return [];
+  const MINUTE_MS = 60_000;
+  const ended = (ago_minutes: number, minutes: number, files: number, bytes: number): UploadRun => ({
+    started_at: now - (ago_minutes + minutes) * MINUTE_MS,
+    ended_at: now - ago_minutes * MINUTE_MS,
+    files,
+    bytes,
+    failures: 0,
+    stopped_by: null,
+    sentence: "Everything was delivered.",
+  });
+  const running: UploadRun = {
+    ...ended(0, 4, 127, 588_000_000),
+    ended_at: null,
+    sentence: "It goes on.",
+  };
+  return [
+    ...(scenario === "uploading" ? [running] : []),
+    {
+      ...ended(25, 17, 148, 652_000_000),
+      stopped_by: "expensive_network",
+      sentence: "It stopped when the computer moved to Pixel hotspot, which is metered.",
+    },
+    ended(190, 6, 48, 212_000_000),
+    { ...ended(1_500, 74, 1_204, 5_300_000_000), failures: 2 },
+    {
+      ...ended(2_900, 31, 402, 1_900_000_000),
+      stopped_by: "outside_window",
+      sentence: "It stopped at 09:00, when the timetable allows no uploads.",
+    },
+    {
+      ...ended(4_400, 9, 61, 274_000_000),
+      stopped_by: "battery_low",
+      failures: 1,
+      sentence: "It stopped when the battery fell under 40 %.",
     },
   ];
 }

@@ -1,4 +1,4 @@
-/** What the person has chosen so far in the first run; nothing is done before the last step. */
+/** What the person has chosen so far in the first run. Before the last step only a destination is made, to be tested at once. */
 import type { Backend } from "../../api/backend";
 import type { DestinationId, Settings, SuggestedSource } from "../../api/types";
 
@@ -16,7 +16,12 @@ export class FirstRunPlan {
   /** Folders added by hand; not counted before they are scanned. */
   added = $state.raw<string[]>([]);
   chosen = $state.raw<string[]>([]);
+  /** None means the archive on this computer, which is made when the person goes on. */
   destination_id = $state<DestinationId | null>(null);
+  /** Where to make it; none is the usual place. */
+  archive_folder = $state<string | null>(null);
+  /** Whether the person is describing a server. */
+  describing_server = $state(false);
   answer = $state<When>("sensible");
   readonly when = $derived(WHEN[this.answer]);
 

@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { archiveRequest } from "../src/features/destinations/archive";
+
+test("an archive in the usual place needs no answer at all", () => {
+  expect(archiveRequest(null, [])).toEqual({
+    connector: "archive",
+    url: "",
+    name: "Archive",
+    token: null,
+    skip_test: false,
+  });
+});
+
+test("its name is that of its folder, and never one that is taken", () => {
+  expect(archiveRequest("/media/ada/Drive/Photos/", []).name).toBe("Photos");
+  expect(archiveRequest(null, ["Archive", "Archive 2"]).name).toBe("Archive 3");
+});
