@@ -197,7 +197,7 @@ const JOURNEYS = [
     name: "settings are sentences that hold",
     hash: "#/settings",
     async walk(page) {
-      await page.getByRole("switch", { name: "Upload over metered networks" }).click();
+      await page.getByRole("switch", { name: "Upload only over networks that cost nothing by the byte" }).click();
       await page.getByText("Uploads go over any network").waitFor();
       await page.getByLabel("Enough is a charge of").fill("60");
       await page.getByText("60%").waitFor();
@@ -207,6 +207,63 @@ const JOURNEYS = [
       await page.getByRole("link", { name: /^Library/ }).click();
       await page.getByRole("link", { name: "Settings" }).click();
       expect((await page.getByLabel("Upload speed").inputValue()) === "1000000", "the limit was forgotten");
+    },
+  },
+  {
+    name: "the network one is on is forbidden, and forgotten again",
+    hash: "#/settings",
+    async walk(page) {
+      const answers = page.getByRole("radiogroup", { name: /Uploads over .*Home/ });
+      expect(await answers.getByRole("radio", { name: "Always allow" }).isChecked(), "the rule is not shown");
+      await answers.getByRole("radio", { name: "Never" }).check();
+      await page.getByText(/You are on .*Home.*: no uploads/).waitFor();
+      await page.getByRole("button", { name: /Remove the rule for .*Home/ }).click();
+      await page.getByText(/You are on .*Home.*: no rule/).waitFor();
+      expect((await page.getByRole("button", { name: /Remove the rule for/ }).count()) === 2, "another rule went too");
+    },
+  },
+  {
+    name: "hours are painted with the mouse",
+    hash: "#/settings",
+    query: { scenario: "empty" },
+    async walk(page) {
+      const cell = (name) => page.getByRole("gridcell", { name, exact: true });
+      await page.getByText("At most", { exact: true }).click();
+      await page.getByLabel("Limit in MB per second").fill("3");
+      await page.keyboard.press("Enter");
+      await cell("Tuesday 08:00–09:00: full speed").scrollIntoViewIfNeeded();
+      await cell("Tuesday 08:00–09:00: full speed").hover();
+      await page.mouse.down();
+      await cell("Thursday 11:00–12:00: full speed").hover();
+      await cell("Wednesday 10:00–11:00: at most 3.0 MB/s").waitFor();
+      await page.mouse.up();
+      await cell("Thursday 11:00–12:00: at most 3.0 MB/s").waitFor();
+      expect((await page.getByRole("gridcell", { name: /at most/ }).count()) === 12, "not the block that was drawn");
+      await page.getByRole("button", { name: "Clear" }).click();
+      await cell("Thursday 11:00–12:00: full speed").waitFor();
+    },
+  },
+  {
+    name: "hours are painted by keyboard alone",
+    hash: "#/settings",
+    query: { scenario: "empty" },
+    async walk(page) {
+      const stopped = page.getByRole("gridcell", { name: /no uploads/ });
+      await page.getByRole("gridcell", { name: "Monday 09:00–10:00: full speed" }).focus();
+      await page.keyboard.press("Space");
+      await page.getByRole("gridcell", { name: "Monday 09:00–10:00: no uploads" }).waitFor();
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("End");
+      await page.keyboard.press("Shift+ArrowLeft");
+      await page.keyboard.press("Shift+ArrowDown");
+      expect((await page.getByRole("gridcell", { selected: true }).count()) === 4, "the block is not told");
+      await page.keyboard.press("Enter");
+      await page.getByRole("gridcell", { name: "Wednesday 22:00–23:00: no uploads" }).waitFor();
+      expect((await stopped.count()) === 5, "more was painted than was chosen");
+      await page.getByRole("link", { name: /^Library/ }).click();
+      await page.getByRole("link", { name: "Settings" }).click();
+      await stopped.first().waitFor();
+      expect((await stopped.count()) === 5, "the hours were forgotten");
     },
   },
   {

@@ -4,6 +4,8 @@ import { OUT, open, settle, violations } from "./browser.mjs";
 
 const button = (name) => (page) => page.getByRole("button", { name }).first().click();
 
+const scrollTo = (title) => (page) => page.getByRole("heading", { name: title, exact: true }).evaluate((heading) => heading.scrollIntoView());
+
 /** Drags `count` files over the window, as a file manager would. */
 export function dragFiles(page, type, count) {
   return page.evaluate(
@@ -73,6 +75,10 @@ export const SCREENS = [
   { name: "destinations-empty", hash: "#/destinations", query: { scenario: "empty" } },
   { name: "destinations-chinese", hash: "#/destinations", query: { lang: "zh" } },
   { name: "settings", hash: "#/settings" },
+  { name: "settings-hours", hash: "#/settings", act: scrollTo("Networks") },
+  { name: "settings-budget", hash: "#/settings", act: scrollTo("Budget") },
+  { name: "settings-german-narrow", hash: "#/settings", query: { lang: "de" }, size: [900, 700], act: scrollTo("Zeiten und Tempo") },
+  { name: "settings-german-networks", hash: "#/settings", query: { lang: "de" }, size: [900, 700], act: scrollTo("Netze") },
   { name: "first-run-photos", query: { scenario: "first-run" } },
   { name: "first-run-where", query: { scenario: "first-run" }, act: button("Continue") },
   {

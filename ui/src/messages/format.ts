@@ -162,3 +162,30 @@ export function list(names: string[]): string {
 export function lastPart(path: string): string {
   return path.split(/[/\\]/).filter(Boolean).at(-1) ?? path;
 }
+
+/** The name of a day of the week; 0 is Monday. */
+export function weekday(day: number, style: "long" | "short" = "long"): string {
+  // 1 January 2024 was a Monday.
+  return cached(`weekday ${style}`, (tag) => new Intl.DateTimeFormat(tag, { weekday: style })).format(
+    new Date(2024, 0, 1 + day),
+  );
+}
+
+/** A full hour of the day: `09:00`, `9:00 AM`; 24 is the midnight that ends it. */
+export function hourOfDay(hour: number): string {
+  return time(new Date(2024, 0, 1, hour).getTime());
+}
+
+/** `40 sec`, `28 min`, `1 hr 14 min`: how long something took. */
+export function duration(ms: number): string {
+  const part = (value: number, unit: "second" | "minute" | "hour") =>
+    cached(
+      `duration ${unit}`,
+      (tag) => new Intl.NumberFormat(tag, { style: "unit", unit, unitDisplay: "short" }),
+    ).format(value);
+  const minutes = Math.round(ms / 60_000);
+  if (minutes === 0) return part(Math.max(1, Math.round(ms / 1000)), "second");
+  if (minutes < 60) return part(minutes, "minute");
+  const hours = part(Math.floor(minutes / 60), "hour");
+  return minutes % 60 ? `${hours} ${part(minutes % 60, "minute")}` : hours;
+}

@@ -6,11 +6,13 @@ import type {
   Destination,
   Evidence,
   MediaSubtype,
+  NetworkAccess,
+  Rate,
   SmartAlbum,
   UploadJob,
 } from "../api/types";
 import { m } from ".";
-import { day, isToday, isolate, plain, time } from "./format";
+import { bytesPerSecond, day, isToday, isolate, plain, time } from "./format";
 
 export function smartAlbum(album: SmartAlbum): string {
   switch (album) {
@@ -181,4 +183,28 @@ function phaseSentence(job: UploadJob, name: string): string {
 /** The time if it was today, else the day. */
 export function whenShort(at: number): string {
   return isToday(at) ? time(at) : day(at);
+}
+
+/** "always allowed": what holds on a network, as a part of a sentence. */
+export function networkAccess(access: NetworkAccess | null): string {
+  switch (access) {
+    case "allowed":
+      return m.network_allowed();
+    case "denied":
+      return m.network_denied();
+    case null:
+      return m.network_without_rule();
+  }
+}
+
+/** "no uploads": how fast uploads may go, as a part of a sentence. */
+export function rateInWords(rate: Rate): string {
+  switch (rate.kind) {
+    case "unlimited":
+      return m.hour_unlimited();
+    case "limited":
+      return m.hour_limited({ speed: bytesPerSecond(rate.bytes_per_s) });
+    case "stopped":
+      return m.hour_stopped();
+  }
 }
