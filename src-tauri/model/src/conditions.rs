@@ -95,7 +95,7 @@ words! {
     pub struct Session {
         /// Whether the machine is about to sleep or asleep.
         pub suspending: bool,
-        /// Whether nobody uses the computer; none if no source could be read. Treated as in use by rules that want it idle.
+        /// Whether nobody uses the computer; none if no source could be read, which holds nothing back.
         pub idle: Option<bool>,
         /// Whether the screen is locked; none if no source could be read.
         pub locked: Option<bool>,

@@ -186,10 +186,10 @@ impl Default for Settings {
             only_when_idle: false,
             videos: UploadJobOptions::default(),
             user_initiated: UserInitiatedRules::Network,
-            // Some ten photos: waking the radio costs about as much as sending them.
-            gather_bytes: 32 << 20,
-            // What a person tolerates to find a photo of the morning elsewhere at lunch.
-            gather_minutes: 60,
+            // A handful of photos: a radio stays awake for some ten seconds after the last byte, about as long as it takes to send them.
+            gather_bytes: 16 << 20,
+            // At most six times an hour the radio is woken for less, and a photo is elsewhere before somebody looks for it there.
+            gather_minutes: 10,
             stay_awake: false,
             bandwidth_bytes_per_s: None,
             start_at_login: false,

@@ -63,6 +63,10 @@ CREATE TABLE job (
     refused INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     finished_at INTEGER,
+    -- Files of one class wait and go together: 0 small, in one request each; 1 large; 2 videos, which may have rules of their own.
+    class INTEGER NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN resource_type IN ('video', 'full_size_video', 'adjustment_base_video') THEN 2
+        WHEN byte_count > 1048576 THEN 1 ELSE 0 END) VIRTUAL,
     held_code TEXT NOT NULL GENERATED ALWAYS AS (CASE WHEN phase = 'held' THEN failure ->> '$.code' ELSE '' END) VIRTUAL,
     CHECK ((phase IS NULL) = (state IN ('succeeded', 'failed', 'cancelled'))),
     CHECK ((finished_at IS NULL) = (phase IS NOT NULL)),
@@ -75,7 +79,7 @@ CREATE UNIQUE INDEX job_once ON job (destination_id, sha256)
     WHERE client_reference IS NULL AND url IS NULL AND state IN ('registered', 'pending', 'succeeded');
 CREATE UNIQUE INDEX job_reference ON job (app_id, client_reference) WHERE client_reference IS NOT NULL;
 CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE state IN ('failed', 'cancelled');
-CREATE INDEX job_ready ON job (destination_id, priority, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
+CREATE INDEX job_ready ON job (destination_id, priority, class, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
 CREATE INDEX job_under_way ON job (seq) WHERE phase = 'preparing';
 CREATE INDEX job_held ON job (destination_id) WHERE phase = 'held';
 CREATE INDEX job_attention ON job (seq) WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0);
@@ -126,6 +130,10 @@ pub struct UploadSession {
 pub struct QueuedJob {
     /// Which.
     pub id: JobId,
+    /// What kind of file it is.
+    pub class: FileClass,
+    /// When it was made.
+    pub registered_at: Timestamp,
     /// Grows each time that the ended job is taken up again.
     pub epoch: u64,
     /// The jobs asked for together with it.
@@ -168,6 +176,39 @@ pub struct QueuedJob {
     pub options: UploadJobOptions,
     /// The upload to go on with.
     pub session: Option<UploadSession>,
+}
+
+/// Up to so many bytes a file is small: one request, and many of them at once.
+pub const SMALL_BYTES: u64 = 1 << 20;
+
+/// Files that wait and go together, so that none of another kind is in their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FileClass {
+    /// At most [`SMALL_BYTES`].
+    Small,
+    /// Larger.
+    Large,
+    /// A video of any size. That of a Live Photo goes with its still and is none.
+    Video,
+}
+
+/// The number of a class in a column.
+pub(crate) fn class_number(class: FileClass) -> i64 {
+    match class {
+        FileClass::Small => 0,
+        FileClass::Large => 1,
+        FileClass::Video => 2,
+    }
+}
+
+/// The class of a column.
+pub(crate) fn class_of(number: i64) -> rusqlite::Result<FileClass> {
+    match number {
+        0 => Ok(FileClass::Small),
+        1 => Ok(FileClass::Large),
+        2 => Ok(FileClass::Video),
+        other => Err(rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, format!("{other} is no class").into())),
+    }
 }
 
 /// Puts jobs that were under way back into the line; session, offset and attempts stay. Returns how many.
@@ -263,6 +304,8 @@ pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
         None => None,
     };
     Ok(QueuedJob {
+        class: class_of(row.get("class")?)?,
+        registered_at: Timestamp(row.get("created_at")?),
         id: JobId(row.get("id")?),
         epoch: row.get("epoch")?,
         batch_id: BatchId(row.get("batch_id")?),

@@ -1,4 +1,4 @@
-//! Lanes: the jobs of one destination and priority. Their heads, and the counts of everything, kept by triggers.
+//! Lanes: the jobs of one destination, priority and class of file. Their heads, and the counts of everything, kept by triggers.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,14 @@ use afterglow_model::{DestinationId, FailureCode, JobCounts, JobId, JobState, Ph
 use rusqlite::{Connection, params};
 
 use crate::text::{self, Word};
-use crate::{Queue, QueueError, QueuedJob, job};
+use crate::{FileClass, Queue, QueueError, QueuedJob, job};
 
 pub(crate) const SCHEMA: &str = "
 -- Jobs and bytes of every kind of job that there is; each count is a sum over a few of these rows.
 CREATE TABLE tally (
     destination_id TEXT NOT NULL,
     priority INTEGER NOT NULL,
+    class INTEGER NOT NULL,
     source_id TEXT NOT NULL,
     state TEXT NOT NULL,
     phase TEXT NOT NULL,
@@ -20,7 +21,7 @@ CREATE TABLE tally (
     acknowledged INTEGER NOT NULL,
     jobs INTEGER NOT NULL CHECK (jobs >= 0),
     bytes INTEGER NOT NULL CHECK (bytes >= 0),
-    PRIMARY KEY (destination_id, priority, source_id, state, phase, held_code, acknowledged)
+    PRIMARY KEY (destination_id, priority, class, source_id, state, phase, held_code, acknowledged)
 ) STRICT, WITHOUT ROWID;
 
 -- Folders that are not there. Their jobs stay as they are and are passed over.
@@ -29,8 +30,8 @@ CREATE TABLE offline_source (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
-    INSERT INTO tally (destination_id, priority, source_id, state, phase, held_code, acknowledged, jobs, bytes)
-    VALUES (NEW.destination_id, NEW.priority, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
+    INSERT INTO tally (destination_id, priority, class, source_id, state, phase, held_code, acknowledged, jobs, bytes)
+    VALUES (NEW.destination_id, NEW.priority, NEW.class, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
         1, NEW.byte_count)
     ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
     UPDATE batch SET registered = registered + 1, bytes_total = bytes_total + NEW.byte_count WHERE id = NEW.batch_id;
@@ -41,10 +42,10 @@ WHEN OLD.state <> NEW.state OR OLD.phase IS NOT NEW.phase OR OLD.held_code <> NE
     OR OLD.priority <> NEW.priority
 BEGIN
     UPDATE tally SET jobs = jobs - 1, bytes = bytes - OLD.byte_count
-    WHERE destination_id = OLD.destination_id AND priority = OLD.priority AND source_id = OLD.source_id AND state = OLD.state
-        AND phase = coalesce(OLD.phase, '') AND held_code = OLD.held_code AND acknowledged = OLD.acknowledged;
-    INSERT INTO tally (destination_id, priority, source_id, state, phase, held_code, acknowledged, jobs, bytes)
-    VALUES (NEW.destination_id, NEW.priority, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
+    WHERE destination_id = OLD.destination_id AND priority = OLD.priority AND class = OLD.class AND source_id = OLD.source_id
+        AND state = OLD.state AND phase = coalesce(OLD.phase, '') AND held_code = OLD.held_code AND acknowledged = OLD.acknowledged;
+    INSERT INTO tally (destination_id, priority, class, source_id, state, phase, held_code, acknowledged, jobs, bytes)
+    VALUES (NEW.destination_id, NEW.priority, NEW.class, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
         1, NEW.byte_count)
     ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
 END;
@@ -98,13 +99,22 @@ pub struct Held {
     pub load: Load,
 }
 
-/// The open jobs of one destination and priority.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lane {
+/// What the jobs of a lane have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LaneKey {
     /// Where they go.
     pub destination_id: DestinationId,
     /// How they came to be.
     pub priority: Priority,
+    /// What kind of files they are of.
+    pub class: FileClass,
+}
+
+/// The open jobs of one destination, priority and class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    /// Which.
+    pub key: LaneKey,
     /// In line.
     pub ready: Load,
     /// Under way.
@@ -129,17 +139,10 @@ impl Load {
 impl Queue {
     /// The first jobs of a lane that may be started: those never tried, by age, then those whose next attempt is due. Jobs under way, held
     /// or of a folder that is not there are not among them. Costs the same however long the lane is.
-    pub async fn heads(
-        &self,
-        destination: &DestinationId,
-        priority: Priority,
-        limit: u32,
-        now: Timestamp,
-        exclude: &[JobId],
-    ) -> Result<Vec<QueuedJob>, QueueError> {
-        let destination = destination.clone();
+    pub async fn heads(&self, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &[JobId]) -> Result<Vec<QueuedJob>, QueueError> {
+        let lane = lane.clone();
         let exclude = text::list(exclude.iter().map(JobId::as_str));
-        self.read(move |db| heads(db, &destination, priority, limit, now, &exclude)).await
+        self.read(move |db| heads(db, &lane, limit, now, &exclude)).await
     }
 
     /// Every lane that has open jobs. Costs the same for any number of jobs.
@@ -181,36 +184,29 @@ impl Queue {
 /// The jobs of a source in a lane, in the order in which they are tried.
 pub(crate) const HEADS: &str = "
 SELECT * FROM job
-WHERE destination_id = ?1 AND priority = ?2 AND source_id = ?3 AND phase IN ('queued', 'backing_off') AND due_at <= ?4
-    AND id NOT IN (SELECT value FROM json_each(?5))
-ORDER BY due_at, seq LIMIT ?6";
+WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off')
+    AND due_at <= ?5 AND id NOT IN (SELECT value FROM json_each(?6))
+ORDER BY due_at, seq LIMIT ?7";
 
 /// When the first job of a source in a lane is due again.
 pub(crate) const NEXT_ATTEMPT: &str = "
 SELECT min(due_at) FROM job
-WHERE destination_id = ?1 AND priority = ?2 AND source_id = ?3 AND phase IN ('queued', 'backing_off') AND due_at > 0";
+WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off') AND due_at > 0";
 
-fn heads(
-    db: &Connection,
-    destination: &DestinationId,
-    priority: Priority,
-    limit: u32,
-    now: Timestamp,
-    exclude: &str,
-) -> Result<Vec<QueuedJob>, QueueError> {
+fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &str) -> Result<Vec<QueuedJob>, QueueError> {
     let mut sources = db.prepare_cached(
         "SELECT DISTINCT source_id FROM tally
-         WHERE destination_id = ?1 AND priority = ?2 AND jobs > 0 AND phase IN ('queued', 'backing_off')
+         WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND jobs > 0 AND phase IN ('queued', 'backing_off')
             AND source_id NOT IN (SELECT source_id FROM offline_source)",
     )?;
-    let sources = sources.query_map(params![destination.as_str(), job::rank(priority)], |row| row.get(0))?;
+    let (destination, priority, class) = (lane.destination_id.as_str(), job::rank(lane.priority), job::class_number(lane.class));
+    let sources = sources.query_map(params![destination, priority, class], |row| row.get(0))?;
     let mut found = Vec::new();
     let mut of_source = db.prepare_cached(HEADS)?;
     for source in sources.collect::<Result<Vec<String>, _>>()? {
-        let rows = of_source
-            .query_map(params![destination.as_str(), job::rank(priority), source, now.0, exclude, limit], |row| {
-                Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
-            })?;
+        let rows = of_source.query_map(params![destination, priority, class, source, now.0, exclude, limit], |row| {
+            Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
+        })?;
         for row in rows {
             found.push(row?);
         }
@@ -222,7 +218,7 @@ fn heads(
 
 /// A row of the tally, of jobs that are open.
 struct OpenTally {
-    lane: (String, i64),
+    lane: (String, i64, i64),
     source_id: String,
     phase: Phase,
     held_code: Option<FailureCode>,
@@ -232,15 +228,15 @@ struct OpenTally {
 
 fn open_tallies(db: &Connection) -> Result<Vec<OpenTally>, QueueError> {
     let mut all = db.prepare_cached(
-        "SELECT destination_id, priority, source_id, phase, nullif(held_code, '') AS held_code, sum(jobs) AS jobs, sum(bytes) AS bytes,
+        "SELECT destination_id, priority, class, source_id, phase, nullif(held_code, '') AS held_code, sum(jobs) AS jobs, sum(bytes) AS bytes,
             source_id IN (SELECT source_id FROM offline_source) AS offline
          FROM tally WHERE phase <> '' AND jobs > 0
-         GROUP BY destination_id, priority, source_id, phase, held_code",
+         GROUP BY destination_id, priority, class, source_id, phase, held_code",
     )?;
     let rows = all.query_map([], |row| {
         let Word(phase) = row.get("phase")?;
         Ok(OpenTally {
-            lane: (row.get("destination_id")?, row.get("priority")?),
+            lane: (row.get("destination_id")?, row.get("priority")?, row.get("class")?),
             source_id: row.get("source_id")?,
             phase,
             held_code: row.get::<_, Option<Word<FailureCode>>>("held_code")?.map(|Word(code)| code),
@@ -255,12 +251,15 @@ fn lanes(db: &Connection) -> Result<Vec<Lane>, QueueError> {
     let mut lanes = BTreeMap::new();
     let mut next_attempt = db.prepare_cached(NEXT_ATTEMPT)?;
     for tally in open_tallies(db)? {
-        let (destination_id, priority) = &tally.lane;
+        let (destination_id, priority, class) = &tally.lane;
         let lane = match lanes.entry(tally.lane.clone()) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => new.insert(Lane {
-                destination_id: DestinationId(destination_id.clone()),
-                priority: job::priority_of(*priority)?,
+                key: LaneKey {
+                    destination_id: DestinationId(destination_id.clone()),
+                    priority: job::priority_of(*priority)?,
+                    class: job::class_of(*class)?,
+                },
                 ready: Load::default(),
                 under_way: Load::default(),
                 backing_off: Load::default(),
@@ -278,7 +277,7 @@ fn lanes(db: &Connection) -> Result<Vec<Lane>, QueueError> {
             (Phase::BackingOff, _) => {
                 lane.backing_off.add(tally.load);
                 let due: Option<i64> =
-                    next_attempt.query_row(params![destination_id, priority, tally.source_id], |row| row.get(0))?;
+                    next_attempt.query_row(params![destination_id, priority, class, tally.source_id], |row| row.get(0))?;
                 lane.next_attempt_at = lane.next_attempt_at.into_iter().chain(due.map(Timestamp)).min();
             }
             (Phase::Held, code) => {

@@ -36,8 +36,8 @@ pub use error::QueueError;
 pub use event::{JobChange, QueueEvent};
 pub use job::create::{Created, Known, NewBatch, NewJob};
 pub use job::moves::Finished;
-pub use job::{QueuedJob, UploadSession};
-pub use lane::{Held, Lane, Load};
+pub use job::{FileClass, QueuedJob, SMALL_BYTES, UploadSession};
+pub use lane::{Held, Lane, LaneKey, Load};
 pub use queue::Queue;
 pub use receipt::{Delivered, ReceiptPage};
 

@@ -15,7 +15,7 @@ use afterglow_model::{
     Priority, Receipt, Timestamp, UploadJobOptions,
 };
 
-use crate::{Created, Finished, NewBatch, NewDestination, NewJob, Queue, QueueError};
+use crate::{Created, FileClass, Finished, LaneKey, NewBatch, NewDestination, NewJob, Queue, QueueError};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -52,6 +52,10 @@ impl Bench {
         self.queue.create_jobs(self.batch(priority), files, NOW).await.unwrap()
     }
 
+    fn lane(&self, priority: Priority) -> LaneKey {
+        LaneKey { destination_id: self.destination.id.clone(), priority, class: FileClass::Small }
+    }
+
     /// One new job of the person's.
     async fn job(&self, content: u8) -> JobId {
         self.create(Priority::UserInitiated, vec![file(content)]).await.jobs.remove(0)
@@ -77,7 +81,7 @@ impl Bench {
     }
 
     async fn heads(&self, priority: Priority, now: Timestamp) -> Vec<JobId> {
-        let heads = self.queue.heads(&self.destination.id, priority, 10, now, &[]).await.unwrap();
+        let heads = self.queue.heads(&self.lane(priority), 10, now, &[]).await.unwrap();
         heads.into_iter().map(|job| job.id).collect()
     }
 }
@@ -135,8 +139,8 @@ fn sound(db: &rusqlite::Connection) -> Result<(), QueueError> {
     assert_eq!(check, "ok");
     none("foreign keys hold", "PRAGMA foreign_key_check");
     let recount =
-        "SELECT destination_id, priority, source_id, state, coalesce(phase, ''), held_code, acknowledged, count(*), sum(byte_count)
-        FROM job GROUP BY 1, 2, 3, 4, 5, 6, 7";
+        "SELECT destination_id, priority, class, source_id, state, coalesce(phase, ''), held_code, acknowledged, count(*), sum(byte_count)
+        FROM job GROUP BY 1, 2, 3, 4, 5, 6, 7, 8";
     none("the tally is a recount", &format!("SELECT * FROM tally WHERE jobs > 0 EXCEPT {recount}"));
     none("the tally is complete", &format!("{recount} EXCEPT SELECT * FROM tally"));
     let batches =

@@ -8,7 +8,7 @@ use std::time::Instant;
 use afterglow_model::{
     Conditions, DestinationId, DestinationState, JobId, Metered, Priority, Settings, Timestamp, UploadJobOptions,
 };
-use afterglow_scheduler::{Candidate, DestinationFacts, Hysteresis, Lane, Limits, Now, Policy, plan};
+use afterglow_scheduler::{Candidate, DestinationFacts, Lane, Limits, Local, Memory, Now, Policy, plan};
 
 const DESTINATIONS: usize = 50;
 const HEADS: usize = 256;
@@ -30,8 +30,8 @@ fn report(name: &str, conditions: &Conditions) {
     let facts = ids.into_iter().map(|id| DestinationFacts { id, state: DestinationState::Ready, not_before: None, local: false });
     let facts: Vec<DestinationFacts> = facts.collect();
     let settings = Settings::default();
-    let policy = Policy { settings: &settings, pause: None, overrides: &[], hysteresis: Hysteresis::default() };
-    let now = Now { wall: Timestamp(1_800_000_000_000), boot_ms: 0 };
+    let policy = Policy { settings: &settings, pause: None, overrides: &[], bytes_today: 0, memory: Memory::default() };
+    let now = Now { wall: Timestamp(1_800_000_000_000), boot_ms: 0, local: Local::default() };
 
     let start = Instant::now();
     for _ in 0..ROUNDS {
@@ -58,6 +58,7 @@ fn lane(destination_id: &DestinationId, priority: Priority) -> Lane {
         next_attempt_at: None,
         offline_jobs: 0,
         offline_bytes: 0,
-        app_options: UploadJobOptions::default(),
+        oldest_at: None,
+        options: UploadJobOptions::default(),
     }
 }

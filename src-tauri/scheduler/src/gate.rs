@@ -1,8 +1,8 @@
 //! The gate: why something may not move now. What [`crate::plan()`] starts and stops by, and the answer to "why?".
 
 use afterglow_model::{
-    BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, Override, PowerSource, Priority, Reachability,
-    Timestamp, UploadJobOptions, WaitingReason,
+    BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, NetworkAccess, NetworkKind, Override, PowerSource,
+    Priority, Rate, Reachability, Timestamp, UploadJobOptions, UserInitiatedRules, WaitingReason,
 };
 
 use crate::policy::{Subject, lifts, pause_end};
@@ -32,7 +32,7 @@ pub struct DestinationFacts {
 
 impl DestinationFacts {
     /// A destination of which nothing is known.
-    pub(crate) fn unknown(id: DestinationId) -> Self {
+    pub fn unknown(id: DestinationId) -> Self {
         Self { id, state: DestinationState::Ready, not_before: None, local: false }
     }
 }
@@ -82,13 +82,29 @@ impl Gate<'_> {
             found.extend(self.cut_off());
         }
         found.extend(self.refused(destination));
-        if !self.overrides(subject).any(|_| true) {
-            if !destination.local && self.too_expensive(options) {
-                found.push(untimed(WaitingReason::ExpensiveNetwork));
+        if !self.is_lifted(subject) {
+            if !destination.local {
+                found.extend(self.network(options));
             }
+            found.extend(self.time(priority));
             found.extend(self.power(priority, options));
+            found.extend(self.in_use(priority, options));
         }
         found
+    }
+
+    /// Whether all of the person's rules hold for a job: what the person asked for now is bound by those of the network alone,
+    /// unless they said otherwise.
+    fn is_patient(&self, priority: Priority) -> bool {
+        match (priority, self.policy.settings.user_initiated) {
+            (Priority::Backup | Priority::App, _) | (Priority::UserInitiated, UserInitiatedRules::All) => true,
+            (Priority::UserInitiated, UserInitiatedRules::Network) => false,
+        }
+    }
+
+    /// Whether an *Upload anyway* holds for the subject.
+    pub(crate) fn is_lifted(&self, subject: Subject<'_>) -> bool {
+        self.overrides(subject).any(|_| true)
     }
 
     /// The *Upload anyway*s that hold for the subject.
@@ -125,19 +141,53 @@ impl Gate<'_> {
         state.into_iter().chain(later)
     }
 
-    fn too_expensive(&self, options: &UploadJobOptions) -> bool {
-        let allowed = self.policy.settings.allow_metered && !options.prevents_expensive_network_access;
-        self.conditions.network.metered.is_metered() && !allowed
+    /// What the person says of this network, and what it costs. A network that was allowed by name counts as one that costs nothing.
+    ///
+    /// A network that cannot be told from others is neither allowed nor denied by name, and is none of those that a job trusts:
+    /// naming networks asks for a known one.
+    fn network(&self, options: &UploadJobOptions) -> Option<Reason> {
+        let (settings, network) = (self.policy.settings, &self.conditions.network);
+        let key = network.key.as_deref();
+        let said = settings.networks.iter().find(|rule| Some(rule.key.as_str()) == key).map(|rule| rule.access);
+        let allowed = said == Some(NetworkAccess::Allowed);
+        let trusted =
+            options.trusted_networks.is_empty() || key.is_some_and(|key| options.trusted_networks.iter().any(|one| one == key));
+        let tunnel = network.kind == NetworkKind::Vpn && !settings.allow_vpn;
+        if said == Some(NetworkAccess::Denied) || !trusted || (!allowed && (settings.only_allowed_networks || tunnel)) {
+            return Some(untimed(WaitingReason::UntrustedNetwork));
+        }
+        let free = allowed || settings.allow_metered;
+        let expensive = network.metered.is_metered() && (!free || options.prevents_expensive_network_access);
+        expensive.then(|| untimed(WaitingReason::ExpensiveNetwork))
+    }
+
+    /// What the hours and the day's budget forbid.
+    fn time(&self, priority: Priority) -> impl Iterator<Item = Reason> {
+        let (settings, minute) = (self.policy.settings, self.now.local.minute_of_week);
+        let patient = self.is_patient(priority);
+        let stopped = patient && settings.timetable.rate_at(minute) == Rate::Stopped;
+        let outside = stopped.then(|| Reason {
+            reason: WaitingReason::OutsideWindow,
+            until: settings.timetable.minutes_to_change(minute).map(|minutes| self.now.in_local_minutes(minutes)),
+        });
+        let spent = patient && settings.bytes_per_day_max.is_some_and(|max| self.policy.bytes_today >= max);
+        let capped = spent.then(|| Reason { reason: WaitingReason::DataCapReached, until: Some(self.now.tomorrow()) });
+        outside.into_iter().chain(capped)
+    }
+
+    /// Whether the computer is in use where that matters. A locked screen is nobody's.
+    fn in_use(&self, priority: Priority, options: &UploadJobOptions) -> Option<Reason> {
+        let wanted = (self.is_patient(priority) && self.policy.settings.only_when_idle) || options.requires_idle;
+        let session = &self.conditions.session;
+        let used = session.idle == Some(false) && session.locked != Some(true);
+        (wanted && used).then(|| untimed(WaitingReason::DeviceBusy))
     }
 
     /// What the battery and the power profile forbid. The person's own word of now goes before the person's rules, but not
     /// before what the app or the job asks for.
     fn power(&self, priority: Priority, options: &UploadJobOptions) -> impl Iterator<Item = Reason> {
         let settings = self.policy.settings;
-        let patient = match priority {
-            Priority::Backup | Priority::App => true,
-            Priority::UserInitiated => false,
-        };
+        let patient = self.is_patient(priority);
         let rule = if patient { settings.battery } else { BatteryRule::Always };
         let (charger_only, minimum) = match rule {
             BatteryRule::Always => (false, None),
@@ -146,7 +196,7 @@ impl Gate<'_> {
         };
         let power = &self.conditions.power;
         let on_battery = power.source == PowerSource::Battery;
-        let charge = self.policy.hysteresis.follow(power).low_percent;
+        let charge = self.policy.memory.follow(power).low_percent;
 
         let not_charging = on_battery && (charger_only || options.requires_external_power);
         let low =

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterglow_model::{
-    BatchId, Conditions, DestinationId, DestinationState, JobId, Priority, Timestamp, UploadJobOptions, WaitingReason,
+    BatchId, Conditions, DestinationId, DestinationState, JobId, PowerSource, Priority, Rate, Settings, Timestamp,
+    UploadJobOptions, WaitingReason,
 };
 
 use crate::gate::{Gate, untimed};
+use crate::gathering::Gathering;
 use crate::policy::{Subject, override_end, pause_end};
-use crate::{DestinationFacts, Hysteresis, Now, Policy, Reason, end_of_pause, strictest};
+use crate::{DestinationFacts, Memory, Now, Policy, Reason, end_of_pause, strictest};
 
 /// A job at the head of a lane, ready to go as far as the queue knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +53,11 @@ pub struct Lane {
     pub offline_jobs: u64,
     /// Their bytes.
     pub offline_bytes: u64,
-    /// What the app asks for.
-    pub app_options: UploadJobOptions,
+    /// When the oldest of the ready ones was made.
+    pub oldest_at: Option<Timestamp>,
+    /// What holds for every job of the lane beyond the person's settings: the strictest of what the destination and the kind of file
+    /// ask for.
+    pub options: UploadJobOptions,
 }
 
 /// A job under way.
@@ -68,7 +73,7 @@ pub struct Active {
     pub priority: Priority,
     /// Size in bytes.
     pub byte_count: u64,
-    /// The strictest of what the app and the job ask for; see [`strictest`].
+    /// The strictest of what destination, kind of file, app and job ask for; see [`strictest`].
     pub options: UploadJobOptions,
 }
 
@@ -94,7 +99,7 @@ impl Default for Limits {
 }
 
 /// What to do now.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// To start, in this order.
     pub start: Vec<JobId>,
@@ -104,8 +109,24 @@ pub struct Plan {
     pub waiting: Vec<LaneWait>,
     /// When to look again if nothing happens; none if only an event can change anything.
     pub wake_at: Option<Wake>,
+    /// How fast everything together may go.
+    pub rate: Rate,
     /// Hand this to the next plan.
-    pub hysteresis: Hysteresis,
+    pub memory: Memory,
+}
+
+impl Default for Plan {
+    /// Nothing runs, nothing waits.
+    fn default() -> Self {
+        Self {
+            start: Vec::new(),
+            stop: Vec::new(),
+            waiting: Vec::new(),
+            wake_at: None,
+            rate: Rate::Unlimited,
+            memory: Memory::default(),
+        }
+    }
 }
 
 /// A job to stop.
@@ -152,6 +173,12 @@ pub enum WakeReason {
     OverrideEnds,
     /// A job or a destination may be tried again.
     RetryDue,
+    /// Hours begin or end in which uploads may go, or go faster or slower.
+    TimetableChanges,
+    /// A new day with a new budget begins.
+    DayBegins,
+    /// What was gathered goes.
+    BatchDue,
 }
 
 /// Decides for all jobs at once. Those of higher priority choose first; within a lane the order of its heads counts, and
@@ -167,8 +194,16 @@ pub fn plan(
 ) -> Plan {
     let gate = Gate { conditions, policy, now };
     let facts = destinations.iter().map(|known| (&known.id, known)).collect();
-    let mut planner =
-        Planner { gate, facts, slots: Slots::new(limits), taken: BTreeSet::new(), plan: Plan::default(), timers: Vec::new() };
+    let gathering = Gathering::of(&gate, lanes, destinations, active);
+    let mut planner = Planner {
+        gate,
+        facts,
+        gathering,
+        slots: Slots::new(limits),
+        taken: BTreeSet::new(),
+        plan: Plan::default(),
+        timers: Vec::new(),
+    };
     for job in active {
         planner.keep_or_stop(job);
     }
@@ -184,6 +219,7 @@ pub fn plan(
 struct Planner<'a> {
     gate: Gate<'a>,
     facts: BTreeMap<&'a DestinationId, &'a DestinationFacts>,
+    gathering: Gathering,
     slots: Slots<'a>,
     /// Jobs that were under way or are started.
     taken: BTreeSet<&'a JobId>,
@@ -231,19 +267,21 @@ impl<'a> Planner<'a> {
             }
         }
 
-        let together = self.gate.reasons(lane.priority, Subject::Each, &lane.app_options, &destination);
+        let together = self.gate.reasons(lane.priority, Subject::Each, &lane.options, &destination);
         let behind = lane.ready_jobs.saturating_sub(seen_jobs);
-        let last = if together.is_empty() { vec![in_line(&destination)] } else { together.clone() };
+        let mut last = self.gathered(lane.priority, Subject::Each, together.clone());
+        if last.is_empty() {
+            last.push(in_line(&destination));
+        }
         waits.add(behind, lane.ready_bytes.saturating_sub(seen_bytes), last);
         waits.add(lane.offline_jobs, lane.offline_bytes, with(together.clone(), untimed(WaitingReason::SourceOffline)));
         let backoff = Reason { reason: WaitingReason::Backoff, until: lane.next_attempt_at };
         waits.add(lane.backing_off_jobs, lane.backing_off_bytes, with(together, backoff));
 
-        self.timers
-            .extend(waits.groups.iter().filter_map(|(reasons, ..)| end_of_all(reasons)).map(|at| (at, WakeReason::RetryDue)));
+        self.timers.extend(waits.groups.iter().filter_map(|(reasons, ..)| end_of_all(reasons)));
         if lane.backing_off_jobs > 0 {
-            let luckiest = self.gate.reasons(lane.priority, Subject::Luckiest, &lane.app_options, &destination);
-            self.timers.extend(end_of_all(&with(luckiest, backoff)).map(|at| (at, WakeReason::RetryDue)));
+            let luckiest = self.gate.reasons(lane.priority, Subject::Luckiest, &lane.options, &destination);
+            self.timers.extend(end_of_all(&with(luckiest, backoff)));
         }
         self.plan.waiting.extend(waits.groups.into_iter().map(|(reasons, jobs, bytes)| LaneWait {
             destination_id: lane.destination_id.clone(),
@@ -256,8 +294,10 @@ impl<'a> Planner<'a> {
 
     /// Why a head does not start; empty if it does.
     fn consider(&self, lane: &Lane, head: &Candidate, destination: &DestinationFacts) -> Vec<Reason> {
-        let options = strictest(&lane.app_options, &head.options);
-        let found = self.gate.reasons(lane.priority, Subject::One(&head.job_id, &head.batch_id), &options, destination);
+        let options = strictest(&lane.options, &head.options);
+        let subject = Subject::One(&head.job_id, &head.batch_id);
+        let found = self.gate.reasons(lane.priority, subject, &options, destination);
+        let found = self.gathered(lane.priority, subject, found);
         if !found.is_empty() {
             return found;
         }
@@ -269,20 +309,52 @@ impl<'a> Planner<'a> {
         vec![in_line(destination)]
     }
 
+    /// With the wait for a batch, if there is one.
+    fn gathered(&self, priority: Priority, subject: Subject<'_>, mut reasons: Vec<Reason>) -> Vec<Reason> {
+        reasons.extend(self.gathering.reason(priority).filter(|_| !self.gate.is_lifted(subject)));
+        reasons
+    }
+
     fn finish(mut self) -> Plan {
         let Gate { conditions, policy, now } = self.gate;
         let pause = policy.pause.filter(|pause| !end_of_pause(pause, conditions, now)).and_then(pause_end);
         self.timers.extend(pause.map(|at| (at, WakeReason::PauseEnds)));
         let overrides = policy.overrides.iter().filter_map(|given| override_end(given, conditions, now));
         self.timers.extend(overrides.map(|at| (at, WakeReason::OverrideEnds)));
+        let (settings, minute) = (policy.settings, now.local.minute_of_week);
+        let change = settings.timetable.minutes_to_change(minute).map(|minutes| now.in_local_minutes(minutes));
+        self.plan.rate = rate(settings, minute);
+        // An idle service has nobody to tell that the hours change.
+        if !self.plan.waiting.is_empty() || !self.plan.start.is_empty() || self.slots.is_any_taken() {
+            self.timers.extend(change.map(|at| (at, WakeReason::TimetableChanges)));
+        }
         self.plan.wake_at = self.timers.into_iter().min().map(|(at, reason)| {
             let at = at.max(now.wall);
             let boot_ms = now.boot_ms.saturating_add(at.ms_since(now.wall).unsigned_abs());
             Wake { at, boot_ms, reason }
         });
-        self.plan.hysteresis = policy.hysteresis.follow(&conditions.power);
+        self.plan.memory = policy.memory.follow(&conditions.power);
+        let left = self.plan.waiting.iter().any(|wait| wait.priority == Priority::Backup && is_in_line(wait));
+        self.plan.memory.batch_open = conditions.power.source == PowerSource::Battery
+            && self.gathering == Gathering::Open
+            && (left || self.slots.any_backup());
         self.plan
     }
+}
+
+/// How fast everything together may go: the slower of the person's limit and the hour's.
+pub fn rate(settings: &Settings, minute_of_week: u16) -> Rate {
+    let limit = settings.bandwidth_bytes_per_s;
+    match settings.timetable.rate_at(minute_of_week) {
+        // What goes although the hour is closed goes as at any other hour.
+        Rate::Unlimited | Rate::Stopped => limit.map_or(Rate::Unlimited, |bytes_per_s| Rate::Limited { bytes_per_s }),
+        Rate::Limited { bytes_per_s } => Rate::Limited { bytes_per_s: limit.map_or(bytes_per_s, |limit| limit.min(bytes_per_s)) },
+    }
+}
+
+/// Whether jobs wait for nothing but others before them.
+fn is_in_line(wait: &LaneWait) -> bool {
+    wait.reasons.iter().all(|found| found.reason == WaitingReason::JobLimit)
 }
 
 /// Jobs of a lane that wait, grouped by their reasons.
@@ -342,6 +414,14 @@ impl<'a> Slots<'a> {
         self.taken.range(same_or_above).map(|(_, taken)| taken).sum::<usize>() < limit
     }
 
+    fn is_any_taken(&self) -> bool {
+        self.taken.values().any(|taken| *taken > 0)
+    }
+
+    fn any_backup(&self) -> bool {
+        self.taken.iter().any(|((_, _, priority), taken)| *priority == Priority::Backup && *taken > 0)
+    }
+
     fn any_taken(&self, destination: &DestinationId) -> bool {
         let all = (destination, Size::Small, Priority::Backup)..=(destination, Size::Large, Priority::UserInitiated);
         self.taken.range(all).any(|(_, taken)| *taken > 0)
@@ -363,10 +443,38 @@ fn with(mut reasons: Vec<Reason>, last: Reason) -> Vec<Reason> {
     reasons
 }
 
-/// When all of the reasons have ended by themselves; none if one of them needs an event.
-fn end_of_all(reasons: &[Reason]) -> Option<Timestamp> {
-    let ends: Option<Vec<Timestamp>> = reasons.iter().map(|found| found.until).collect();
+/// When all of the reasons have ended by themselves, and by what; none if one of them needs an event.
+fn end_of_all(reasons: &[Reason]) -> Option<(Timestamp, WakeReason)> {
+    let ends: Option<Vec<_>> = reasons.iter().map(|found| Some((found.until?, wake_reason(found.reason)))).collect();
     ends?.into_iter().max()
+}
+
+/// What is waited for with a reason that has an end.
+fn wake_reason(reason: WaitingReason) -> WakeReason {
+    match reason {
+        WaitingReason::PausedByUser => WakeReason::PauseEnds,
+        WaitingReason::OutsideWindow => WakeReason::TimetableChanges,
+        WaitingReason::DataCapReached => WakeReason::DayBegins,
+        WaitingReason::Gathering => WakeReason::BatchDue,
+        WaitingReason::NoNetwork
+        | WaitingReason::CaptivePortal
+        | WaitingReason::DestinationUnreachable
+        | WaitingReason::ExpensiveNetwork
+        | WaitingReason::UntrustedNetwork
+        | WaitingReason::DeviceBusy
+        | WaitingReason::BatteryLow
+        | WaitingReason::PowerSaver
+        | WaitingReason::NotCharging
+        | WaitingReason::Suspending
+        | WaitingReason::SourceOffline
+        | WaitingReason::SourceChanging
+        | WaitingReason::Backoff
+        | WaitingReason::JobLimit
+        | WaitingReason::AuthRequired
+        | WaitingReason::QuotaExceeded
+        | WaitingReason::AccessWithdrawn
+        | WaitingReason::DiskFull => WakeReason::RetryDue,
+    }
 }
 
 #[cfg(test)]

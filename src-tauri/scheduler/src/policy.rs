@@ -4,7 +4,7 @@ use afterglow_model::{
     BatchId, Conditions, JobId, Override, OverrideScope, Pause, PauseUntil, PowerSource, Settings, Timestamp, UploadJobOptions,
 };
 
-use crate::{Hysteresis, LONGEST_BACKOFF_MS, Now};
+use crate::{LONGEST_BACKOFF_MS, Memory, Now};
 
 /// What the person wants, as of now.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +15,10 @@ pub struct Policy<'a> {
     pub pause: Option<&'a Pause>,
     /// Every *Upload anyway* that was given. Those that have expired are ignored.
     pub overrides: &'a [Override],
-    /// What [`crate::Plan::hysteresis`] of the plan before was; the default at first.
-    pub hysteresis: Hysteresis,
+    /// Payload bytes of this local day.
+    pub bytes_today: u64,
+    /// What [`crate::Plan::memory`] of the plan before was; the default at first.
+    pub memory: Memory,
 }
 
 /// The strictest of what an app and a job ask for.

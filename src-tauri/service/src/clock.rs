@@ -1,7 +1,7 @@
 //! The clocks, read in one place and passed on.
 
 use afterglow_model::Timestamp;
-use afterglow_scheduler::Now;
+use afterglow_scheduler::{Local, Now};
 
 /// Wall time.
 pub(crate) fn wall() -> Timestamp {
@@ -10,7 +10,20 @@ pub(crate) fn wall() -> Timestamp {
 
 /// Both clocks.
 pub(crate) fn now() -> Now {
-    Now { wall: wall(), boot_ms: afterglow_system::boot_ms() }
+    let zoned = jiff::Zoned::now();
+    Now { wall: Timestamp(zoned.timestamp().as_millisecond()), boot_ms: afterglow_system::boot_ms(), local: local(&zoned) }
+}
+
+/// What rules ask of local time.
+fn local(zoned: &jiff::Zoned) -> Local {
+    let day = i32::from(zoned.weekday().to_monday_zero_offset());
+    let minute = day * 24 * 60 + i32::from(zoned.hour()) * 60 + i32::from(zoned.minute());
+    let jump = zoned.time_zone().following(zoned.timestamp()).next();
+    Local {
+        minute_of_week: u16::try_from(minute).unwrap_or(0),
+        ms_of_minute: u16::try_from(i32::from(zoned.second()) * 1000 + i32::from(zoned.millisecond())).unwrap_or(0),
+        jumps_at: jump.map(|transition| Timestamp(transition.timestamp().as_millisecond())),
+    }
 }
 
 /// Today by local time, `2026-05-03`.

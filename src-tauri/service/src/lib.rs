@@ -20,6 +20,7 @@ mod live;
 mod opaque;
 mod paths;
 mod prompts;
+mod rules;
 mod run;
 mod uploads;
 

@@ -19,7 +19,7 @@ use crate::{
     clock,
     core::{Core, EVENTS_KEPT},
     desk::{self, Desk},
-    engine::{Engine, SMALL_BYTES},
+    engine::Engine,
     error::ServeError,
     follow::{Follower, Passes},
     live::Live,
@@ -84,7 +84,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         decoder: std::env::current_exe().ok(),
     })
     .await?;
-    let transfer = Transfer::new(TransferOptions { small_bytes: SMALL_BYTES, ..TransferOptions::default() })
+    let transfer = Transfer::new(TransferOptions { small_bytes: afterglow_queue::SMALL_BYTES, ..TransferOptions::default() })
         .map_err(|error| ServeError::Transfer(error.to_string()))?;
     let secrets = Secrets::open(secrets_options(&home)).await;
     let sensors = Sensors::start(SensorOptions::default());

@@ -12,6 +12,7 @@
 
 pub mod autostart;
 mod clock;
+mod memory;
 mod notices;
 mod secrets;
 mod sensors;
@@ -21,6 +22,7 @@ mod window;
 use std::time::Duration;
 
 pub use clock::boot_ms;
+pub use memory::give_back;
 pub use notices::{Notice, NoticeAction, NoticeButton, Notifier};
 pub use secrets::{Secret, SecretError, Secrets, SecretsKind, SecretsOptions};
 pub use sensors::{SensorOptions, Sensors};

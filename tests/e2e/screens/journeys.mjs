@@ -98,6 +98,44 @@ const JOURNEYS = [
     },
   },
   {
+    name: "uploads are paused until one is on another network that is allowed",
+    async walk(page) {
+      await page.getByRole("button", { name: "Pause" }).click();
+      expect((await page.getByRole("menuitem", { name: /Until I am on .*(Home|Station)/ }).count()) === 0, "a wrong network is offered");
+      await page.getByRole("menuitem", { name: /Until I am on .*Studio/ }).click();
+      await page.getByRole("status").getByText("Uploads continue on Studio 5 GHz.").waitFor();
+    },
+  },
+  {
+    name: "a destination is given rules of its own",
+    hash: "#/destinations",
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Home server" });
+      await card.getByText("No rules of its own").waitFor();
+      await card.getByRole("button", { name: /Change the rules of/ }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("switch", { name: "Send there only when plugged in" }).check();
+      await dialog.getByRole("checkbox", { name: "Studio 5 GHz" }).check();
+      await dialog.getByRole("checkbox", { name: "Home" }).check();
+      await page.keyboard.press("Escape");
+      await card.getByText("only when plugged in").waitFor();
+      await card.getByText(/only over .*Home.* and .*Studio/).waitFor();
+    },
+  },
+  {
+    name: "the history says when uploads went on and why they stopped",
+    hash: "#/uploads",
+    async walk(page) {
+      await page.getByRole("tab", { name: "Activity" }).focus();
+      await page.keyboard.press("ArrowRight");
+      const runs = page.getByRole("listitem");
+      await runs.filter({ hasText: "148 photos delivered, 652 MB" }).getByText("moved to Pixel hotspot").waitFor();
+      await runs.filter({ hasText: "2 attempts failed" }).getByText("1 hr 14 min").waitFor();
+      await page.getByRole("tab", { name: "Activity" }).click();
+      await page.getByText("Last 10 minutes").waitFor();
+    },
+  },
+  {
     name: "signing in again lets what waited go on",
     hash: "#/uploads",
     query: { scenario: "attention" },

@@ -62,6 +62,13 @@ export const SCREENS = [
   { name: "uploads-empty", hash: "#/uploads", query: { scenario: "empty" } },
   { name: "uploads-german", hash: "#/uploads", query: { lang: "de", scenario: "waiting" } },
   { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 photos to/) },
+  { name: "uploads-history", hash: "#/uploads", act: (page) => page.getByRole("tab", { name: "History" }).click() },
+  { name: "uploads-history-empty", hash: "#/uploads", query: { scenario: "empty" }, act: (page) => page.getByRole("tab", { name: "History" }).click() },
+  { name: "uploads-history-german", hash: "#/uploads", query: { lang: "de" }, size: [900, 700], act: (page) => page.getByRole("tab", { name: "Verlauf" }).click() },
+  { name: "uploads-pause", hash: "#/uploads", act: async (page) => {
+      await button("Pause")(page);
+      await page.getByRole("menu").waitFor();
+    } },
   { name: "apps", hash: "#/apps" },
   { name: "apps-change", hash: "#/apps", act: button(/Change what .*Home server/) },
   { name: "apps-picker", hash: "#/apps", act: button(/Change what .*Reel Editor/) },
@@ -73,6 +80,8 @@ export const SCREENS = [
       await button("Give its address")(page);
     } },
   { name: "destinations-empty", hash: "#/destinations", query: { scenario: "empty" } },
+  { name: "destinations-own-rules", hash: "#/destinations", act: button(/Change the rules of .*Archive/) },
+  { name: "destinations-german-narrow", hash: "#/destinations", query: { lang: "de" }, size: [900, 700] },
   { name: "destinations-chinese", hash: "#/destinations", query: { lang: "zh" } },
   { name: "settings", hash: "#/settings" },
   { name: "settings-hours", hash: "#/settings", act: scrollTo("Networks") },

@@ -1270,7 +1270,7 @@ export type Session = {
  */
 suspending: boolean, 
 /**
- * Whether nobody uses the computer; none if no source could be read. Treated as in use by rules that want it idle.
+ * Whether nobody uses the computer; none if no source could be read, which holds nothing back.
  */
 idle: boolean | null, 
 /**

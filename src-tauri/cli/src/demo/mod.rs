@@ -88,7 +88,7 @@ impl Places {
 /// Gives the service the folder, the destination and the rule, unless an earlier demo did.
 async fn set_up(owner: &Owner, places: &Places) -> anyhow::Result<()> {
     let settings: Settings = owner.get("/v1/settings").await?;
-    owner.put::<Settings>("/v1/settings", &Settings { onboarded: true, ..settings }).await?;
+    owner.put::<Settings>("/v1/settings", &Settings { onboarded: true, gather_minutes: 0, ..settings }).await?;
     let destinations: Vec<Destination> = owner.get("/v1/destinations").await?;
     let destination = match destinations.into_iter().find(|destination| destination.name == ARCHIVE) {
         Some(known) => known,

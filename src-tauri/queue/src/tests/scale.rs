@@ -46,6 +46,20 @@ async fn no_frequent_question_reads_the_whole_table_or_sorts_it() {
 }
 
 #[tokio::test]
+async fn a_small_file_is_not_hidden_behind_large_ones_or_videos() {
+    use afterglow_model::AssetResourceType::{PairedVideo, Photo, Video};
+    let bench = Bench::new().await;
+    let one = |n: u32, byte_count, resource_type| NewJob { sha256: format!("{n:064x}"), byte_count, resource_type, ..file(1) };
+    let mut files: Vec<NewJob> = (0..300).map(|n| one(n, 50_000_000, Video)).collect();
+    files.extend((300..600).map(|n| one(n, 5_000_000, Photo)));
+    files.extend([one(600, 20_000, Photo), one(601, 900_000, PairedVideo)]);
+    let jobs = bench.create(Priority::Backup, files).await.jobs;
+    assert_eq!(bench.heads(Priority::Backup, NOW).await, jobs[600..]);
+    let classes: Vec<_> = bench.queue.lanes().await.unwrap().into_iter().map(|lane| (lane.key.class, lane.ready.jobs)).collect();
+    assert_eq!(classes, [(FileClass::Small, 2), (FileClass::Large, 300), (FileClass::Video, 300)]);
+}
+
+#[tokio::test]
 async fn the_heads_of_a_long_lane_come_in_order() {
     let bench = Bench::new().await;
     let files = |source: &str, from: u32| -> Vec<NewJob> {
@@ -62,7 +76,7 @@ async fn the_heads_of_a_long_lane_come_in_order() {
     bench.queue.finish(vec![later(&disk[0], 900), later(&disk[1], 500)], NOW).await.unwrap();
     assert_eq!(bench.heads(Priority::Backup, NOW.plus_ms(1000)).await, disk[3..13], "what was never tried goes first");
     let exclude = &disk[3..9];
-    let heads = bench.queue.heads(&bench.destination.id, Priority::Backup, 2, NOW, exclude).await.unwrap();
+    let heads = bench.queue.heads(&bench.lane(Priority::Backup), 2, NOW, exclude).await.unwrap();
     assert_eq!(heads.iter().map(|job| &job.id).collect::<Vec<_>>(), [&disk[9], &disk[10]]);
     assert_eq!((heads[0].phase, heads[0].path.to_str()), (Phase::Queued, Some("/photos/1.jpg")));
 
@@ -94,7 +108,7 @@ async fn measure_a_million_jobs() {
     println!("1,000,000 jobs made in {:?}", begun.elapsed());
     for _ in 0..3 {
         let begun = std::time::Instant::now();
-        let heads = bench.queue.heads(&bench.destination.id, Priority::Backup, 64, NOW, &[]).await.unwrap();
+        let heads = bench.queue.heads(&bench.lane(Priority::Backup), 64, NOW, &[]).await.unwrap();
         println!("{} heads in {:?}", heads.len(), begun.elapsed());
         let begun = std::time::Instant::now();
         let lanes = bench.queue.lanes().await.unwrap();

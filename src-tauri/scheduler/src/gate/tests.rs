@@ -1,13 +1,17 @@
 //! Every reason with what causes it and what lifts it.
 
-use afterglow_model::{Metered, Override, OverrideScope, Pause, PauseUntil, Settings};
+use afterglow_model::{
+    Metered, NetworkAccess, NetworkKind, NetworkRule, Override, OverrideScope, Pause, PauseUntil, Settings, Timetable,
+    UserInitiatedRules,
+};
 use rstest::rstest;
 
 use super::*;
-use crate::Hysteresis;
+use crate::{Local, Memory};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const HOUR_MS: i64 = 3_600_000;
+const MONDAY_NOON: u16 = 12 * 60;
 
 /// Everything that the gate looks at. As made, nothing is known and nothing forbids.
 struct World {
@@ -18,7 +22,9 @@ struct World {
     settings: Settings,
     pause: Option<Pause>,
     overrides: Vec<Override>,
-    hysteresis: Hysteresis,
+    memory: Memory,
+    bytes_today: u64,
+    minute_of_week: u16,
 }
 
 impl World {
@@ -31,7 +37,9 @@ impl World {
             settings: Settings::default(),
             pause: None,
             overrides: Vec::new(),
-            hysteresis: Hysteresis::default(),
+            memory: Memory::default(),
+            bytes_today: 0,
+            minute_of_week: MONDAY_NOON,
         }
     }
 
@@ -48,9 +56,10 @@ impl World {
             settings: &self.settings,
             pause: self.pause.as_ref(),
             overrides: &self.overrides,
-            hysteresis: self.hysteresis,
+            bytes_today: self.bytes_today,
+            memory: self.memory,
         };
-        let now = Now { wall: NOW, boot_ms: 0 };
+        let now = Now { wall: NOW, boot_ms: 0, local: Local { minute_of_week: self.minute_of_week, ..Local::default() } };
         reasons(self.priority, job, &self.options, &self.destination, &self.conditions, &policy, now)
     }
 
@@ -75,6 +84,10 @@ impl World {
 
 fn anyway(scope: OverrideScope) -> Override {
     Override { scope, network_key: None, until: None, created_at: NOW }
+}
+
+fn named(key: &str, access: NetworkAccess) -> NetworkRule {
+    NetworkRule { key: key.to_owned(), name: key.to_owned(), access }
 }
 
 type Change = fn(&mut World);
@@ -150,7 +163,7 @@ const REASONS: &[(&str, Change, WaitingReason, &[Change])] = &[
     (
         "battery was low",
         |w| {
-            w.hysteresis.low_percent = Some(29);
+            w.memory.low_percent = Some(29);
             w.on_battery(Some(32))
         },
         WaitingReason::BatteryLow,
@@ -188,6 +201,108 @@ const REASONS: &[(&str, Change, WaitingReason, &[Change])] = &[
         },
         WaitingReason::NotCharging,
         &[|w| w.conditions.power.source = PowerSource::Ac, |w| w.options.requires_external_power = false],
+    ),
+    (
+        "a denied network",
+        |w| {
+            w.settings.networks = vec![named("cafe", NetworkAccess::Denied)];
+            w.conditions.network.key = Some("cafe".to_owned());
+            w.priority = Priority::UserInitiated
+        },
+        WaitingReason::UntrustedNetwork,
+        &[
+            |w| w.conditions.network.key = Some("home".to_owned()),
+            |w| w.conditions.network.key = None,
+            |w| w.settings.networks.clear(),
+            |w| w.destination.local = true,
+        ],
+    ),
+    (
+        "only allowed networks",
+        |w| {
+            w.settings.networks = vec![named("home", NetworkAccess::Allowed)];
+            w.settings.only_allowed_networks = true
+        },
+        WaitingReason::UntrustedNetwork,
+        &[|w| w.conditions.network.key = Some("home".to_owned()), |w| w.settings.only_allowed_networks = false],
+    ),
+    (
+        "metered, and not the one that is allowed",
+        |w| {
+            w.settings.networks = vec![named("phone", NetworkAccess::Allowed)];
+            w.conditions.network.metered = Metered::Yes
+        },
+        WaitingReason::ExpensiveNetwork,
+        &[|w| w.conditions.network.key = Some("phone".to_owned())],
+    ),
+    (
+        "a tunnel",
+        |w| {
+            w.settings.allow_vpn = false;
+            w.conditions.network.kind = NetworkKind::Vpn
+        },
+        WaitingReason::UntrustedNetwork,
+        &[|w| w.settings.allow_vpn = true, |w| w.conditions.network.kind = NetworkKind::Wifi],
+    ),
+    (
+        "trusted by option",
+        |w| w.options.trusted_networks = vec!["office".to_owned()],
+        WaitingReason::UntrustedNetwork,
+        &[|w| w.conditions.network.key = Some("office".to_owned()), |w| w.options.trusted_networks.clear()],
+    ),
+    (
+        "outside the hours",
+        |w| w.settings.timetable = "09:00,stop 17:00,off".parse().unwrap(),
+        WaitingReason::OutsideWindow,
+        &[
+            |w| w.minute_of_week = 17 * 60,
+            |w| w.settings.timetable = Timetable::default(),
+            |w| w.priority = Priority::UserInitiated,
+        ],
+    ),
+    (
+        "outside the hours binds the person's own if they say so",
+        |w| {
+            w.settings.timetable = "stop".parse().unwrap();
+            w.settings.user_initiated = UserInitiatedRules::All;
+            w.priority = Priority::UserInitiated
+        },
+        WaitingReason::OutsideWindow,
+        &[|w| w.settings.user_initiated = UserInitiatedRules::Network],
+    ),
+    (
+        "the day's bytes",
+        |w| {
+            w.settings.bytes_per_day_max = Some(1000);
+            w.bytes_today = 1000
+        },
+        WaitingReason::DataCapReached,
+        &[|w| w.bytes_today = 999, |w| w.settings.bytes_per_day_max = None, |w| w.priority = Priority::UserInitiated],
+    ),
+    (
+        "in use",
+        |w| {
+            w.settings.only_when_idle = true;
+            w.conditions.session.idle = Some(false)
+        },
+        WaitingReason::DeviceBusy,
+        &[
+            |w| w.conditions.session.idle = Some(true),
+            |w| w.conditions.session.idle = None,
+            |w| w.conditions.session.locked = Some(true),
+            |w| w.settings.only_when_idle = false,
+            |w| w.priority = Priority::UserInitiated,
+        ],
+    ),
+    (
+        "in use, by option",
+        |w| {
+            w.options.requires_idle = true;
+            w.conditions.session.idle = Some(false);
+            w.priority = Priority::UserInitiated
+        },
+        WaitingReason::DeviceBusy,
+        &[|w| w.conditions.session.idle = Some(true), |w| w.options.requires_idle = false],
     ),
     (
         "power saver",
@@ -284,7 +399,11 @@ fn unknown_facts_never_wait() {
                 prevents_expensive_network_access: true,
                 requires_external_power: true,
                 minimum_battery_percent: Some(100),
+                requires_idle: true,
+                // Naming networks asks for a known one.
+                trusted_networks: Vec::new(),
             };
+            w.settings.only_when_idle = true;
         });
         assert_eq!(world.waits_for(), []);
     }
@@ -372,7 +491,7 @@ fn a_network_s_override_lasts_as_long_as_the_network(
     world.conditions.network.key = present.map(str::to_owned);
     world.overrides = vec![given.clone()];
     assert_eq!(world.waits_for().is_empty(), lifted);
-    assert_eq!(crate::expired(&given, &world.conditions, Now { wall: NOW, boot_ms: 0 }), over);
+    assert_eq!(crate::expired(&given, &world.conditions, Now { wall: NOW, boot_ms: 0, local: Local::default() }), over);
 }
 
 #[test]
@@ -400,16 +519,29 @@ fn the_end_is_said_where_it_is_known() {
 #[test]
 fn an_app_and_a_job_can_only_be_stricter() {
     let app = UploadJobOptions { minimum_battery_percent: Some(50), requires_external_power: true, ..UploadJobOptions::default() };
+    let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let app = UploadJobOptions { trusted_networks: keys(&["home", "office"]), ..app };
     let job = UploadJobOptions {
         minimum_battery_percent: Some(40),
         prevents_expensive_network_access: true,
+        requires_idle: true,
+        trusted_networks: keys(&["cafe", "office"]),
         ..UploadJobOptions::default()
     };
     let both = UploadJobOptions {
         prevents_expensive_network_access: true,
         requires_external_power: true,
         minimum_battery_percent: Some(50),
+        requires_idle: true,
+        trusted_networks: keys(&["office"]),
     };
+    let nowhere = UploadJobOptions { trusted_networks: keys(&["moon"]), ..UploadJobOptions::default() };
+    let world = World::with(|w| {
+        w.conditions.network.key = Some("moon".to_owned());
+        w.options =
+            crate::strictest(&nowhere, &UploadJobOptions { trusted_networks: keys(&["home"]), ..UploadJobOptions::default() });
+    });
+    assert_eq!(world.waits_for(), [WaitingReason::UntrustedNetwork], "two wishes that no network fulfils");
     assert_eq!(crate::strictest(&app, &job), both);
     assert_eq!(crate::strictest(&job, &app), both);
 }

@@ -1,11 +1,17 @@
 //! Single plans by example, and what holds of every plan.
 
-use afterglow_model::{BatteryRule, Metered, Override, OverrideScope, Pause, PauseUntil, PowerSource, Reachability, Settings};
+use afterglow_model::{
+    BatteryRule, Metered, NetworkAccess, NetworkRule, Override, OverrideScope, Pause, PauseUntil, PowerSource, Reachability,
+    Settings,
+};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Local;
 
-const NOW: Now = Now { wall: Timestamp(1_800_000_000_000), boot_ms: 5_000 };
+const NOW: Now = Now { wall: Timestamp(1_800_000_000_000), boot_ms: 5_000, local: LOCAL };
+/// Monday, 12:00:30.
+const LOCAL: Local = Local { minute_of_week: 720, ms_of_minute: 30_000, jumps_at: None };
 const SMALL: u64 = 20_000;
 const LARGE: u64 = 40_000_000;
 const PRIORITIES: [Priority; 3] = [Priority::Backup, Priority::App, Priority::UserInitiated];
@@ -20,6 +26,8 @@ struct World {
     pause: Option<Pause>,
     overrides: Vec<Override>,
     limits: Limits,
+    bytes_today: u64,
+    memory: Memory,
 }
 
 impl World {
@@ -33,6 +41,8 @@ impl World {
             pause: None,
             overrides: Vec::new(),
             limits: Limits::default(),
+            bytes_today: 0,
+            memory: Memory::default(),
         }
     }
 
@@ -41,7 +51,8 @@ impl World {
             settings: &self.settings,
             pause: self.pause.as_ref(),
             overrides: &self.overrides,
-            hysteresis: Hysteresis::default(),
+            bytes_today: self.bytes_today,
+            memory: self.memory,
         }
     }
 
@@ -72,7 +83,8 @@ fn lane(priority: Priority, heads: Vec<Candidate>) -> Lane {
         next_attempt_at: None,
         offline_jobs: 0,
         offline_bytes: 0,
-        app_options: UploadJobOptions::default(),
+        oldest_at: Some(NOW.wall),
+        options: UploadJobOptions::default(),
     }
 }
 
@@ -142,6 +154,7 @@ fn a_head_that_may_not_move_lets_those_behind_it_pass() {
     heads[0].options.requires_external_power = true;
     let mut world = World::new(vec![lane(Priority::Backup, heads)]);
     world.conditions.power.source = PowerSource::Battery;
+    world.settings.gather_bytes = 0;
     let plan = world.plan();
     assert_eq!(names(&plan.start), ["job1"]);
     assert_eq!(waiting(&plan), [(1, SMALL, vec![WaitingReason::NotCharging])]);
@@ -215,12 +228,80 @@ fn the_first_of_all_ends_wakes() {
     assert_eq!(world.plan().wake_at.map(|wake| wake.reason), Some(WakeReason::OverrideEnds));
 }
 
+/// On battery, with `bytes` ready since `minutes`.
+fn gathering(bytes: u64, minutes: i64) -> World {
+    let mut lane = lane(Priority::Backup, many("photo", 3, bytes / 3));
+    lane.oldest_at = Some(NOW.wall.plus_ms(-minutes * 60_000));
+    let mut world = World::new(vec![lane]);
+    world.conditions.power.source = PowerSource::Battery;
+    world.conditions.power.level_percent = Some(90);
+    world
+}
+
+#[test]
+fn on_battery_backups_are_gathered_until_it_is_worth_it_or_long_enough() {
+    let few = gathering(3_000_000, 4).plan();
+    assert!(few.start.is_empty());
+    assert_eq!(waiting(&few), [(3, 3_000_000, vec![WaitingReason::Gathering])]);
+    let due = NOW.wall.plus_ms(6 * 60_000);
+    assert_eq!(few.waiting[0].reasons[0].until, Some(due));
+    assert_eq!(few.wake_at.map(|wake| (wake.at, wake.reason)), Some((due, WakeReason::BatchDue)));
+
+    assert_eq!(gathering(3_000_000, 10).plan().start.len(), 3, "long enough");
+    assert_eq!(gathering(90_000_000, 0).plan().start.len(), 3, "worth it");
+    let mut plugged_in = gathering(3_000_000, 4);
+    plugged_in.conditions.power.source = PowerSource::Ac;
+    assert_eq!(plugged_in.plan().start.len(), 3);
+    let mut asked = gathering(3_000_000, 4);
+    asked.lanes[0].priority = Priority::UserInitiated;
+    assert_eq!(asked.plan().start.len(), 3, "what the person asked for is not gathered");
+}
+
+#[test]
+fn a_batch_that_is_open_stays_open_until_nothing_of_it_is_left() {
+    let mut world = gathering(90_000_000, 0);
+    world.memory = world.plan().memory;
+    assert!(world.memory.batch_open);
+    world.lanes = gathering(3_000_000, 1).lanes;
+    let rest = world.plan();
+    assert_eq!(rest.start.len(), 3, "the rest goes on, small as it is");
+    world.lanes.clear();
+    world.memory = world.plan().memory;
+    assert!(!world.memory.batch_open, "and then it is gathered anew");
+}
+
+#[test]
+fn the_hours_end_with_a_wake_up_at_the_full_minute_or_when_the_clocks_change() {
+    let mut world = World::new(vec![lane(Priority::Backup, many("photo", 1, SMALL))]);
+    world.settings.timetable = "09:00,stop 17:00,1M 20:00,off".parse().unwrap();
+    let plan = world.plan();
+    let five = NOW.wall.plus_ms(5 * 3_600_000 - 30_000);
+    assert_eq!(waiting(&plan), [(1, SMALL, vec![WaitingReason::OutsideWindow])]);
+    assert_eq!(plan.wake_at.map(|wake| wake.at), Some(five));
+    let at = |minute_of_week| Now { local: Local { minute_of_week, ..LOCAL }, ..NOW };
+    let evening = plan_at(&world, at(18 * 60));
+    assert_eq!((evening.start.len(), evening.rate), (1, Rate::Limited { bytes_per_s: 1 << 20 }));
+    assert_eq!(evening.wake_at.map(|wake| wake.reason), Some(WakeReason::TimetableChanges));
+    let jump = NOW.wall.plus_ms(1000);
+    let early = plan_at(&world, Now { local: Local { jumps_at: Some(jump), ..LOCAL }, ..NOW });
+    assert_eq!(early.wake_at.map(|wake| wake.at), Some(jump));
+}
+
+fn plan_at(world: &World, now: Now) -> Plan {
+    plan(&world.lanes, &world.destinations, &world.active, &world.conditions, &world.policy(), &world.limits, now)
+}
+
 fn options() -> impl Strategy<Value = UploadJobOptions> {
-    (any::<bool>(), any::<bool>(), proptest::option::of(0..=100_u8)).prop_map(|(metered, power, minimum)| UploadJobOptions {
-        prevents_expensive_network_access: metered,
-        requires_external_power: power,
-        minimum_battery_percent: minimum,
-    })
+    let networks = prop::collection::vec("[ab]", 0..2);
+    (any::<bool>(), any::<bool>(), proptest::option::of(0..=100_u8), any::<bool>(), networks).prop_map(
+        |(metered, power, minimum, idle, trusted_networks)| UploadJobOptions {
+            prevents_expensive_network_access: metered,
+            requires_external_power: power,
+            minimum_battery_percent: minimum,
+            requires_idle: idle,
+            trusted_networks,
+        },
+    )
 }
 
 fn destination_id() -> impl Strategy<Value = DestinationId> {
@@ -244,13 +325,13 @@ fn job() -> impl Strategy<Value = Candidate> {
 fn any_lane() -> impl Strategy<Value = Lane> {
     let sums = (0..3_u64, 0..3_u64, 0..3_u64);
     (destination_id(), priority(), prop::collection::vec(job(), 0..30), sums, instant(), options()).prop_map(
-        |(destination_id, priority, heads, (behind, backing_off_jobs, offline_jobs), at, app_options)| Lane {
+        |(destination_id, priority, heads, (behind, backing_off_jobs, offline_jobs), at, options)| Lane {
             destination_id,
             ready_jobs: heads.len() as u64 + behind,
             backing_off_jobs,
             next_attempt_at: (backing_off_jobs > 0).then_some(at),
             offline_jobs,
-            app_options,
+            options,
             ..lane(priority, heads)
         },
     )
@@ -278,7 +359,8 @@ fn conditions() -> impl Strategy<Value = Conditions> {
         vec![Reachability::Unknown, Reachability::None, Reachability::CaptivePortal, Reachability::Limited, Reachability::Full];
     let metered = vec![Metered::Unknown, Metered::No, Metered::GuessNo, Metered::GuessYes, Metered::Yes];
     let network = (prop::sample::select(reach), prop::sample::select(metered), proptest::option::of("[ab]"));
-    (power, network, prop::bool::weighted(0.1)).prop_map(|((source, level, saver), (reachability, metered, key), suspending)| {
+    let session = (prop::bool::weighted(0.1), any::<Option<bool>>());
+    (power, network, session).prop_map(|((source, level, saver), (reachability, metered, key), (suspending, idle))| {
         let mut conditions = Conditions::unknown();
         conditions.power.source = source;
         conditions.power.level_percent = level;
@@ -287,6 +369,7 @@ fn conditions() -> impl Strategy<Value = Conditions> {
         conditions.network.metered = metered;
         conditions.network.key = key;
         conditions.session.suspending = suspending;
+        conditions.session.idle = idle;
         conditions
     })
 }
@@ -307,10 +390,23 @@ fn world() -> impl Strategy<Value = World> {
         prop_oneof![Just(PauseUntil::Resumed), Just(PauseUntil::PluggedIn), instant().prop_map(|at| PauseUntil::Time { at })];
     let pause = prop::option::weighted(0.2, (instant(), until).prop_map(|(since, until)| Pause { since, until }));
     let battery = prop::sample::select(vec![BatteryRule::Always, BatteryRule::AboveMinimum, BatteryRule::OnlyPluggedIn]);
-    let settings =
-        (any::<bool>(), battery, 0..=100_u8, any::<bool>()).prop_map(|(allow_metered, battery, minimum, allow_power_saver)| {
-            Settings { allow_metered, battery, battery_minimum_percent: minimum, allow_power_saver, ..Settings::default() }
-        });
+    let hours = prop::sample::select(vec!["off", "stop", "09:00,stop 17:00,off", "09:00,1M 17:00,stop"]);
+    let access = prop::sample::select(vec![NetworkAccess::Allowed, NetworkAccess::Denied]);
+    let networks = prop::collection::vec(("[ab]", access), 0..2);
+    let time = (hours, proptest::option::of(0..2000_u64), any::<bool>());
+    let settings = ((any::<bool>(), battery, 0..=100_u8, any::<bool>()), time, networks).prop_map(
+        |((allow_metered, battery, minimum, allow_power_saver), (hours, bytes_per_day_max, only_when_idle), networks)| Settings {
+            allow_metered,
+            battery,
+            battery_minimum_percent: minimum,
+            allow_power_saver,
+            timetable: hours.parse().unwrap(),
+            bytes_per_day_max,
+            only_when_idle,
+            networks: networks.into_iter().map(|(key, access)| NetworkRule { name: key.clone(), key, access }).collect(),
+            ..Settings::default()
+        },
+    );
     let active = prop::collection::btree_map(0..200_u32, (job(), destination_id(), priority()), 0..12);
     let active = active.prop_map(|jobs| {
         let named = jobs.into_iter().map(|(n, (job, destination_id, priority))| Active {
@@ -321,8 +417,9 @@ fn world() -> impl Strategy<Value = World> {
         named.collect::<Vec<_>>()
     });
     let lanes = prop::collection::vec(any_lane(), 0..6);
-    (lanes, facts(), active, conditions(), settings, pause, prop::collection::vec(given(), 0..3)).prop_map(
-        |(lanes, destinations, active, conditions, settings, pause, overrides)| World {
+    let told = (prop::collection::vec(given(), 0..3), 0..2000_u64, any::<bool>());
+    (lanes, facts(), active, conditions(), settings, pause, told).prop_map(
+        |(lanes, destinations, active, conditions, settings, pause, (overrides, bytes_today, batch_open))| World {
             destinations,
             active,
             conditions,
@@ -330,6 +427,8 @@ fn world() -> impl Strategy<Value = World> {
             pause,
             overrides,
             limits: Limits { small_jobs_per_destination: 5, large_jobs_per_destination: 2, ..Limits::default() },
+            bytes_today,
+            memory: Memory { batch_open, ..Memory::default() },
             ..World::new(lanes)
         },
     )
@@ -357,7 +456,7 @@ proptest! {
             prop_assert!(started.insert(job.clone()), "{job} starts twice");
             prop_assert!(world.active.iter().all(|active| active.job_id != job), "{job} is under way");
             let free = world.lanes.iter().any(|lane| lane.heads.iter().filter(|head| head.job_id == job).any(|head| {
-                let options = strictest(&lane.app_options, &head.options);
+                let options = strictest(&lane.options, &head.options);
                 world.reasons(lane.priority, (&head.job_id, &head.batch_id), &options, &lane.destination_id).is_empty()
             }));
             prop_assert!(free, "{job} has a reason wherever it stands");
@@ -434,6 +533,11 @@ proptest! {
         world.destinations.clear();
         world.active.clear();
         world.pause = None;
+        world.settings = Settings::default();
+        for lane in &mut world.lanes {
+            lane.options = UploadJobOptions::default();
+            lane.heads.iter_mut().for_each(|head| head.options = UploadJobOptions::default());
+        }
         let plan = world.plan();
         prop_assert_eq!(plan.start.is_empty(), world.lanes.iter().all(|lane| lane.heads.is_empty()));
     }

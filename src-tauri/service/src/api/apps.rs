@@ -15,11 +15,12 @@ use std::sync::Arc;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{CoreState, events, owner::explain, socket::Peer};
+use super::{CoreState, events, socket::Peer};
 use crate::{
     apps::{self, Caller},
     core::Core,
     error::{Answer, Refusal},
+    rules::explain,
 };
 
 /// Jobs in one answer.

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use afterglow_model::{DestinationId, JobId, Phase, Priority, Timestamp, UploadJobOptions};
-use afterglow_queue::{Lane as Counts, Queue, QueueError, QueuedJob};
+use afterglow_model::{JobId, Phase, Timestamp, UploadJobOptions};
+use afterglow_queue::{Lane as Counts, LaneKey, Queue, QueueError, QueuedJob};
 use afterglow_scheduler::{Candidate, Lane, is_due};
 
 use crate::clock;
@@ -12,9 +12,6 @@ use crate::clock;
 const HEADS_MAX: u32 = 256;
 /// With fewer than so many ready, more are read.
 const HEADS_LOW: usize = 64;
-
-/// Which jobs: those of one destination and one patience.
-pub(super) type LaneKey = (DestinationId, Priority);
 
 /// The lanes as the queue last told them, and their first jobs.
 #[derive(Default)]
@@ -30,20 +27,19 @@ impl Lanes {
         self.counts = queue.lanes().await?;
         let now = clock::wall();
         let counts = &self.counts;
-        self.heads.retain(|key, _| counts.iter().any(|lane| &key_of(lane) == key));
+        self.heads.retain(|key, _| counts.iter().any(|lane| &lane.key == key));
         for lane in counts {
-            let key = key_of(lane);
-            let heads = self.heads.entry(key.clone()).or_default();
+            let heads = self.heads.entry(lane.key.clone()).or_default();
             heads.retain(|job| !taken.contains(&job.id));
             if heads.len() < HEADS_LOW && (heads.len() as u64) < available(lane, now) {
                 let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
                 known.extend(taken.iter().cloned());
-                heads.extend(queue.heads(&key.0, key.1, HEADS_MAX, now, &known).await?);
+                heads.extend(queue.heads(&lane.key, HEADS_MAX, now, &known).await?);
             }
         }
         for id in wanted.iter().filter(|id| !taken.contains(id)) {
             let Some(job) = queue.queued_job(id).await? else { continue };
-            let heads = self.heads.entry((job.destination_id.clone(), job.priority)).or_default();
+            let heads = self.heads.entry(key_of(&job)).or_default();
             if matches!(job.phase, Phase::Queued) && !job.state.is_terminal() && heads.iter().all(|held| held.id != job.id) {
                 heads.push_front(job);
             }
@@ -59,23 +55,23 @@ impl Lanes {
     /// Whether a lane has more in the queue than is held ready, and little of it.
     pub(super) fn run_low(&self) -> bool {
         self.counts.iter().any(|lane| {
-            let held = self.heads.get(&key_of(lane)).map_or(0, VecDeque::len);
+            let held = self.heads.get(&lane.key).map_or(0, VecDeque::len);
             held < HEADS_LOW && (held as u64) < available(lane, clock::wall())
         })
     }
 
-    /// The lanes as the scheduler wants them.
-    pub(super) fn for_plan(&self) -> Vec<Lane> {
+    /// The lanes as the scheduler wants them; `options` says what holds for all of one.
+    pub(super) fn for_plan(&self, options: impl Fn(&LaneKey) -> UploadJobOptions) -> Vec<Lane> {
         let now = clock::wall();
         let lane = |counts: &Counts| {
-            let key = key_of(counts);
-            let heads: Vec<&QueuedJob> = self.heads.get(&key).into_iter().flatten().collect();
+            let key = &counts.key;
+            let heads: Vec<&QueuedJob> = self.heads.get(key).into_iter().flatten().collect();
             // What is due has stopped waiting, and a deadline that has come is none any more.
             let due: Vec<&&QueuedJob> = heads.iter().filter(|job| job.phase == Phase::BackingOff).collect();
             let (due_jobs, due_bytes) = (due.len() as u64, due.iter().map(|job| job.byte_count).sum::<u64>());
             Lane {
-                destination_id: key.0.clone(),
-                priority: key.1,
+                destination_id: key.destination_id.clone(),
+                priority: key.priority,
                 heads: heads.iter().map(|job| candidate(job)).collect(),
                 ready_jobs: counts.ready.jobs + due_jobs,
                 ready_bytes: counts.ready.bytes + due_bytes,
@@ -84,7 +80,8 @@ impl Lanes {
                 next_attempt_at: counts.next_attempt_at.filter(|at| !is_due(*at, now)),
                 offline_jobs: counts.source_offline.jobs,
                 offline_bytes: counts.source_offline.bytes,
-                app_options: UploadJobOptions::default(),
+                oldest_at: heads.iter().map(|job| job.registered_at).min(),
+                options: options(key),
             }
         };
         self.counts.iter().map(lane).collect()
@@ -117,8 +114,8 @@ fn available(lane: &Counts, now: Timestamp) -> u64 {
     lane.ready.jobs + if due { lane.backing_off.jobs } else { 0 }
 }
 
-fn key_of(lane: &Counts) -> LaneKey {
-    (lane.destination_id.clone(), lane.priority)
+fn key_of(job: &QueuedJob) -> LaneKey {
+    LaneKey { destination_id: job.destination_id.clone(), priority: job.priority, class: job.class }
 }
 
 fn candidate(job: &QueuedJob) -> Candidate {

@@ -19,11 +19,11 @@ use std::{
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
-    FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Reachability, RunProgress, ScanProgress,
-    SentenceContext, Settings, SourceId, Status, Timestamp, WaitingGroup, waiting_sentence,
+    FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Rate, Reachability, RunProgress, ScanProgress,
+    SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, waiting_sentence,
 };
-use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob};
-use afterglow_scheduler::{Active, DestinationFacts, Hysteresis, Limits, Plan, Policy};
+use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
+use afterglow_scheduler::{Active, DestinationFacts, Limits, Memory, Plan, Policy, strictest};
 use tokio::{
     sync::{Semaphore, broadcast, mpsc},
     task::JoinSet,
@@ -31,7 +31,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{activity::Throughput, clock, core::Core, host, run::Senders};
+use crate::{activity::Throughput, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
 use health::Health;
 use lanes::Lanes;
@@ -43,12 +43,12 @@ const TURNS_PER_DESTINATION: usize = 8;
 const SMALL_JOBS_STARTED: usize = 64;
 /// Files at once that are larger than `SMALL_BYTES`.
 const LARGE_JOBS_STARTED: usize = 3;
-/// Up to this size a file goes in one request.
-pub(crate) const SMALL_BYTES: u64 = 1024 * 1024;
 /// Jobs of a batch that *Upload anyway* brings to the front at a time.
 const BATCH_JOBS_AHEAD: u32 = 256;
 /// How often a folder that is away is looked for.
 const SOURCES_EVERY: Duration = Duration::from_secs(30);
+/// After so long without work the memory that it took goes back to the system.
+const REST_AFTER: Duration = Duration::from_secs(10);
 /// At most four status events in a second.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 /// Events taken in one go before the plan is made anew.
@@ -95,7 +95,9 @@ pub(crate) struct Engine {
     health: Health,
     throughput: Throughput,
     plan: Plan,
-    hysteresis: Hysteresis,
+    memory: Memory,
+    /// Payload bytes of `day` that are written down.
+    day: (String, u64),
     waiting_since: WaitingSince,
     scans: HashMap<SourceId, ScanProgress>,
     touched: HashSet<AssetId>,
@@ -106,6 +108,8 @@ pub(crate) struct Engine {
     roots: HashMap<SourceId, PathBuf>,
     /// When folders that are away are looked for again.
     sources_due: Option<Instant>,
+    /// When memory is given back; none if that is done, or something is under way.
+    rest_due: Option<Instant>,
 }
 
 /// The present run, for progress: from the first job queued to the last one ended.
@@ -134,7 +138,8 @@ impl Engine {
             health: Health::default(),
             throughput: Throughput::default(),
             plan: Plan::default(),
-            hysteresis: Hysteresis::default(),
+            memory: Memory::default(),
+            day: Default::default(),
             waiting_since: HashMap::new(),
             scans: HashMap::new(),
             touched: HashSet::new(),
@@ -143,6 +148,7 @@ impl Engine {
             network_key: None,
             roots: HashMap::new(),
             sources_due: None,
+            rest_due: Some(Instant::now() + REST_AFTER),
         }
     }
 
@@ -320,6 +326,7 @@ impl Engine {
             Ok(delivered) => {
                 self.run.done += 1;
                 self.run.bytes_done += delivered.byte_count;
+                self.day.1 += delivered.byte_count;
                 self.health.delivered(&destination)
             }
             Err(Some(failure)) => self.health.failed(&destination, failure, clock::wall()),
@@ -346,7 +353,6 @@ impl Engine {
         if let Err(error) = self.try_reload().await {
             tracing::error!(%error, "settings could not be read; the last known ones hold");
         }
-        self.core.transfer.set_bandwidth(self.settings.bandwidth_bytes_per_s);
     }
 
     async fn try_reload(&mut self) -> Result<(), QueueError> {
@@ -392,8 +398,10 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "the queue could not be read"),
             }
         }
+        self.note_day().await;
         self.plan = self.make_plan(conditions, now);
-        self.hysteresis = self.plan.hysteresis;
+        self.memory = self.plan.memory;
+        self.core.transfer.set_bandwidth(bytes_per_s(self.plan.rate));
         for stop in std::mem::take(&mut self.plan.stop) {
             self.stop(&stop.job_id);
         }
@@ -405,8 +413,14 @@ impl Engine {
             self.start(&start, now.wall).await;
             self.status_changed();
         }
-        if self.running.is_empty() {
+        if !self.running.is_empty() || self.core.is_looking() {
+            self.rest_due = Some(Instant::now() + REST_AFTER);
+        } else {
             self.core.archives.rest().await;
+            if self.rest_due.is_some_and(|due| due <= Instant::now()) {
+                self.rest_due = None;
+                afterglow_system::give_back();
+            }
         }
         self.report(conditions, now).await;
     }
@@ -449,10 +463,10 @@ impl Engine {
     }
 
     fn make_plan(&self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Plan {
-        let lanes = self.lanes.for_plan();
+        let lanes = self.lanes.for_plan(|key| self.options_of(key));
         let facts: Vec<DestinationFacts> = self.destinations.iter().map(|destination| self.facts(destination, now.wall)).collect();
         let active: Vec<Active> =
-            self.running.values().filter(|running| !running.stopping).map(|running| active(&running.job)).collect();
+            self.running.values().filter(|running| !running.stopping).map(|running| self.active(&running.job)).collect();
         let policy = self.policy();
         let limits = Limits {
             small_bytes: SMALL_BYTES,
@@ -463,7 +477,54 @@ impl Engine {
     }
 
     fn policy(&self) -> Policy<'_> {
-        Policy { settings: &self.settings, pause: self.pause.as_ref(), overrides: &self.overrides, hysteresis: self.hysteresis }
+        Policy {
+            settings: &self.settings,
+            pause: self.pause.as_ref(),
+            overrides: &self.overrides,
+            bytes_today: self.day.1 + self.confirmed(),
+            memory: self.memory,
+        }
+    }
+
+    /// What a lane's destination and kind of file ask for beyond the settings.
+    fn options_of(&self, key: &LaneKey) -> UploadJobOptions {
+        let destination = self.destinations.iter().find(|destination| destination.id == key.destination_id);
+        destination.map(|destination| rules::lane_options(destination, key.class, &self.settings)).unwrap_or_default()
+    }
+
+    fn active(&self, job: &QueuedJob) -> Active {
+        let key = LaneKey { destination_id: job.destination_id.clone(), priority: job.priority, class: job.class };
+        Active {
+            job_id: job.id.clone(),
+            batch_id: job.batch_id.clone(),
+            destination_id: job.destination_id.clone(),
+            priority: job.priority,
+            byte_count: job.byte_count,
+            options: strictest(&self.options_of(&key), &job.options),
+        }
+    }
+
+    /// Bytes that servers confirmed of what is under way.
+    fn confirmed(&self) -> u64 {
+        self.running.values().map(|running| self.confirmed_of(&running.job)).sum()
+    }
+
+    fn confirmed_of(&self, job: &QueuedJob) -> u64 {
+        self.core.live.get(&job.id).map_or(0, |point| point.confirmed.min(job.byte_count))
+    }
+
+    /// Reads what was sent today, if it is another day than before.
+    async fn note_day(&mut self) {
+        let today = clock::today();
+        if self.day.0 != today {
+            match self.core.queue.bytes_by_day(1).await {
+                Ok(days) => {
+                    let sent = days.into_iter().find(|known| known.day == today).map_or(0, |known| known.bytes);
+                    self.day = (today, sent);
+                }
+                Err(error) => tracing::warn!(%error, "the bytes of the day could not be read"),
+            }
+        }
     }
 
     fn facts(&self, destination: &Destination, now: Timestamp) -> DestinationFacts {
@@ -574,7 +635,7 @@ impl Engine {
             Instant::now() + Duration::from_millis(ms.max(50))
         });
         let progress = (!self.running.is_empty()).then(|| Instant::now() + STATUS_EVERY);
-        [planned, progress, self.status_due, self.sources_due].into_iter().flatten().min()
+        [planned, progress, self.status_due, self.sources_due, self.rest_due].into_iter().flatten().min()
     }
 
     async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
@@ -647,11 +708,7 @@ impl Engine {
     }
 
     fn progress(&self, open: u64, bytes_per_s: u64) -> RunProgress {
-        let (mut confirmed, mut total) = (0, 0);
-        for running in self.running.values() {
-            total += running.job.byte_count;
-            confirmed += self.core.live.get(&running.job.id).map_or(0, |point| point.confirmed.min(running.job.byte_count));
-        }
+        let (confirmed, total) = (self.confirmed(), self.running.values().map(|running| running.job.byte_count).sum::<u64>());
         let bytes_total = self.run.bytes_done + total + self.lanes.bytes();
         let bytes_done = self.run.bytes_done + confirmed;
         RunProgress {
@@ -721,21 +778,17 @@ fn reachable(conditions: &Conditions) -> bool {
     !matches!(conditions.network.reachability, Reachability::None | Reachability::CaptivePortal)
 }
 
-fn active(job: &QueuedJob) -> Active {
-    Active {
-        job_id: job.id.clone(),
-        batch_id: job.batch_id.clone(),
-        destination_id: job.destination_id.clone(),
-        priority: job.priority,
-        byte_count: job.byte_count,
-        options: job.options.clone(),
-    }
-}
-
 async fn sleep_until(wake: Option<Instant>) {
     match wake {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+fn bytes_per_s(rate: Rate) -> Option<u64> {
+    match rate {
+        Rate::Limited { bytes_per_s } => Some(bytes_per_s),
+        Rate::Unlimited | Rate::Stopped => None,
     }
 }
 

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use afterglow_model::{
-    ApiError, Changed, Event, Explanation, JobId, JobIds, JobPage, JobQuery, JobState, Phase, SentenceContext, UploadJob, Waiting,
-    WaitingReason, waiting_sentence,
+    ApiError, Changed, Event, Explanation, JobId, JobIds, JobPage, JobQuery, JobState, Simulate, Simulation, Waiting,
 };
-use afterglow_scheduler::{DestinationFacts, Hysteresis, Policy};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -19,7 +17,7 @@ use crate::{
     core::Core,
     engine::Command,
     error::{Answer, Refusal},
-    host,
+    rules::{self, explain},
 };
 
 /// Jobs in one answer.
@@ -30,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(list))
         .routes(routes!(why_job))
         .routes(routes!(why))
+        .routes(routes!(simulate))
         .routes(routes!(retry))
         .routes(routes!(cancel))
 }
@@ -76,6 +75,12 @@ async fn why(State(core): CoreState) -> Json<Explanation> {
     Json(Explanation { job_id: None, sentence: status.sentence.clone(), waiting: waiting.collect() })
 }
 
+/// What would happen under other conditions.
+#[utoipa::path(post, path = "/v1/simulate", request_body = Simulate, responses((status = 200, body = Simulation), (status = 400, body = ApiError)))]
+async fn simulate(State(core): CoreState, Json(asked): Json<Simulate>) -> Answer<Json<Simulation>> {
+    rules::simulate(&core, asked).await.map(Json)
+}
+
 /// Tries failed and held jobs again; an empty list means all of them.
 #[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn retry(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
@@ -96,92 +101,4 @@ async fn cancel(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<
     core.command(Command::Jobs).await;
     core.tell(Event::JobsChanged { asset_ids: vec![] });
     Ok(Json(Changed { changed }))
-}
-
-/// A job with what only this moment knows: where a running transfer is, and why a waiting one waits. The reasons come from the same
-/// function that decides.
-pub(crate) async fn explain(core: &Core, mut job: UploadJob) -> UploadJob {
-    if job.state.is_terminal() {
-        return job;
-    }
-    if let Some(point) = core.live.get(&job.id) {
-        job.phase = point.phase;
-        job.bytes_sent = point.confirmed.max(job.bytes_sent);
-        return job;
-    }
-    match reasons(core, &job).await {
-        Ok(waiting) => {
-            if !waiting.is_empty() && matches!(job.phase, Phase::Queued) {
-                job.phase = Phase::Waiting;
-            }
-            job.waiting = waiting;
-        }
-        Err(refusal) => tracing::warn!(error = refusal.error.message, "why a job waits could not be found out"),
-    }
-    job
-}
-
-async fn reasons(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
-    let now = clock::now();
-    let conditions = core.conditions.borrow().clone();
-    let settings = core.queue.settings().await?;
-    let pause = core.queue.pause().await?;
-    let overrides = core.queue.overrides().await?;
-    let Some(destination) = core.queue.destination(job.destination_id.as_str()).await? else { return Ok(Vec::new()) };
-    let facts = DestinationFacts {
-        id: destination.id.clone(),
-        state: destination.state,
-        not_before: None,
-        local: host::is_local(&destination.url),
-    };
-    let hysteresis = Hysteresis::default().follow(&conditions.power);
-    let policy = Policy { settings: &settings, pause: pause.as_ref(), overrides: &overrides, hysteresis };
-    let queued = core.queue.queued_job(&job.id).await?;
-    let options = queued.as_ref().map(|queued| queued.options.clone()).unwrap_or_default();
-    let ids = Some((&job.id, &job.batch_id));
-    let mut found: Vec<(WaitingReason, Option<afterglow_model::Timestamp>)> =
-        afterglow_scheduler::reasons(job.priority, ids, &options, &facts, &conditions, &policy, now)
-            .into_iter()
-            .map(|reason| (reason.reason, reason.until))
-            .collect();
-    // What only the loop knows: how long a destination is left alone, and a charge that has not recovered yet.
-    let told = core.status.borrow().clone();
-    for group in told.waiting.iter().filter(|group| group.destination_id == destination.id) {
-        let of_the_loop = matches!(group.reason, WaitingReason::DestinationUnreachable | WaitingReason::BatteryLow);
-        if of_the_loop && found.iter().all(|(reason, _)| *reason != group.reason) {
-            found.push((group.reason, group.until));
-        }
-    }
-    if job.phase == Phase::Held {
-        let held = match job.failure.as_ref().map(|failure| failure.code) {
-            Some(afterglow_model::FailureCode::AccessDenied) => WaitingReason::AccessWithdrawn,
-            Some(afterglow_model::FailureCode::QuotaExceeded) => WaitingReason::QuotaExceeded,
-            _ => WaitingReason::AuthRequired,
-        };
-        found.insert(0, (held, None));
-    }
-    if let Some(source) = queued.and_then(|queued| queued.source_id)
-        && !core.library.source_online(&source).await?
-    {
-        found.push((WaitingReason::SourceOffline, None));
-    }
-    if job.next_attempt_at.is_some_and(|at| at > now.wall) {
-        found.push((WaitingReason::Backoff, job.next_attempt_at));
-    }
-    if found.is_empty() {
-        found.push((WaitingReason::JobLimit, None));
-    }
-    let waiting = found.into_iter().map(|(reason, until)| {
-        let context = SentenceContext {
-            destination: Some(&destination.name),
-            battery_minimum_percent: Some(settings.battery_minimum_percent),
-            minutes: until.map(|at| u64::try_from((at.ms_since(now.wall) + 30_000) / 60_000).unwrap_or(0)),
-        };
-        let sentence = match (&job.failure, job.phase) {
-            (Some(failure), Phase::Held) => failure.message.clone(),
-            _ => waiting_sentence(reason, &conditions, context),
-        };
-        Waiting { reason, since: job.created_at, until, sentence }
-    });
-    Ok(waiting.collect())
 }

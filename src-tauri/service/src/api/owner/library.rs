@@ -17,12 +17,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{super::CoreState, explain};
+use super::super::CoreState;
 use crate::{
     core::Core,
     engine::Command,
     error::{Answer, Refusal},
     host,
+    rules::explain,
 };
 
 /// Tiles in one answer.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use axum::Json;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use jobs::explain;
 pub(crate) use settings::{pause, resume, upload_anyway};
 
 use crate::core::Core;

@@ -1,21 +1,24 @@
-//! Keeps a battery that hovers about the minimum from starting and stopping uploads with every reading.
+//! What one plan leaves to the next. Keeps a battery that hovers about the minimum from starting and stopping uploads with every
+//! reading, and a batch that has begun to go from being gathered anew.
 
 use afterglow_model::{Power, PowerSource};
 
 /// How far the charge must rise above a minimum that it fell under, in percent points, before uploads go on.
 const PLAY_PERCENT: u8 = 3;
 
-/// The charge with play in it: falls with the reading at once, rises [`PLAY_PERCENT`] points behind it.
+/// The charge has play in it: it falls with the reading at once, rises [`PLAY_PERCENT`] points behind it.
 ///
 /// Compared with a minimum it gives: uploads stop under the minimum and go on at the minimum plus three. One number does so
 /// for every minimum, the person's, an app's and a job's, and a first reading counts as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Hysteresis {
+pub struct Memory {
     /// The charge that counts, percent; none off battery and before the first reading.
     pub low_percent: Option<u8>,
+    /// Whether what was gathered on battery is going.
+    pub batch_open: bool,
 }
 
-impl Hysteresis {
+impl Memory {
     /// The state after a reading. A reading without a level changes nothing; the charger starts anew. Following the same
     /// reading twice is following it once.
     pub fn follow(self, power: &Power) -> Self {
@@ -24,7 +27,7 @@ impl Hysteresis {
             (PowerSource::Battery, None) => self,
             (PowerSource::Battery, Some(level)) => {
                 let low = self.low_percent.unwrap_or(level);
-                Self { low_percent: Some(low.clamp(level.saturating_sub(PLAY_PERCENT), level)) }
+                Self { low_percent: Some(low.clamp(level.saturating_sub(PLAY_PERCENT), level)), ..self }
             }
         }
     }
@@ -39,7 +42,7 @@ mod tests {
     }
 
     fn low_after(levels: &[u8]) -> u8 {
-        let end = levels.iter().fold(Hysteresis::default(), |state, level| state.follow(&battery(*level)));
+        let end = levels.iter().fold(Memory::default(), |state, level| state.follow(&battery(*level)));
         end.low_percent.unwrap()
     }
 
@@ -56,10 +59,10 @@ mod tests {
 
     #[test]
     fn the_charger_starts_anew_and_a_lost_reading_changes_nothing() {
-        let low = Hysteresis { low_percent: Some(29) };
+        let low = Memory { low_percent: Some(29), batch_open: true };
         let no_level = Power { level_percent: None, ..battery(0) };
         assert_eq!(low.follow(&no_level), low);
         let ac = Power { source: PowerSource::Ac, ..battery(31) };
-        assert_eq!(low.follow(&ac), Hysteresis::default());
+        assert_eq!(low.follow(&ac), Memory::default());
     }
 }
