@@ -183,8 +183,9 @@ export function duration(ms: number): string {
       `duration ${unit}`,
       (tag) => new Intl.NumberFormat(tag, { style: "unit", unit, unitDisplay: "short" }),
     ).format(value);
+  // 59.5 would be written as 60.
+  if (ms < 59_500) return part(Math.max(1, Math.round(ms / 1000)), "second");
   const minutes = Math.round(ms / 60_000);
-  if (minutes === 0) return part(Math.max(1, Math.round(ms / 1000)), "second");
   if (minutes < 60) return part(minutes, "minute");
   const hours = part(Math.floor(minutes / 60), "hour");
   return minutes % 60 ? `${hours} ${part(minutes % 60, "minute")}` : hours;

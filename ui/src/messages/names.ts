@@ -7,12 +7,14 @@ import type {
   Evidence,
   MediaSubtype,
   NetworkAccess,
+  NetworkRule,
   Rate,
   SmartAlbum,
   UploadJob,
+  UploadJobOptions,
 } from "../api/types";
 import { m } from ".";
-import { bytesPerSecond, day, isToday, isolate, plain, time } from "./format";
+import { bytesPerSecond, day, isToday, isolate, list, percent, plain, time } from "./format";
 
 export function smartAlbum(album: SmartAlbum): string {
   switch (album) {
@@ -207,4 +209,18 @@ export function rateInWords(rate: Rate): string {
     case "stopped":
       return m.hour_stopped();
   }
+}
+
+/** The rules that something has of its own, each in a few words; none if it has none. */
+export function ownRules(options: UploadJobOptions, networks: Pick<NetworkRule, "key" | "name">[]): string[] {
+  const trusted = networks.filter(({ key }) => options.trusted_networks.includes(key)).map(({ name }) => isolate(name));
+  return [
+    options.requires_external_power ? m.own_plugged_in() : null,
+    options.minimum_battery_percent !== null
+      ? m.own_battery({ percent: percent(options.minimum_battery_percent) })
+      : null,
+    options.prevents_expensive_network_access ? m.own_unmetered() : null,
+    options.requires_idle ? m.own_idle() : null,
+    trusted.length ? m.own_networks({ names: list(trusted) }) : null,
+  ].filter((rule) => rule !== null);
 }
