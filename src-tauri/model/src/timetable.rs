@@ -83,6 +83,15 @@ impl fmt::Display for TimetableError {
 
 impl std::error::Error for TimetableError {}
 
+/// A number of KiB/s, a number with B, K, M, G, T or P for powers of 1024, `off` for no limit or `stop`.
+impl FromStr for Rate {
+    type Err = TimetableError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        rate(text).ok_or_else(|| TimetableError(text.to_owned()))
+    }
+}
+
 /// The notation of rclone's `--bwlimit` (rclone.org/docs, "--bwlimit BwTimetable"): `08:00,512k 12:00,10M 18:00,off`, with `Mon-`
 /// before the time for a single day; `10M:1M` gives an upload and a download rate, of which the first counts; a rate alone holds all
 /// week. `stop` is ours: rclone has no word for it.

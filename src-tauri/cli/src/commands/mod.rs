@@ -4,6 +4,7 @@ mod apps;
 mod destinations;
 mod jobs;
 mod library;
+mod rules;
 mod status;
 pub(crate) mod wait;
 
@@ -35,6 +36,8 @@ pub(crate) async fn run(home: Option<PathBuf>, json: bool, command: Command) -> 
     match command {
         Command::Status => status::status(&call).await,
         Command::Why { job } => status::why(&call, job).await,
+        Command::Rules(command) => rules::run(&call, command).await,
+        Command::History { limit } => rules::history(&call, limit).await,
         Command::Pause { time } => status::pause(&call, time).await,
         Command::Resume => status::resume(&call).await,
         Command::Now { job, network } => status::now(&call, job, network).await,

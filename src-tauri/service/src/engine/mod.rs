@@ -6,6 +6,7 @@
 
 mod carry;
 mod health;
+pub(crate) mod history;
 mod lanes;
 mod report;
 
@@ -102,6 +103,7 @@ pub(crate) struct Engine {
     scans: HashMap<SourceId, ScanProgress>,
     touched: HashSet<AssetId>,
     run: Run,
+    present: history::Present,
     status_due: Option<Instant>,
     network_key: Option<String>,
     /// Where the library's folders are.
@@ -144,6 +146,7 @@ impl Engine {
             scans: HashMap::new(),
             touched: HashSet::new(),
             run: Run::default(),
+            present: history::Present::default(),
             status_due: None,
             network_key: None,
             roots: HashMap::new(),
@@ -195,6 +198,18 @@ impl Engine {
             running.cancel.cancel();
         }
         while self.tasks.join_next().await.is_some() {}
+        self.remember().await;
+    }
+
+    /// Writes down the time of work that is over.
+    async fn remember(&mut self) {
+        let waits = self.plan.waiting.iter().filter_map(|wait| Some((wait.jobs, wait.reasons.first()?.reason)));
+        let stopped_by = waits.max_by_key(|(jobs, _)| *jobs).map(|(_, reason)| reason);
+        if let Some(run) = self.present.end(stopped_by)
+            && let Err(error) = self.core.queue.add_run(run).await
+        {
+            tracing::warn!(%error, "what was uploaded when could not be written down");
+        }
     }
 
     // ---- events ----
@@ -327,9 +342,13 @@ impl Engine {
                 self.run.done += 1;
                 self.run.bytes_done += delivered.byte_count;
                 self.day.1 += delivered.byte_count;
+                self.present.delivered(delivered.byte_count);
                 self.health.delivered(&destination)
             }
-            Err(Some(failure)) => self.health.failed(&destination, failure, clock::wall()),
+            Err(Some(failure)) => {
+                self.present.failed();
+                self.health.failed(&destination, failure, clock::wall())
+            }
             Err(None) => None,
         };
         if let Some((state, problem)) = change {
@@ -413,12 +432,16 @@ impl Engine {
             self.start(&start, now.wall).await;
             self.status_changed();
         }
+        if !self.running.is_empty() {
+            self.present.goes_on(now.wall);
+        }
         if !self.running.is_empty() || self.core.is_looking() {
             self.rest_due = Some(Instant::now() + REST_AFTER);
         } else {
             self.core.archives.rest().await;
             if self.rest_due.is_some_and(|due| due <= Instant::now()) {
                 self.rest_due = None;
+                self.remember().await;
                 afterglow_system::give_back();
             }
         }

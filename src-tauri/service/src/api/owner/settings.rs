@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use afterglow_model::{
     Activity, DayBytes, Event, Health, OpenPane, OverrideScope, Pause, PauseRequest, PauseUntil, Settings, Status, UploadAnyway,
+    UploadRun,
 };
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -13,12 +14,16 @@ use crate::{
     clock,
     core::Core,
     desk,
-    engine::{Command, new_override},
+    engine::{Command, history, new_override},
     error::{Answer, Refusal},
 };
 
 /// Days that the chart shows.
 const DAYS: u32 = 30;
+/// Longest that backups are gathered on battery.
+const GATHER_MINUTES_MAX: u32 = 24 * 60;
+/// Times of work that one answer lists.
+const RUNS: u32 = 200;
 /// Batches of each kind that one answer lists.
 const BATCHES: u32 = 50;
 
@@ -28,6 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(status))
         .routes(routes!(stream))
         .routes(routes!(activity))
+        .routes(routes!(get_history))
         .routes(routes!(get_settings, put_settings))
         .routes(routes!(post_pause))
         .routes(routes!(post_resume))
@@ -85,6 +91,14 @@ async fn activity(State(core): CoreState) -> Answer<Json<Activity>> {
     Ok(Json(Activity { recent_bytes_per_s, days, open_batches, finished_batches: core.queue.batches_finished(BATCHES).await? }))
 }
 
+/// When uploads went on, and why they stopped; newest first.
+#[utoipa::path(get, path = "/v1/history", responses((status = 200, body = [UploadRun])))]
+async fn get_history(State(core): CoreState) -> Answer<Json<Vec<UploadRun>>> {
+    let minimum = core.queue.settings().await?.battery_minimum_percent;
+    let runs = core.queue.runs(RUNS).await?;
+    Ok(Json(runs.into_iter().map(|run| history::shown(run, minimum)).collect()))
+}
+
 /// The person's settings.
 #[utoipa::path(get, path = "/v1/settings", responses((status = 200, body = Settings)))]
 async fn get_settings(State(core): CoreState) -> Answer<Json<Settings>> {
@@ -96,6 +110,15 @@ async fn get_settings(State(core): CoreState) -> Answer<Json<Settings>> {
 async fn put_settings(State(core): CoreState, Json(settings): Json<Settings>) -> Answer<Json<Settings>> {
     if settings.battery_minimum_percent > 100 {
         return Err(Refusal::bad("bad_settings", "The least charge is a percentage, 0 to 100."));
+    }
+    if !settings.timetable.is_valid() {
+        return Err(Refusal::bad("bad_settings", "The timetable's changes must ascend within a week, and none may limit to 0."));
+    }
+    if settings.bytes_per_day_max == Some(0) {
+        return Err(Refusal::bad("bad_settings", "A day of 0 bytes would never deliver anything. Pause instead, or leave it out."));
+    }
+    if settings.gather_minutes > GATHER_MINUTES_MAX {
+        return Err(Refusal::bad("bad_settings", "Photos are gathered for a day at most."));
     }
     if settings.bandwidth_bytes_per_s == Some(0) {
         return Err(Refusal::bad("bad_settings", "A bandwidth of 0 would never finish. Pause instead, or leave the limit out."));
