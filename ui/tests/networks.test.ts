@@ -32,12 +32,17 @@ test("a rule is made, changed in its place, and taken back", () => {
 test("what was chosen can be seen and taken back, also after its rule is gone", () => {
   const present = { key: "here", name: "Here" };
   expect(namedNetworks(RULES, present, ["gone", "home"]).map(({ name }) => name)).toEqual([
-    "Café",
     "gone",
     "Here",
     "Home",
     "Work",
   ]);
+});
+
+test("a network that is forbidden is not offered, and stands there if it was chosen", () => {
+  const cafe = { key: "cafe", name: "Café" };
+  expect(namedNetworks(RULES, cafe, []).map(({ key }) => key)).toEqual(["home", "work"]);
+  expect(namedNetworks(RULES, null, ["cafe"])).toContainEqual(cafe);
 });
 
 test("one waits for a network that is allowed, and not for the one one is on", () => {

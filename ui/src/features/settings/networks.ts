@@ -19,12 +19,18 @@ export function withAccess(rules: NetworkRule[], network: KnownNetwork, access: 
   return at < 0 ? [...rules, rule] : rules.with(at, rule);
 }
 
-/** Networks that can be chosen by name: those with a rule, the present one, and keys that a choice names already. */
+/**
+ * Networks that can be chosen by name: those that are not forbidden by a rule, the present one among them, and keys that a choice
+ * names already.
+ */
 export function namedNetworks(rules: NetworkRule[], present: KnownNetwork | null, chosen: string[]): KnownNetwork[] {
   const known = new Map<string, KnownNetwork>();
   for (const key of chosen) known.set(key, { key, name: key });
   if (present) known.set(present.key, present);
-  for (const { key, name } of rules) known.set(key, { key, name });
+  for (const { key, name, access } of rules) {
+    if (access === "allowed" || chosen.includes(key)) known.set(key, { key, name });
+    else known.delete(key);
+  }
   return [...known.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
