@@ -3,4 +3,5 @@
 pub mod fault_server;
 pub mod process;
 pub mod proxy;
+pub mod simulation;
 pub mod stage;

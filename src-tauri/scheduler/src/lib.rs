@@ -12,6 +12,7 @@
 
 mod gate;
 mod gathering;
+mod health;
 mod memory;
 mod plan;
 mod policy;
@@ -19,6 +20,7 @@ mod retry;
 mod transition;
 
 pub use gate::{DestinationFacts, Reason, reasons};
+pub use health::{Health, StateChange};
 pub use memory::Memory;
 pub use plan::{Active, Candidate, Lane, LaneWait, Limits, Plan, Stop, Wake, WakeReason, plan, rate};
 pub use policy::{Policy, end_of_pause, expired, strictest};

@@ -3,8 +3,12 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+        net::UnixStream,
+    },
     path::Path,
+    time::{Duration, Instant},
 };
 
 use afterglow_model::Home;
@@ -44,11 +48,30 @@ pub(crate) fn prepare(home: &Home) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Takes the lock of this home.
+/// How long a service that is just ending may hold the lock: longer than it takes to end.
+const ENDING_WAIT_MAX: Duration = Duration::from_secs(3);
+/// How often the lock is tried meanwhile.
+const ENDING_PAUSE: Duration = Duration::from_millis(50);
+
+/// Takes the lock of this home. One that answers no more is ending, and is waited for.
 ///
 /// # Errors
 /// [`ServeError::AlreadyRunning`] with the holder's process.
-pub(crate) fn lock(home: &Home) -> Result<Lock, ServeError> {
+pub(crate) async fn lock(home: &Home) -> Result<Lock, ServeError> {
+    let began = Instant::now();
+    loop {
+        match try_lock(home) {
+            Err(ServeError::AlreadyRunning { .. })
+                if began.elapsed() < ENDING_WAIT_MAX && UnixStream::connect(home.owner_socket()).is_err() =>
+            {
+                tokio::time::sleep(ENDING_PAUSE).await;
+            }
+            taken => return taken,
+        }
+    }
+}
+
+fn try_lock(home: &Home) -> Result<Lock, ServeError> {
     let path = home.runtime.join("lock");
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = opened.map_err(|error| at(&path, error.to_string()))?;

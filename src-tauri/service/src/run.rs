@@ -73,7 +73,7 @@ impl Senders {
 pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnOnce()) -> Result<(), ServeError> {
     let home = options.home.clone();
     paths::prepare(&home)?;
-    let _lock = paths::lock(&home)?;
+    let _lock = paths::lock(&home).await?;
 
     let queue = Queue::open(&home.data.join("queue.sqlite"))?;
     let library = Library::open(LibraryOptions {

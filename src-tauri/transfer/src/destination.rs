@@ -9,48 +9,64 @@ use crate::{fields::Limits, payload::Payload};
 
 /// What is delivered, as the server is told.
 #[derive(Debug, Clone)]
-pub(crate) struct Content {
-    pub(crate) filename: String,
-    pub(crate) content_type: Option<String>,
-    pub(crate) byte_count: u64,
-    pub(crate) digest: [u8; 32],
-    pub(crate) created_ms: Option<i64>,
+pub struct Content {
+    /// The name it is sent under.
+    pub filename: String,
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Its size in bytes.
+    pub byte_count: u64,
+    /// Its SHA-256.
+    pub digest: [u8; 32],
+    /// When the picture was taken, milliseconds since 1970.
+    pub created_ms: Option<i64>,
     /// The same for the same content at the same destination, so that a repeated request makes no second object.
-    pub(crate) key: String,
+    pub key: String,
 }
 
 /// What the server says it holds.
 #[derive(Debug, Clone)]
-pub(crate) struct Proof {
+pub struct Proof {
     /// The server's name for it.
-    pub(crate) remote_id: String,
+    pub remote_id: String,
     /// SHA-256 that the server computed.
-    pub(crate) digest: Option<[u8; 32]>,
+    pub digest: Option<[u8; 32]>,
     /// Size that the server states.
-    pub(crate) byte_count: Option<u64>,
+    pub byte_count: Option<u64>,
 }
 
 /// How creating an upload ended.
 #[derive(Debug)]
-pub(crate) enum Begun {
+pub enum Begun {
     /// A session to append to.
-    Session { upload_url: Url, offset: u64, limits: Limits },
+    Session {
+        /// Where to append.
+        upload_url: Url,
+        /// Bytes that it holds already.
+        offset: u64,
+        /// What the server takes.
+        limits: Limits,
+    },
     /// An earlier request with this key had already delivered it.
     Delivered(Proof),
 }
 
 /// The state of a session.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) offset: u64,
-    pub(crate) complete: bool,
-    pub(crate) digest: Option<[u8; 32]>,
-    pub(crate) limits: Limits,
+pub struct Held {
+    /// Bytes that it holds.
+    pub offset: u64,
+    /// Whether it was completed.
+    pub complete: bool,
+    /// SHA-256 of what it holds, if the server tells.
+    pub digest: Option<[u8; 32]>,
+    /// What the server takes.
+    pub limits: Limits,
 }
 
 /// Why a step did not end well. The driver decides what follows.
 #[derive(Debug)]
-pub(crate) enum Setback {
+pub enum Setback {
     /// Somebody asked us to stop.
     Stopped,
     /// What became of the request is not known, or it may work at once: ask the server and go on.
@@ -58,7 +74,12 @@ pub(crate) enum Setback {
     /// The server's offset is another than ours.
     OffsetIs(u64),
     /// The request was too large; one of at most this many bytes may do.
-    TooLarge { limit: Option<u64>, failure: Failure },
+    TooLarge {
+        /// Bytes, if the server tells.
+        limit: Option<u64>,
+        /// What to say if no request is small enough.
+        failure: Failure,
+    },
     /// The session goes on at another URL of the same origin.
     Moved(Url),
     /// The session is not there any more.
@@ -76,7 +97,7 @@ pub(crate) enum Setback {
 /// A protocol. Steps are called in the order `probe`, `find`, `begin`, then `offset` and `send` until all bytes are held, then
 /// `finish`; `whole` stands for all of them where one request will do.
 #[async_trait]
-pub(crate) trait Destination: Send + Sync {
+pub trait Destination: Send + Sync {
     /// The server's name, for sentences.
     fn host(&self) -> &str;
 

@@ -29,19 +29,27 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// How a delivery that did not arrive ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub enum End {
+    /// It was asked to stop.
     Stopped,
+    /// It did not work.
     Failed(Failure),
 }
 
 /// One file on its way.
-pub(crate) struct Delivery<'a, D> {
-    pub(crate) destination: &'a D,
-    pub(crate) options: &'a TransferOptions,
-    pub(crate) order: &'a Order,
-    pub(crate) journal: &'a dyn Journal,
-    pub(crate) progress: &'a dyn Progress,
-    pub(crate) cancel: &'a CancellationToken,
+pub struct Delivery<'a, D> {
+    /// The protocol.
+    pub destination: &'a D,
+    /// How transfers are made.
+    pub options: &'a TransferOptions,
+    /// What goes where.
+    pub order: &'a Order,
+    /// Where it is written down what must be known after a crash.
+    pub journal: &'a dyn Journal,
+    /// Who is told how it goes on.
+    pub progress: &'a dyn Progress,
+    /// Asks it to stop.
+    pub cancel: &'a CancellationToken,
 }
 
 /// The file once it is open, and its content if it is small.
@@ -52,7 +60,10 @@ struct Opened {
 
 impl<D: Destination> Delivery<'_, D> {
     /// Delivers. `takes_whole` is asked only if the file is small: whether the server takes it in one request.
-    pub(crate) async fn run(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {
+    ///
+    /// # Errors
+    /// Why it is not delivered. Safe to repeat with what the journal last held.
+    pub async fn run(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {
         self.phase(Phase::Preparing);
         let mut content = content_of(self.order)?;
         let opened = self.open(content.digest).await?;
@@ -91,6 +102,7 @@ impl<D: Destination> Delivery<'_, D> {
             if found == digest { Ok(Opened { source: Arc::new(source), whole }) } else { Err(SourceError::Changed) }
         });
         let opened = tokio::select! {
+            biased;
             () = self.cancel.cancelled() => return Err(End::Stopped),
             opened = opening => opened.map_err(|_| End::Failed(failure::internal("reading the file")))?,
         };
@@ -146,6 +158,7 @@ impl<D: Destination> Delivery<'_, D> {
             return Ok(());
         }
         tokio::select! {
+            biased;
             () = self.cancel.cancelled() => Err(Setback::Stopped),
             () = tokio::time::sleep(PAUSE * stumbles) => Ok(()),
         }

@@ -25,10 +25,13 @@ pub(crate) struct Fields {
 
 /// `Upload-Limit` (section 4.1.4), in bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) max_size: Option<u64>,
-    pub(crate) max_append_size: Option<u64>,
-    pub(crate) min_append_size: Option<u64>,
+pub struct Limits {
+    /// Largest upload.
+    pub max_size: Option<u64>,
+    /// Largest request.
+    pub max_append_size: Option<u64>,
+    /// Smallest request, but for the last.
+    pub min_append_size: Option<u64>,
 }
 
 impl Fields {

@@ -5,6 +5,8 @@
 //! nothing is completed before its digest was compared and its session stored in the caller's [`Journal`] · after any doubt the
 //! server is asked first · credentials go to the account's own origin only · a silent line is left, a stop is obeyed at once.
 //!
+//! [`Delivery`] is the driver itself, for a [`Destination`] of another crate's: the simulator's model servers are such.
+//!
 //! Read `driver` and `steps` for the order of things, `resumable` for the protocol, `failure` for what each error means. No database and no
 //! policy is in here: when to try again is the scheduler's business.
 
@@ -22,5 +24,9 @@ mod transfer;
 mod trial;
 mod wire;
 
+pub use destination::{Begun, Content, Destination, Held, Proof, Setback};
+pub use driver::{Delivery, End};
+pub use fields::Limits;
 pub use order::{Account, Delivered, Journal, JournalError, Order, Outcome, Pin, Progress, Session};
+pub use payload::{Blocks, Payload};
 pub use transfer::{SetupError, Transfer, TransferOptions};

@@ -39,7 +39,7 @@ const SLOW_BLOCK: Duration = Duration::from_secs(1);
 
 /// The content of a request.
 #[derive(Debug)]
-pub(crate) enum Payload {
+pub enum Payload {
     /// In memory; can be sent again.
     Whole(Bytes),
     /// From the disk, once.
@@ -48,7 +48,7 @@ pub(crate) enum Payload {
 
 /// Content that is read while it is sent.
 #[derive(Debug)]
-pub(crate) struct Blocks {
+pub struct Blocks {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     length: u64,
 }
@@ -58,11 +58,22 @@ impl Payload {
         Self::Whole(Bytes::new())
     }
 
-    pub(crate) fn length(&self) -> u64 {
+    /// Its bytes.
+    pub fn length(&self) -> u64 {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Blocks(blocks) => blocks.length,
         }
+    }
+}
+
+impl Blocks {
+    /// The next block, in order; none at the end.
+    ///
+    /// # Errors
+    /// The file could not be read as one version. The driver knows why.
+    pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        self.receiver.recv().await
     }
 }
 

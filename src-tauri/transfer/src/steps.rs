@@ -199,6 +199,7 @@ impl<D: Destination> Delivery<'_, D> {
         });
         // Reading a long prefix again may take longer than a line may be silent.
         let (prefix, result) = tokio::select! {
+            biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
             reading = reading => reading.map_err(|_| Setback::Failed(failure::internal("reading the file")))?,
         };

@@ -5,7 +5,6 @@
 //! is marked as started, in one commit for all that start together, before its first byte leaves.
 
 mod carry;
-mod health;
 pub(crate) mod history;
 mod lanes;
 mod report;
@@ -24,7 +23,7 @@ use afterglow_model::{
     SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, waiting_sentence,
 };
 use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, DestinationFacts, Limits, Memory, Plan, Policy, strictest};
+use afterglow_scheduler::{Active, DestinationFacts, Health, Limits, Memory, Plan, Policy, strictest};
 use tokio::{
     sync::{Semaphore, broadcast, mpsc},
     task::JoinSet,
@@ -34,7 +33,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Throughput, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
-use health::Health;
 use lanes::Lanes;
 
 /// Requests under way at once at one destination. More do not help: with eight connections a 40 ms line carries 200 small files a

@@ -1,9 +1,11 @@
 //! Whether a destination answers. One job that fails is that job's affair; when nothing gets through any more it is the
 //! destination's, and then one job at a time tries, at growing intervals.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use afterglow_model::{DestinationId, DestinationState, Failure, FailureCode, Timestamp};
+
+use crate::{RETRY_AFTER_MAX_MS, is_due};
 
 /// Failures in a row, none delivered in between, after which it is the destination that fails.
 const STREAK: u32 = 3;
@@ -11,30 +13,35 @@ const STREAK: u32 = 3;
 const WAIT_MS: i64 = 10_000;
 const WAIT_MS_MAX: i64 = 15 * 60_000;
 
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 struct Record {
     failures: u32,
-    not_before: Option<Timestamp>,
+    /// Our own patience.
+    spared_until: Option<Timestamp>,
+    /// The server's wish (RFC 9110, section 10.2.3). Nobody's word goes before it.
+    asked_until: Option<Timestamp>,
 }
 
 /// What is known of the destinations' health.
-#[derive(Default)]
-pub(super) struct Health {
-    records: HashMap<DestinationId, Record>,
+#[derive(Debug, Default)]
+pub struct Health {
+    records: BTreeMap<DestinationId, Record>,
 }
 
 /// A destination's state has changed.
-pub(super) type StateChange = Option<(DestinationState, Option<Failure>)>;
+pub type StateChange = Option<(DestinationState, Option<Failure>)>;
 
 impl Health {
     /// A delivery came through.
-    pub(super) fn delivered(&mut self, destination: &DestinationId) -> StateChange {
-        let record = self.records.remove(destination)?;
-        (record.failures >= STREAK).then_some((DestinationState::Ready, None))
+    pub fn delivered(&mut self, destination: &DestinationId) -> StateChange {
+        let record = self.records.get_mut(destination)?;
+        let failed = record.failures >= STREAK;
+        (record.failures, record.spared_until) = (0, None);
+        failed.then_some((DestinationState::Ready, None))
     }
 
     /// An attempt failed.
-    pub(super) fn failed(&mut self, destination: &DestinationId, failure: &Failure, now: Timestamp) -> StateChange {
+    pub fn failed(&mut self, destination: &DestinationId, failure: &Failure, now: Timestamp) -> StateChange {
         match failure.code {
             FailureCode::AuthenticationRequired => return Some((DestinationState::AuthRequired, Some(failure.clone()))),
             FailureCode::QuotaExceeded => return Some((DestinationState::QuotaExceeded, Some(failure.clone()))),
@@ -61,27 +68,29 @@ impl Health {
         }
         let record = self.records.entry(destination.clone()).or_default();
         record.failures += 1;
-        let asked = failure.retry_after_ms.map(|ms| now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)));
-        record.not_before = record.not_before.max(asked);
+        let asked =
+            failure.retry_after_ms.map(|ms| now.plus_ms(i64::try_from(ms.min(RETRY_AFTER_MAX_MS.unsigned_abs())).unwrap_or(0)));
+        record.asked_until = record.asked_until.max(asked);
         if record.failures < STREAK {
             return None;
         }
         let doublings = (record.failures - STREAK).min(16);
         let wait = (WAIT_MS << doublings).min(WAIT_MS_MAX);
-        record.not_before = record.not_before.max(Some(now.plus_ms(wait)));
+        record.spared_until = record.spared_until.max(Some(now.plus_ms(wait)));
         (record.failures == STREAK).then(|| (DestinationState::Unreachable, Some(failure.clone())))
     }
 
     /// The person or the network gave a reason to try again at once.
-    pub(super) fn forgive(&mut self) {
+    pub fn forgive(&mut self) {
         for record in self.records.values_mut() {
-            record.not_before = None;
+            record.spared_until = None;
         }
     }
 
     /// Before when a destination is left alone.
-    pub(super) fn not_before(&self, destination: &DestinationId, now: Timestamp) -> Option<Timestamp> {
-        self.records.get(destination).and_then(|record| record.not_before).filter(|at| *at > now)
+    pub fn not_before(&self, destination: &DestinationId, now: Timestamp) -> Option<Timestamp> {
+        let record = self.records.get(destination)?;
+        record.spared_until.max(record.asked_until).filter(|at| !is_due(*at, now))
     }
 }
 
@@ -120,5 +129,7 @@ mod tests {
         let now = Timestamp(0);
         health.failed(&id, &Failure { retry_after_ms: Some(30_000), ..lost() }, now);
         assert_eq!(health.not_before(&id, now), Some(Timestamp(30_000)));
+        health.forgive();
+        assert_eq!(health.not_before(&id, now), Some(Timestamp(30_000)), "nobody's word goes before the server's");
     }
 }
