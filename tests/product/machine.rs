@@ -1,6 +1,6 @@
 //! The machine's moods: a network that costs, a system that saves power.
 
-use afterglow_model::{ServiceState, Status, WaitingReason};
+use afterglow_model::{BatteryRule, NetworkAccess, NetworkRule, ServiceState, Settings, Status, WaitingReason};
 use afterglow_tests::{
     process::until,
     proxy::Proxy,
@@ -8,10 +8,16 @@ use afterglow_tests::{
 };
 use url::Url;
 
+use zbus::Connection;
+
 use crate::{
-    bus::Bus,
-    fakes::{NetworkManager, PowerProfiles, set_metered},
+    bus::{Bus, offer},
+    fakes::{DisplayDevice, LoginSession, Logind, NetworkManager, PowerProfiles, UPower, set_metered},
 };
+
+const UPOWER: &str = "/org/freedesktop/UPower";
+const DISPLAY_DEVICE: &str = "/org/freedesktop/UPower/devices/DisplayDevice";
+const SESSION: &str = "/org/freedesktop/login1/session/auto";
 
 const PROFILES: &str = "/org/freedesktop/UPower/PowerProfiles";
 const MIB: u64 = 1 << 20;
@@ -89,4 +95,119 @@ async fn a_system_that_saves_power_holds_backups() {
     drop(state);
     stage.delivered().await.unwrap();
     assert_eq!(archive.files().unwrap().len(), 1);
+}
+
+/// A laptop on a private bus: a charger, a Wi-Fi called Home, a session that nobody uses.
+struct Laptop {
+    upower: Connection,
+    logind: Connection,
+    _network: (Connection, zbus::object_server::InterfaceRef<NetworkManager>),
+    _inhibitors: tokio::sync::mpsc::UnboundedReceiver<(String, std::os::fd::OwnedFd)>,
+}
+
+impl Laptop {
+    async fn on(bus: &Bus) -> Self {
+        let upower = bus.peer().await;
+        upower.object_server().at(UPOWER, UPower { on_battery: false }).await.unwrap();
+        upower.object_server().at(DISPLAY_DEVICE, DisplayDevice { percentage: 20.0 }).await.unwrap();
+        offer(&upower, "org.freedesktop.UPower").await;
+        let logind = bus.peer().await;
+        let (inhibitors, taken) = tokio::sync::mpsc::unbounded_channel();
+        logind.object_server().at("/org/freedesktop/login1", Logind { inhibitors }).await.unwrap();
+        logind.object_server().at(SESSION, LoginSession { locked: false, idle: true }).await.unwrap();
+        offer(&logind, "org.freedesktop.login1").await;
+        let network = NetworkManager::on_wifi(2).serve(bus, true).await;
+        Self { upower, logind, _network: network, _inhibitors: taken }
+    }
+
+    async fn on_battery(&self, on_battery: bool) {
+        let object = self.upower.object_server().interface::<_, UPower>(UPOWER).await.unwrap();
+        let mut state = object.get_mut().await;
+        state.on_battery = on_battery;
+        state.on_battery_changed(object.signal_emitter()).await.unwrap();
+    }
+
+    async fn idle(&self, idle: bool) {
+        let object = self.logind.object_server().interface::<_, LoginSession>(SESSION).await.unwrap();
+        let mut state = object.get_mut().await;
+        state.idle = idle;
+        state.idle_hint_changed(object.signal_emitter()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn each_rule_stops_a_backup_and_lets_it_go_on() {
+    let Some(bus) = Bus::start().await else { return };
+    let laptop = Laptop::on(&bus).await;
+    let mut stage = Stage::empty().unwrap();
+    stage.system_bus = bus.address.clone();
+    stage.serve().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    let destination = stage.destination("Archive", &from_afar(&line.over(&archive.url).unwrap())).await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(4_000_000)).await.unwrap();
+    photo(&stage.photos().join("film.mp4"), 1, 30_000_000).unwrap();
+    stage.library().await.unwrap();
+    stage.rule(&destination).await.unwrap();
+    let status = stage.until_status("a transfer", |status| status.state == ServiceState::Uploading).await.unwrap();
+    let here = status.conditions.network.key.unwrap();
+
+    for reason in [
+        WaitingReason::BatteryLow,
+        WaitingReason::DeviceBusy,
+        WaitingReason::OutsideWindow,
+        WaitingReason::UntrustedNetwork,
+        WaitingReason::DataCapReached,
+        WaitingReason::NotCharging,
+        WaitingReason::PausedByUser,
+    ] {
+        let before = line.up();
+        until("bytes on the line", async || Ok((line.up() > before).then_some(()))).await.unwrap();
+        match reason {
+            WaitingReason::BatteryLow => laptop.on_battery(true).await,
+            WaitingReason::DeviceBusy => {
+                stage.settings(|settings| settings.only_when_idle = true).await.unwrap();
+                laptop.idle(false).await;
+            }
+            WaitingReason::OutsideWindow => {
+                stage.settings(|settings| settings.timetable = "stop".parse().unwrap()).await.unwrap();
+            }
+            WaitingReason::UntrustedNetwork => {
+                let rule = NetworkRule { key: here.clone(), name: "Home".to_owned(), access: NetworkAccess::Denied };
+                stage.settings(|settings| settings.networks = vec![rule]).await.unwrap();
+            }
+            WaitingReason::DataCapReached => stage.settings(|settings| settings.bytes_per_day_max = Some(1)).await.unwrap(),
+            WaitingReason::NotCharging => {
+                stage.settings(|settings| settings.videos.requires_external_power = true).await.unwrap();
+                stage.settings(|settings| settings.battery = BatteryRule::Always).await.unwrap();
+                laptop.on_battery(true).await;
+            }
+            WaitingReason::PausedByUser => drop(stage.does(&["pause"]).await.unwrap()),
+            other => panic!("{other:?} is not among them"),
+        }
+        if reason == WaitingReason::PausedByUser {
+            stage.until_status("the pause", |status| status.state == ServiceState::Paused).await.unwrap();
+        } else {
+            stage.until_status(&format!("{reason:?}"), waits_for(reason)).await.unwrap();
+        }
+        // What is told is so: nothing is under way, and nothing goes while something else is asked and answered.
+        let stopped = line.up();
+        for _ in 0..5 {
+            stage.does(&["why"]).await.unwrap();
+        }
+        assert_eq!(line.up(), stopped, "bytes went on under {reason:?}");
+        laptop.on_battery(false).await;
+        laptop.idle(true).await;
+        stage
+            .settings(|settings| {
+                let speed = settings.bandwidth_bytes_per_s;
+                *settings = Settings { bandwidth_bytes_per_s: speed, ..Settings::default() };
+            })
+            .await
+            .unwrap();
+        stage.does(&["resume"]).await.unwrap();
+    }
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = None).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert!(same(&stage.photos().join("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
 }

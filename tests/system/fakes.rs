@@ -227,10 +227,15 @@ impl Logind {
 /// A session of logind.
 pub(crate) struct LoginSession {
     pub(crate) locked: bool,
+    pub(crate) idle: bool,
 }
 
 #[interface(name = "org.freedesktop.login1.Session")]
 impl LoginSession {
+    #[zbus(property)]
+    fn idle_hint(&self) -> bool {
+        self.idle
+    }
     #[zbus(property)]
     fn locked_hint(&self) -> bool {
         self.locked

@@ -31,7 +31,7 @@ async fn start() -> Option<Fixture> {
     let (inhibitors, taken) = unbounded_channel();
     let logind = machine.system.peer().await;
     logind.object_server().at(MANAGER, Logind { inhibitors }).await.unwrap();
-    logind.object_server().at(SESSION, LoginSession { locked: false }).await.unwrap();
+    logind.object_server().at(SESSION, LoginSession { locked: false, idle: false }).await.unwrap();
     offer(&logind, "org.freedesktop.login1").await;
     let sensors = machine.sensors().await;
     Some(Fixture { _machine: machine, logind, inhibitors: taken, sensors })
@@ -44,8 +44,12 @@ impl Fixture {
     }
 
     async fn inhibitor(&mut self) -> pipe::Receiver {
+        self.inhibitor_for("sleep:delay").await
+    }
+
+    async fn inhibitor_for(&mut self, expected: &str) -> pipe::Receiver {
         let (what, fd) = timeout(PATIENCE, self.inhibitors.recv()).await.expect("an inhibitor is taken").unwrap();
-        assert_eq!(what, "sleep:delay");
+        assert_eq!(what, expected);
         pipe::Receiver::from_owned_fd(fd).unwrap()
     }
 }
@@ -100,4 +104,26 @@ async fn the_lock_is_seen() {
     state.locked_hint_changed(object.signal_emitter()).await.unwrap();
     drop(state);
     until(&mut fixture.sensors.conditions(), "the lock", |now| now.session.locked == Some(true)).await;
+}
+
+#[tokio::test]
+async fn that_nobody_uses_the_computer_is_seen() {
+    let Some(fixture) = start().await else { return };
+    assert_eq!(fixture.sensors.conditions().borrow().session.idle, Some(false));
+    let object = fixture.logind.object_server().interface::<_, LoginSession>(SESSION).await.unwrap();
+    let mut state = object.get_mut().await;
+    state.idle = true;
+    state.idle_hint_changed(object.signal_emitter()).await.unwrap();
+    drop(state);
+    until(&mut fixture.sensors.conditions(), "nobody", |now| now.session.idle == Some(true)).await;
+}
+
+#[tokio::test]
+async fn the_machine_is_kept_from_sleeping_by_itself_only_while_that_is_wanted() {
+    let Some(mut fixture) = start().await else { return };
+    let _delay = fixture.inhibitor().await;
+    fixture.sensors.keep_awake(true);
+    let mut block = fixture.inhibitor_for("idle:block").await;
+    fixture.sensors.keep_awake(false);
+    released(&mut block).await;
 }

@@ -111,6 +111,8 @@ pub struct Plan {
     pub wake_at: Option<Wake>,
     /// How fast everything together may go.
     pub rate: Rate,
+    /// Whether the computer is to be kept from going to sleep by itself.
+    pub keep_awake: bool,
     /// Hand this to the next plan.
     pub memory: Memory,
 }
@@ -124,6 +126,7 @@ impl Default for Plan {
             waiting: Vec::new(),
             wake_at: None,
             rate: Rate::Unlimited,
+            keep_awake: false,
             memory: Memory::default(),
         }
     }
@@ -324,6 +327,7 @@ impl<'a> Planner<'a> {
         let (settings, minute) = (policy.settings, now.local.minute_of_week);
         let change = settings.timetable.minutes_to_change(minute).map(|minutes| now.in_local_minutes(minutes));
         self.plan.rate = rate(settings, minute);
+        self.plan.keep_awake = settings.stay_awake && conditions.power.source == PowerSource::Ac && self.slots.is_any_taken();
         // An idle service has nobody to tell that the hours change.
         if !self.plan.waiting.is_empty() || !self.plan.start.is_empty() || self.slots.is_any_taken() {
             self.timers.extend(change.map(|at| (at, WakeReason::TimetableChanges)));

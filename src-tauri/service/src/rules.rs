@@ -90,11 +90,12 @@ async fn waiting(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
     let policy = rules.policy(&conditions);
     let mut found = reasons(job.priority, ids, &options, &facts(&destination), &conditions, &policy, now);
 
-    // What only the loop knows: how long a destination is left alone, a charge that has not recovered yet, and what is gathered.
+    // What only the loop knows: how long a destination is left alone, a charge that has not recovered yet, what was sent of a file
+    // under way, and what is gathered.
     let told = core.status.borrow().clone();
     for group in told.waiting.iter().filter(|group| group.destination_id == destination.id) {
         let of_the_loop = match group.reason {
-            WaitingReason::DestinationUnreachable | WaitingReason::BatteryLow => true,
+            WaitingReason::DestinationUnreachable | WaitingReason::BatteryLow | WaitingReason::DataCapReached => true,
             WaitingReason::Gathering => job.priority == Priority::Backup,
             _ => false,
         };

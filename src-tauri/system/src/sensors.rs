@@ -52,6 +52,7 @@ pub struct Sensors {
 #[derive(Debug)]
 enum Command {
     ReadyToSleep,
+    KeepAwake(bool),
     Stop,
 }
 
@@ -82,6 +83,12 @@ impl Sensors {
     /// awake until then, 2 s at most.
     pub fn ready_to_sleep(&self) {
         let _ = self.commands.send(Command::ReadyToSleep);
+    }
+
+    /// Keeps the machine from going to sleep by itself, or no longer. To be asked for only if the person wants it; a machine that
+    /// knows no such request sleeps as it likes.
+    pub fn keep_awake(&self, wanted: bool) {
+        let _ = self.commands.send(Command::KeepAwake(wanted));
     }
 
     /// Ends the sensors and waits until they have.

@@ -85,13 +85,7 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>,
             (after_failure(&job, &failure, setbacks, now), Err(Some(failure)))
         }
     };
-    let delivered = result.as_ref().ok().map(|delivered| delivered.byte_count);
     let recorded = core.queue.finish(vec![finished], now.wall).await;
-    if let Some(bytes) = delivered
-        && let Err(error) = core.queue.add_bytes(&clock::today(), bytes).await
-    {
-        tracing::warn!(%error, "the day's bytes could not be counted");
-    }
     if let Err(error) = &recorded {
         tracing::error!(job = %job.id, %error, "the end of a job could not be written down; it is looked at again");
     }

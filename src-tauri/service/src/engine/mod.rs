@@ -95,8 +95,12 @@ pub(crate) struct Engine {
     throughput: Throughput,
     plan: Plan,
     memory: Memory,
-    /// Payload bytes of `day` that are written down.
+    /// Whether the machine is kept awake.
+    awake: bool,
+    /// The local day, and the payload of it that is written down.
     day: (String, u64),
+    /// The transfer's counter as of what is written down.
+    counted: u64,
     waiting_since: WaitingSince,
     scans: HashMap<SourceId, ScanProgress>,
     touched: HashSet<AssetId>,
@@ -139,7 +143,9 @@ impl Engine {
             throughput: Throughput::default(),
             plan: Plan::default(),
             memory: Memory::default(),
+            awake: false,
             day: Default::default(),
+            counted: 0,
             waiting_since: HashMap::new(),
             scans: HashMap::new(),
             touched: HashSet::new(),
@@ -331,6 +337,7 @@ impl Engine {
         };
         let id = &ended.job.id;
         self.running.remove(id);
+        self.count_bytes().await;
         let destination = ended.job.destination_id.clone();
         if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
             self.source_away(ended.job.source_id.as_ref()).await;
@@ -339,7 +346,6 @@ impl Engine {
             Ok(delivered) => {
                 self.run.done += 1;
                 self.run.bytes_done += delivered.byte_count;
-                self.day.1 += delivered.byte_count;
                 self.present.delivered(delivered.byte_count);
                 self.health.delivered(&destination)
             }
@@ -417,6 +423,10 @@ impl Engine {
         }
         self.note_day().await;
         self.plan = self.make_plan(conditions, now);
+        if self.plan.keep_awake != self.awake {
+            self.awake = self.plan.keep_awake;
+            self.core.sensors.keep_awake(self.awake);
+        }
         self.memory = self.plan.memory;
         self.core.transfer.set_bandwidth(bytes_per_s(self.plan.rate));
         for stop in std::mem::take(&mut self.plan.stop) {
@@ -502,7 +512,7 @@ impl Engine {
             settings: &self.settings,
             pause: self.pause.as_ref(),
             overrides: &self.overrides,
-            bytes_today: self.day.1 + self.confirmed(),
+            bytes_today: self.day.1 + self.uncounted(),
             memory: self.memory,
         }
     }
@@ -534,17 +544,41 @@ impl Engine {
         self.core.live.get(&job.id).map_or(0, |point| point.confirmed.min(job.byte_count))
     }
 
-    /// Reads what was sent today, if it is another day than before.
+    /// Payload that is not written down yet.
+    fn uncounted(&self) -> u64 {
+        self.core.transfer.bytes_sent() - self.counted
+    }
+
+    /// Writes down what was sent since the last time, for the day's budget and the chart.
+    async fn count_bytes(&mut self) {
+        let bytes = self.uncounted();
+        if bytes == 0 {
+            return;
+        }
+        match self.core.queue.add_bytes(&self.day.0, bytes).await {
+            Ok(()) => {
+                self.day.1 += bytes;
+                self.counted += bytes;
+            }
+            Err(error) => tracing::warn!(%error, "the day's bytes could not be counted"),
+        }
+    }
+
+    /// Begins a new day if there is one.
     async fn note_day(&mut self) {
         let today = clock::today();
-        if self.day.0 != today {
-            match self.core.queue.bytes_by_day(1).await {
-                Ok(days) => {
-                    let sent = days.into_iter().find(|known| known.day == today).map_or(0, |known| known.bytes);
-                    self.day = (today, sent);
-                }
-                Err(error) => tracing::warn!(%error, "the bytes of the day could not be read"),
+        if self.day.0 == today {
+            return;
+        }
+        if !self.day.0.is_empty() {
+            self.count_bytes().await;
+        }
+        match self.core.queue.bytes_by_day(1).await {
+            Ok(days) => {
+                let sent = days.into_iter().find(|known| known.day == today).map_or(0, |known| known.bytes);
+                self.day = (today, sent);
             }
+            Err(error) => tracing::warn!(%error, "the bytes of the day could not be read"),
         }
     }
 

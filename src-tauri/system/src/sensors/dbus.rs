@@ -12,7 +12,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, connection::Builder, f
 
 use super::{
     SensorOptions,
-    facts::{Hint, Reading, Side, Source},
+    facts::{Hint, Hold, Reading, Side, Source},
 };
 use crate::ANSWER_TIME;
 
@@ -48,7 +48,8 @@ pub(super) struct Live {
     messages: MessageStream,
 }
 
-/// Holds the machine awake while it is kept, as long as logind allows (5 s by default, logind.conf `InhibitDelayMaxSec`).
+/// Holds the machine awake while it is kept; one that delays sleep as long as logind allows (5 s by default, logind.conf
+/// `InhibitDelayMaxSec`).
 pub(super) struct Inhibitor {
     _held: OwnedFd,
 }
@@ -125,11 +126,11 @@ impl Buses {
         async move { read::read(&connection?, source, default_interface.as_deref()).await }.boxed()
     }
 
-    /// Asks logind to wait for us before it puts the machine to sleep; none if it may not or will not. May hang.
-    pub(super) fn inhibit(&self) -> BoxFuture<'static, Option<Inhibitor>> {
+    /// Asks logind to hold the machine awake; none if it may not or will not. May hang.
+    pub(super) fn inhibit(&self, hold: Hold) -> BoxFuture<'static, Option<Inhibitor>> {
         let connection = self.system.as_ref().map(|live| live.connection.clone());
         async move {
-            let fd: zvariant::OwnedFd = read::inhibit_sleep(&connection?).await?;
+            let fd: zvariant::OwnedFd = read::inhibit_sleep(&connection?, hold).await?;
             Some(Inhibitor { _held: fd.into() })
         }
         .boxed()

@@ -24,6 +24,16 @@ pub(super) enum Side {
     Session,
 }
 
+/// How the machine is held awake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "logind is Linux's"))]
+pub(super) enum Hold {
+    /// For a moment, once it is about to sleep.
+    Delay,
+    /// As long as the hold lasts, it does not go to sleep by itself.
+    Block,
+}
+
 /// What a bus tells by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hint {

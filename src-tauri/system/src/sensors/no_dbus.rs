@@ -4,7 +4,7 @@ use std::future::{Ready, pending, ready};
 
 use super::{
     SensorOptions,
-    facts::{Hint, Reading, Side, Source},
+    facts::{Hint, Hold, Reading, Side, Source},
 };
 
 /// A connection; there is none.
@@ -43,7 +43,7 @@ impl Buses {
         ready(None)
     }
 
-    pub(super) fn inhibit(&self) -> Ready<Option<Inhibitor>> {
+    pub(super) fn inhibit(&self, _hold: Hold) -> Ready<Option<Inhibitor>> {
         ready(None)
     }
 }

@@ -16,7 +16,7 @@ use super::no_dbus::{Buses, Inhibitor, Live};
 use super::{
     Command, SensorOptions,
     battery::BatteryThread,
-    facts::{Facts, Hint, Reading, Side, Source},
+    facts::{Facts, Hint, Hold, Reading, Side, Source},
     interface::{self, Changes},
     steady::SteadyNetwork,
 };
@@ -33,7 +33,7 @@ enum Done {
     /// A source answered; none inside: it hung.
     Read(Source, Option<Reading>),
     Dialled(Side, Option<Live>),
-    Inhibited(Option<Inhibitor>),
+    Inhibited(Hold, Option<Inhibitor>),
 }
 
 /// What a timer is for. At most one of each runs.
@@ -66,6 +66,9 @@ struct Task {
     /// Buses that are not there, to be tried again.
     away: Vec<Side>,
     inhibitor: Option<Inhibitor>,
+    /// Whether the machine is to be kept awake, and what keeps it so.
+    awake_wanted: bool,
+    awake: Option<Inhibitor>,
     settling: watch::Sender<bool>,
     told: watch::Sender<Conditions>,
 }
@@ -89,6 +92,8 @@ pub(super) async fn run(
         hung: Vec::new(),
         away: Vec::new(),
         inhibitor: None,
+        awake_wanted: false,
+        awake: None,
         settling,
         told,
     };
@@ -100,6 +105,7 @@ pub(super) async fn run(
         tokio::select! {
             command = commands.recv() => match command {
                 Some(Command::ReadyToSleep) => task.let_sleep(),
+                Some(Command::KeepAwake(wanted)) => task.keep_awake(wanted),
                 Some(Command::Stop) | None => return,
             },
             Some(done) = task.work.next() => task.absorb(done),
@@ -161,7 +167,8 @@ impl Task {
                 self.away.push(side);
                 self.set_earliest(Timer::Retry, RETRY_TIME);
             }
-            Done::Inhibited(inhibitor) => {
+            Done::Inhibited(Hold::Block, inhibitor) => self.awake = inhibitor.filter(|_| self.awake_wanted),
+            Done::Inhibited(Hold::Delay, inhibitor) => {
                 // Taken too late if sleep was announced meanwhile; then it must not hold the machine.
                 self.inhibitor = inhibitor.filter(|_| !self.is_suspending());
             }
@@ -183,7 +190,10 @@ impl Task {
         }
         self.facts.followers(source).into_iter().for_each(|follower| self.read(follower));
         match source {
-            Source::Logind => self.hold_awake(),
+            Source::Logind => {
+                self.hold_awake();
+                self.keep_awake(self.awake_wanted);
+            }
             Source::Batteries | Source::UPower => self.watch_batteries(),
             Source::Interface | Source::PowerProfiles | Source::NetworkManager | Source::Portal => {}
         }
@@ -204,7 +214,7 @@ impl Task {
             }
             Hint::Lost(side) => {
                 Buses::sources(side).iter().for_each(|source| self.facts.forget(*source));
-                self.inhibitor = None;
+                (self.inhibitor, self.awake) = (None, None);
                 self.away.push(side);
                 self.set_earliest(Timer::Retry, RETRY_TIME);
             }
@@ -216,9 +226,22 @@ impl Task {
         if !self.facts.has_logind() {
             self.inhibitor = None;
         } else if self.inhibitor.is_none() && !self.is_suspending() {
-            let inhibit = timeout(ANSWER_TIME, self.buses.inhibit());
-            self.work.push(inhibit.map(|inhibitor| Done::Inhibited(inhibitor.ok().flatten())).boxed());
+            self.inhibit(Hold::Delay);
         }
+    }
+
+    fn keep_awake(&mut self, wanted: bool) {
+        self.awake_wanted = wanted;
+        if !wanted {
+            self.awake = None;
+        } else if self.awake.is_none() && self.facts.has_logind() {
+            self.inhibit(Hold::Block);
+        }
+    }
+
+    fn inhibit(&mut self, hold: Hold) {
+        let inhibit = timeout(ANSWER_TIME, self.buses.inhibit(hold));
+        self.work.push(inhibit.map(move |inhibitor| Done::Inhibited(hold, inhibitor.ok().flatten())).boxed());
     }
 
     fn let_sleep(&mut self) {

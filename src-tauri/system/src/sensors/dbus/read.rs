@@ -9,7 +9,7 @@ use zbus::{
     zvariant::{DynamicDeserialize, DynamicType, OwnedFd, OwnedObjectPath, OwnedValue},
 };
 
-use crate::sensors::facts::{Logind, NetworkManager, Portal, PowerProfile, Reading, Source, UPower};
+use crate::sensors::facts::{Hold, Logind, NetworkManager, Portal, PowerProfile, Reading, Source, UPower};
 
 pub(super) const UPOWER: &str = "org.freedesktop.UPower";
 pub(super) const UPOWER_PATH: &str = "/org/freedesktop/UPower";
@@ -53,10 +53,14 @@ pub(super) async fn read(connection: &Connection, source: Source, default_interf
     })
 }
 
-/// Takes logind's lock of kind `delay` for sleep; it holds until the descriptor is closed.
-pub(super) async fn inhibit_sleep(connection: &Connection) -> Option<OwnedFd> {
+/// Takes logind's lock for sleep; it holds until the descriptor is closed.
+pub(super) async fn inhibit_sleep(connection: &Connection, hold: Hold) -> Option<OwnedFd> {
     let logind = Remote { connection, service: LOGIND, starts: false };
-    let why = ("sleep", "Afterglow", "Uploads are being brought to rest", "delay");
+    let why = match hold {
+        Hold::Delay => ("sleep", "Afterglow", "Uploads are being brought to rest", "delay"),
+        // Of the two that block, this one yields to a person who closes the lid or says sleep.
+        Hold::Block => ("idle", "Afterglow", "Photos are being uploaded", "block"),
+    };
     logind.call(LOGIND_PATH, LOGIND_MANAGER, "Inhibit", &why).await
 }
 
