@@ -56,8 +56,8 @@ async fn idle() -> Result<()> {
     stage.rule(&destination).await?;
     stage.delivered().await?;
     let pid = stage.service()?.pid();
-    // What follows the last delivery has ended by then: the longest delay in the service that is not a wait for others is 10 s.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    // What follows the last delivery has ended by then: the service gives its memory back after 10 s without work.
+    tokio::time::sleep(Duration::from_secs(15)).await;
     let before = Cost::of(pid)?;
     tokio::time::sleep(IDLE).await;
     let after = Cost::of(pid)?;

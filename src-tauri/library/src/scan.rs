@@ -250,9 +250,14 @@ impl<'a> Scan<'a> {
         Ok(folders)
     }
 
-    /// Whether a `.nomedia` file here or above asks to leave this folder alone.
+    /// Whether a `.nomedia` file here or above asks to leave this folder alone, or an archive of ours lies here: what was delivered
+    /// into it is no second library. An archive that the person gave as a source is one.
     fn is_excluded(&self, folder: &Path) -> bool {
-        folder.ancestors().any(|ancestor| self.absolute(ancestor).join(".nomedia").exists())
+        folder.ancestors().any(|ancestor| {
+            let here = self.absolute(ancestor);
+            let is_root = ancestor.as_os_str().is_empty();
+            here.join(".nomedia").exists() || (!is_root && here.join(".afterglow/ledger.sqlite").exists())
+        })
     }
 
     fn compare(&mut self, folder: &Path, name: OsString, stat: Stat, before: Option<KnownFile>) -> Result<()> {

@@ -180,13 +180,15 @@ async fn a_young_file_is_left_until_it_settles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_names_links_and_hidden_files() {
+async fn hostile_names_links_hidden_files_and_archives() {
     let home = Home::new();
     let hostile = home.photos.join(OsStr::from_bytes(b"line\nbreak \xff \xe2\x80\xaegpj.jpg"));
     fs::write(&hostile, jpeg(1, 8, 8)).unwrap();
     home.put(".hidden/b.jpg", &jpeg(2, 8, 8));
     home.put("quiet/.nomedia", b"");
     home.put("quiet/c.jpg", &jpeg(3, 8, 8));
+    home.put("Archive/.afterglow/ledger.sqlite", b"");
+    home.put("Archive/2026/03/d.jpg", &jpeg(5, 8, 8));
     let outside = home.dir.path().join("outside.jpg");
     fs::write(&outside, jpeg(4, 8, 8)).unwrap();
     symlink(&outside, home.photos.join("link.jpg")).unwrap();
