@@ -30,9 +30,13 @@ impl Bandwidth {
         Self { rate: AtomicU64::new(0), paid_until: Mutex::new(Instant::now()), changed: Notify::new() }
     }
 
-    /// Sets the cap in bytes per second; none lifts it. A cap of 0 is taken as 1: stopping is not this type's business.
+    /// Sets the cap in bytes per second; none lifts it. A cap of 0 is taken as 1: stopping is not this type's business. The cap that
+    /// holds already changes nothing: whoever waits keeps the place in line.
     pub(crate) fn set(&self, bytes_per_s: Option<u64>) {
         let rate = bytes_per_s.map_or(0, |rate| rate.max(1));
+        if self.rate.load(Ordering::Acquire) == rate {
+            return;
+        }
         *self.paid_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.rate.store(rate, Ordering::Release);
         self.changed.notify_waiters();
@@ -89,6 +93,21 @@ mod tests {
         tokio::join!(bandwidth.grant(500), bandwidth.grant(500), bandwidth.grant(1000));
         let elapsed = start.elapsed();
         assert!(elapsed >= Duration::from_millis(1900) && elapsed <= Duration::from_millis(2100), "{elapsed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_cap_said_again_and_again_starves_nobody() {
+        let bandwidth = Arc::new(Bandwidth::unlimited());
+        bandwidth.set(Some(1000));
+        let waiter = tokio::spawn({
+            let bandwidth = bandwidth.clone();
+            async move { bandwidth.grant(2000).await }
+        });
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            bandwidth.set(Some(1000));
+        }
+        assert!(waiter.is_finished());
     }
 
     #[tokio::test(start_paused = true)]
