@@ -51,12 +51,16 @@ CREATE TABLE job (
     -- Grows each time that an ended job is taken up again.
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- Failed attempts in a row that brought no byte further.
+    setbacks INTEGER NOT NULL DEFAULT 0 CHECK (setbacks >= 0),
     -- When the next attempt is due; 0 for now.
     due_at INTEGER NOT NULL DEFAULT 0,
     failure TEXT,
     upload_url TEXT,
     -- What the source file was when the upload began.
     pin TEXT,
+    -- When the server forgets what it holds, if it said so.
+    session_expires_at INTEGER,
     bytes_sent INTEGER NOT NULL DEFAULT 0 CHECK (bytes_sent BETWEEN 0 AND byte_count),
     acknowledged INTEGER NOT NULL DEFAULT 0,
     -- The person took it back: no rule may make it again.
@@ -82,6 +86,9 @@ CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE state IN ('faile
 CREATE INDEX job_ready ON job (destination_id, priority, class, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
 CREATE INDEX job_under_way ON job (seq) WHERE phase = 'preparing';
 CREATE INDEX job_held ON job (destination_id) WHERE phase = 'held';
+CREATE INDEX job_expiring ON job (destination_id, priority, class, session_expires_at)
+    WHERE session_expires_at IS NOT NULL AND phase IN ('queued', 'backing_off');
+CREATE INDEX job_stuck ON job (seq) WHERE phase = 'backing_off' AND setbacks >= 3;
 CREATE INDEX job_attention ON job (seq) WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0);
 CREATE INDEX job_rule ON job (rule_id) WHERE rule_id IS NOT NULL AND phase IS NOT NULL;
 CREATE INDEX job_state ON job (state);
@@ -123,6 +130,8 @@ pub struct UploadSession {
     pub offset: u64,
     /// What the source file was when the upload began, as JSON of the transfer's.
     pub pin_json: String,
+    /// When the server forgets it, if it said so.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Everything that a transfer needs of a job.
@@ -152,6 +161,8 @@ pub struct QueuedJob {
     pub priority: Priority,
     /// Attempts made.
     pub attempts: u32,
+    /// Failed attempts in a row that brought no byte further.
+    pub setbacks: u32,
     /// When the next attempt is due.
     pub next_attempt_at: Option<Timestamp>,
     /// What went wrong last.
@@ -300,7 +311,12 @@ pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
     let Json(options) = row.get("options")?;
     let source_id: String = row.get("source_id")?;
     let session = match row.get::<_, Option<String>>("upload_url")? {
-        Some(upload_url) => Some(UploadSession { upload_url, offset: row.get("bytes_sent")?, pin_json: row.get("pin")? }),
+        Some(upload_url) => Some(UploadSession {
+            upload_url,
+            offset: row.get("bytes_sent")?,
+            pin_json: row.get("pin")?,
+            expires_at: row.get::<_, Option<i64>>("session_expires_at")?.map(Timestamp),
+        }),
         None => None,
     };
     Ok(QueuedJob {
@@ -316,6 +332,7 @@ pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
         phase: phase(row)?,
         priority: priority_of(row.get("priority")?)?,
         attempts: row.get("attempts")?,
+        setbacks: row.get("setbacks")?,
         next_attempt_at: next_attempt_at(row)?,
         failure: failure(row)?,
         path: path::from_bytes(row.get("path")?),

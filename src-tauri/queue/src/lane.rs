@@ -137,8 +137,8 @@ impl Load {
 }
 
 impl Queue {
-    /// The first jobs of a lane that may be started: those never tried, by age, then those whose next attempt is due. Jobs under way, held
-    /// or of a folder that is not there are not among them. Costs the same however long the lane is.
+    /// The first jobs of a lane that may be started: those never tried, by age, then those whose next attempt is due; of uploads that the
+    /// server will forget, the first to expire are among them. Jobs under way, held or of a folder that is not there are not. Costs the same however long the lane is.
     pub async fn heads(&self, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &[JobId]) -> Result<Vec<QueuedJob>, QueueError> {
         let lane = lane.clone();
         let exclude = text::list(exclude.iter().map(JobId::as_str));
@@ -155,12 +155,11 @@ impl Queue {
         self.read(counts).await
     }
 
-    /// Jobs that need the person: held, or failed and not acknowledged.
+    /// Jobs that the person ought to see: held, failed and not acknowledged, or three times failed without a byte brought further
+    /// although their destination answers others. The last are tried again by themselves, behind all others.
     pub async fn attention_count(&self) -> Result<u64, QueueError> {
         self.read(|db| {
-            let mut sum = db.prepare_cached(
-                "SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0)",
-            )?;
+            let mut sum = db.prepare_cached(ATTENTION_COUNT)?;
             Ok(sum.query_row([], |row| row.get(0))?)
         })
         .await
@@ -181,6 +180,12 @@ impl Queue {
     }
 }
 
+/// How many jobs the person ought to see.
+pub(crate) const ATTENTION_COUNT: &str = "
+SELECT (SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0))
+    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase = 'backing_off' AND setbacks >= 3
+        AND destination_id IN (SELECT id FROM destination WHERE state = 'ready'))";
+
 /// The jobs of a source in a lane, in the order in which they are tried.
 pub(crate) const HEADS: &str = "
 SELECT * FROM job
@@ -192,6 +197,13 @@ ORDER BY due_at, seq LIMIT ?7";
 pub(crate) const NEXT_ATTEMPT: &str = "
 SELECT min(due_at) FROM job
 WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off') AND due_at > 0";
+
+/// The uploads of a lane that their server will forget, the first to expire first.
+pub(crate) const EXPIRING: &str = "
+SELECT * FROM job INDEXED BY job_expiring
+WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND session_expires_at IS NOT NULL AND phase IN ('queued', 'backing_off')
+    AND due_at <= ?4 AND id NOT IN (SELECT value FROM json_each(?5)) AND source_id NOT IN (SELECT source_id FROM offline_source)
+ORDER BY session_expires_at LIMIT ?6";
 
 fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &str) -> Result<Vec<QueuedJob>, QueueError> {
     let mut sources = db.prepare_cached(
@@ -211,8 +223,17 @@ fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &
             found.push(row?);
         }
     }
+    let mut expiring = db.prepare_cached(EXPIRING)?;
+    let rows = expiring.query_map(params![destination, priority, class, now.0, exclude, limit], |row| {
+        Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
+    })?;
+    // However far back they stand, and once only.
+    let expiring = rows.collect::<Result<Vec<_>, _>>()?;
+    found.retain(|(_, seq, _)| expiring.iter().all(|(_, known, _)| known != seq));
     found.sort_by_key(|(due_at, seq, _)| (*due_at, *seq));
-    found.truncate(limit as usize);
+    found.truncate((limit as usize).saturating_sub(expiring.len()));
+    found.extend(expiring);
+    found.sort_by_key(|(due_at, seq, _)| (*due_at, *seq));
     Ok(found.into_iter().map(|(_, _, job)| job).collect())
 }
 

@@ -5,9 +5,7 @@
 
 use std::time::Instant;
 
-use afterglow_model::{
-    Conditions, DestinationId, DestinationState, JobId, Metered, Priority, Settings, Timestamp, UploadJobOptions,
-};
+use afterglow_model::{Conditions, DestinationId, JobId, Metered, Priority, Settings, Timestamp, UploadJobOptions};
 use afterglow_scheduler::{Candidate, DestinationFacts, Lane, Limits, Local, Memory, Now, Policy, plan};
 
 const DESTINATIONS: usize = 50;
@@ -27,7 +25,7 @@ fn report(name: &str, conditions: &Conditions) {
         .iter()
         .flat_map(|id| [Priority::Backup, Priority::App, Priority::UserInitiated].map(|priority| lane(id, priority)))
         .collect();
-    let facts = ids.into_iter().map(|id| DestinationFacts { id, state: DestinationState::Ready, not_before: None, local: false });
+    let facts = ids.into_iter().map(DestinationFacts::unknown);
     let facts: Vec<DestinationFacts> = facts.collect();
     let settings = Settings::default();
     let policy = Policy { settings: &settings, pause: None, overrides: &[], bytes_today: 0, memory: Memory::default() };
@@ -46,6 +44,7 @@ fn lane(destination_id: &DestinationId, priority: Priority) -> Lane {
         batch_id: "batch".into(),
         byte_count: if n.is_multiple_of(2) { 300_000 } else { 30_000_000 },
         options: UploadJobOptions::default(),
+        session_expires_at: None,
     };
     Lane {
         destination_id: destination_id.clone(),

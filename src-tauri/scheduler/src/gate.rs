@@ -1,7 +1,7 @@
 //! The gate: why something may not move now. What [`crate::plan()`] starts and stops by, and the answer to "why?".
 
 use afterglow_model::{
-    BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, NetworkAccess, NetworkKind, Override, PowerSource,
+    AppId, BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, NetworkAccess, NetworkKind, Override, PowerSource,
     Priority, Rate, Reachability, Timestamp, UploadJobOptions, UserInitiatedRules, WaitingReason,
 };
 
@@ -22,6 +22,8 @@ pub struct Reason {
 pub struct DestinationFacts {
     /// Which.
     pub id: DestinationId,
+    /// Whose it is; none if that is not known.
+    pub app_id: Option<AppId>,
     /// Whether it can be sent to. One that is unreachable gets one job at a time until an answer makes it ready.
     pub state: DestinationState,
     /// Not before this: the server's `Retry-After`, or the backoff of the whole host.
@@ -33,7 +35,7 @@ pub struct DestinationFacts {
 impl DestinationFacts {
     /// A destination of which nothing is known.
     pub fn unknown(id: DestinationId) -> Self {
-        Self { id, state: DestinationState::Ready, not_before: None, local: false }
+        Self { id, app_id: None, state: DestinationState::Ready, not_before: None, local: false }
     }
 }
 

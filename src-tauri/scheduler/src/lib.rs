@@ -10,6 +10,7 @@
 //! [`plan()`] decides for all jobs at once, [`reasons`] is the gate it uses and the answer to "why?", [`next_attempt`] says
 //! what follows a failure, and [`transition`] what an event makes of a job.
 
+mod concurrency;
 mod gate;
 mod gathering;
 mod health;
@@ -19,6 +20,7 @@ mod policy;
 mod retry;
 mod transition;
 
+pub use concurrency::{Concurrency, Ending};
 pub use gate::{DestinationFacts, Reason, reasons};
 pub use health::{Health, StateChange};
 pub use memory::Memory;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use afterglow_model::{
-    BatchId, Conditions, DestinationId, DestinationState, JobId, PowerSource, Priority, Rate, Settings, Timestamp,
+    AppId, BatchId, Conditions, DestinationId, DestinationState, JobId, PowerSource, Priority, Rate, Settings, Timestamp,
     UploadJobOptions, WaitingReason,
 };
 
@@ -12,6 +12,9 @@ use crate::gate::{Gate, untimed};
 use crate::gathering::Gathering;
 use crate::policy::{Subject, override_end, pause_end};
 use crate::{DestinationFacts, Memory, Now, Policy, Reason, end_of_pause, strictest};
+
+/// An upload that its server will forget within a day goes first: what it holds would have to be sent again. Milliseconds.
+const EXPIRES_SOON_MS: i64 = 24 * 3_600_000;
 
 /// A job at the head of a lane, ready to go as far as the queue knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,8 @@ pub struct Candidate {
     pub byte_count: u64,
     /// What the job asks for.
     pub options: UploadJobOptions,
+    /// When the server forgets what it holds of the file, if it holds some and said so.
+    pub session_expires_at: Option<Timestamp>,
 }
 
 /// The jobs to one destination of one priority, as the queue sees them: the first few, and sums of the rest.
@@ -37,7 +42,7 @@ pub struct Lane {
     pub destination_id: DestinationId,
     /// How patient.
     pub priority: Priority,
-    /// The first ready jobs, in the order in which to start them. Those under way may be among them.
+    /// The first ready jobs, in the order in which to start them but for uploads that expire soon. Those under way may be among them.
     pub heads: Vec<Candidate>,
     /// Jobs that are ready, the heads among them, those under way not.
     pub ready_jobs: u64,
@@ -89,12 +94,14 @@ pub struct Limits {
     pub small_jobs_per_destination: usize,
     /// Large files at once to one destination.
     pub large_jobs_per_destination: usize,
+    /// Files at once to all destinations: each is held in memory.
+    pub jobs: usize,
 }
 
 impl Default for Limits {
-    /// 1 MiB; 16 small, since round trips are what they cost; 3 large, which fill any line.
+    /// 1 MiB; 16 small, since round trips are what they cost; 3 large, which fill any line; 256 in all.
     fn default() -> Self {
-        Self { small_bytes: 1 << 20, small_jobs_per_destination: 16, large_jobs_per_destination: 3 }
+        Self { small_bytes: 1 << 20, small_jobs_per_destination: 16, large_jobs_per_destination: 3, jobs: 256 }
     }
 }
 
@@ -184,8 +191,9 @@ pub enum WakeReason {
     BatchDue,
 }
 
-/// Decides for all jobs at once. Those of higher priority choose first; within a lane the order of its heads counts, and
-/// between lanes of one priority the order of `lanes`. Facts about a destination that are missing count as unknown.
+/// Decides for all jobs at once. Those of higher priority choose first; within a lane the order of its heads counts, and uploads that
+/// expire soon go before it. Lanes of one priority take turns, the app first that has least under way, then the destination; of equals
+/// the order of `lanes` counts. Facts about a destination that are missing count as unknown.
 pub fn plan(
     lanes: &[Lane],
     destinations: &[DestinationFacts],
@@ -210,10 +218,8 @@ pub fn plan(
     for job in active {
         planner.keep_or_stop(job);
     }
-    let mut ordered: Vec<&Lane> = lanes.iter().collect();
-    ordered.sort_by_key(|lane| std::cmp::Reverse(lane.priority));
-    for lane in ordered {
-        planner.walk(lane);
+    for priority in [Priority::UserInitiated, Priority::App, Priority::Backup] {
+        planner.deal(lanes.iter().filter(|lane| lane.priority == priority));
     }
     planner.finish()
 }
@@ -242,7 +248,7 @@ impl<'a> Planner<'a> {
         let reasons = self.gate.reasons(job.priority, subject, &job.options, &destination);
         self.taken.insert(&job.job_id);
         if reasons.is_empty() {
-            self.slots.take(&job.destination_id, job.priority, job.byte_count);
+            self.slots.take(&job.destination_id, destination.app_id.as_ref(), job.priority, job.byte_count);
         } else {
             self.plan
                 .stop
@@ -250,26 +256,44 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn walk(&mut self, lane: &'a Lane) {
-        let destination = self.facts(&lane.destination_id);
-        let mut waits = Waits::default();
-        let (mut seen_jobs, mut seen_bytes) = (0, 0_u64);
-        for head in &lane.heads {
+    /// Lets lanes of one priority start their heads by turns.
+    fn deal(&mut self, lanes: impl Iterator<Item = &'a Lane>) {
+        let mut hands: Vec<Hand<'a>> = lanes.map(|lane| Hand::of(lane, self.facts(&lane.destination_id), self.gate.now)).collect();
+        let mut open: Vec<usize> = (0..hands.len()).collect();
+        while let Some(next) = (0..open.len()).min_by_key(|at| self.slots.share(&hands[open[*at]].destination)) {
+            if !self.start_next(&mut hands[open[next]]) {
+                open.remove(next);
+            }
+        }
+        for hand in hands {
+            self.explain(hand);
+        }
+    }
+
+    /// Starts the lane's next head that may start; says why those before it do not. False: there was none.
+    fn start_next(&mut self, hand: &mut Hand<'a>) -> bool {
+        let lane = hand.lane;
+        for head in hand.heads.by_ref() {
             if self.taken.contains(&head.job_id) {
                 continue;
             }
-            seen_jobs += 1;
-            seen_bytes = seen_bytes.saturating_add(head.byte_count);
-            let reasons = self.consider(lane, head, &destination);
+            hand.seen_jobs += 1;
+            hand.seen_bytes = hand.seen_bytes.saturating_add(head.byte_count);
+            let reasons = self.consider(lane, head, &hand.destination);
             if reasons.is_empty() {
                 self.taken.insert(&head.job_id);
-                self.slots.take(&lane.destination_id, lane.priority, head.byte_count);
+                self.slots.take(&lane.destination_id, hand.destination.app_id.as_ref(), lane.priority, head.byte_count);
                 self.plan.start.push(head.job_id.clone());
-            } else {
-                waits.add(1, head.byte_count, reasons);
+                return true;
             }
+            hand.waits.add(1, head.byte_count, reasons);
         }
+        false
+    }
 
+    /// Says why the rest of a lane waits, and when that may end.
+    fn explain(&mut self, hand: Hand<'a>) {
+        let Hand { lane, destination, mut waits, seen_jobs, seen_bytes, .. } = hand;
         let together = self.gate.reasons(lane.priority, Subject::Each, &lane.options, &destination);
         let behind = lane.ready_jobs.saturating_sub(seen_jobs);
         let mut last = self.gathered(lane.priority, Subject::Each, together.clone());
@@ -337,7 +361,7 @@ impl<'a> Planner<'a> {
             let boot_ms = now.boot_ms.saturating_add(at.ms_since(now.wall).unsigned_abs());
             Wake { at, boot_ms, reason }
         });
-        self.plan.memory = policy.memory.follow(&conditions.power);
+        self.plan.memory = policy.memory.follow(conditions);
         let left = self.plan.waiting.iter().any(|wait| wait.priority == Priority::Backup && is_in_line(wait));
         self.plan.memory.batch_open = conditions.power.source == PowerSource::Battery
             && self.gathering == Gathering::Open
@@ -361,6 +385,26 @@ fn is_in_line(wait: &LaneWait) -> bool {
     wait.reasons.iter().all(|found| found.reason == WaitingReason::JobLimit)
 }
 
+/// A lane whose heads are being started.
+struct Hand<'a> {
+    lane: &'a Lane,
+    destination: Cow<'a, DestinationFacts>,
+    /// Those not looked at yet.
+    heads: std::vec::IntoIter<&'a Candidate>,
+    waits: Waits,
+    seen_jobs: u64,
+    seen_bytes: u64,
+}
+
+impl<'a> Hand<'a> {
+    fn of(lane: &'a Lane, destination: Cow<'a, DestinationFacts>, now: Now) -> Self {
+        let mut heads: Vec<&Candidate> = lane.heads.iter().collect();
+        let soon = now.wall.plus_ms(EXPIRES_SOON_MS);
+        heads.sort_by_key(|head| head.session_expires_at.filter(|at| *at <= soon).unwrap_or(Timestamp(i64::MAX)));
+        Self { lane, destination, heads: heads.into_iter(), waits: Waits::default(), seen_jobs: 0, seen_bytes: 0 }
+    }
+}
+
 /// Jobs of a lane that wait, grouped by their reasons.
 #[derive(Default)]
 struct Waits {
@@ -382,10 +426,12 @@ impl Waits {
     }
 }
 
-/// The slots that are taken, by destination, size and priority.
+/// The slots that are taken.
 struct Slots<'a> {
     limits: &'a Limits,
     taken: BTreeMap<(&'a DestinationId, Size, Priority), usize>,
+    of_apps: BTreeMap<AppId, usize>,
+    of_priorities: BTreeMap<Priority, usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -396,7 +442,7 @@ enum Size {
 
 impl<'a> Slots<'a> {
     fn new(limits: &'a Limits) -> Self {
-        Self { limits, taken: BTreeMap::new() }
+        Self { limits, taken: BTreeMap::new(), of_apps: BTreeMap::new(), of_priorities: BTreeMap::new() }
     }
 
     fn size(&self, bytes: u64) -> (Size, usize) {
@@ -407,15 +453,27 @@ impl<'a> Slots<'a> {
         }
     }
 
-    fn take(&mut self, destination: &'a DestinationId, priority: Priority, bytes: u64) {
+    fn take(&mut self, destination: &'a DestinationId, app: Option<&AppId>, priority: Priority, bytes: u64) {
         let (size, _) = self.size(bytes);
         *self.taken.entry((destination, size, priority)).or_default() += 1;
+        *self.of_priorities.entry(priority).or_default() += 1;
+        if let Some(app) = app {
+            *self.of_apps.entry(app.clone()).or_default() += 1;
+        }
     }
 
     fn has_room(&self, destination: &DestinationId, priority: Priority, bytes: u64) -> bool {
         let (size, limit) = self.size(bytes);
         let same_or_above = (destination, size, priority)..=(destination, size, Priority::UserInitiated);
         self.taken.range(same_or_above).map(|(_, taken)| taken).sum::<usize>() < limit
+            && self.of_priorities.range(priority..).map(|(_, taken)| taken).sum::<usize>() < self.limits.jobs
+    }
+
+    /// What a destination's app and the destination itself have under way.
+    fn share(&self, destination: &DestinationFacts) -> (usize, usize) {
+        let app = destination.app_id.as_ref().and_then(|app| self.of_apps.get(app)).copied().unwrap_or(0);
+        let all = (&destination.id, Size::Small, Priority::Backup)..=(&destination.id, Size::Large, Priority::UserInitiated);
+        (app, self.taken.range(all).map(|(_, taken)| taken).sum())
     }
 
     fn is_any_taken(&self) -> bool {
@@ -470,6 +528,8 @@ fn wake_reason(reason: WaitingReason) -> WakeReason {
         | WaitingReason::PowerSaver
         | WaitingReason::NotCharging
         | WaitingReason::Suspending
+        | WaitingReason::SessionEnding
+        | WaitingReason::ThermalOrLoad
         | WaitingReason::SourceOffline
         | WaitingReason::SourceChanging
         | WaitingReason::Backoff

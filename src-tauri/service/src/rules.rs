@@ -214,6 +214,7 @@ fn imagined(mut conditions: Conditions, asked: &Simulate, settings: &Settings) -
 fn facts(destination: &Destination) -> DestinationFacts {
     DestinationFacts {
         id: destination.id.clone(),
+        app_id: Some(destination.app_id.clone()),
         state: destination.state,
         not_before: None,
         local: host::is_local(&destination.url),

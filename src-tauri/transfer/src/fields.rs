@@ -23,7 +23,7 @@ pub(crate) struct Fields {
     pub(crate) digest: Option<[u8; 32]>,
 }
 
-/// `Upload-Limit` (section 4.1.4), in bytes.
+/// `Upload-Limit` (section 4.1.4), in bytes where not said otherwise.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest upload.
@@ -32,6 +32,8 @@ pub struct Limits {
     pub max_append_size: Option<u64>,
     /// Smallest request, but for the last.
     pub min_append_size: Option<u64>,
+    /// Seconds after which the server forgets the upload.
+    pub max_age: Option<u64>,
 }
 
 impl Fields {
@@ -58,6 +60,7 @@ impl Limits {
             max_size: member("max-size")?,
             max_append_size: member("max-append-size")?,
             min_append_size: member("min-append-size")?,
+            max_age: member("max-age")?,
         })
     }
 }
@@ -172,7 +175,7 @@ mod tests {
             ("repr-digest", &repr_digest(&digest)),
             ("upload-complete", "?0"),
         ]));
-        assert_eq!(fields.limits, Limits { max_size: Some(10), max_append_size: Some(4), min_append_size: None });
+        assert_eq!(fields.limits, Limits { max_size: Some(10), max_append_size: Some(4), min_append_size: None, max_age: None });
         assert_eq!((fields.digest, fields.complete), (Some(digest), Some(false)));
     }
 

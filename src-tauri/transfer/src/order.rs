@@ -59,6 +59,8 @@ pub struct Session {
     pub upload_url: String,
     /// The version of the file that it was begun with.
     pub pin: Pin,
+    /// Seconds after which the server forgets it, as it said when it began.
+    pub max_age_s: Option<u64>,
 }
 
 /// How a delivery ended.

@@ -117,13 +117,13 @@ impl<D: Destination> Delivery<'_, D> {
             // Bytes of an attempt that nobody remembers: which version of the file they are from is not known.
             return Err(Setback::Spoilt(failure::lost_bytes(self.destination.host())));
         }
-        self.store_session(stage, &upload_url).await?;
         (stage.offset, stage.confirmed, stage.limits) = (Some(0), 0, limits);
+        self.store_session(stage, &upload_url).await?;
         Ok(Ok(upload_url))
     }
 
     async fn store_session(&self, stage: &Stage, upload_url: &Url) -> Result<(), Setback> {
-        let session = Session { upload_url: upload_url.to_string(), pin: stage.source.pin() };
+        let session = Session { upload_url: upload_url.to_string(), pin: stage.source.pin(), max_age_s: stage.limits.max_age };
         self.journal
             .session_opened(&self.order.job_id, &session)
             .await

@@ -21,7 +21,7 @@ impl Queue {
                 db,
                 changes,
                 &format!(
-                    "UPDATE job SET phase = 'queued', due_at = 0
+                    "UPDATE job SET phase = 'queued', due_at = 0, setbacks = 0
                      WHERE (phase = 'held' OR (phase = 'backing_off' AND ?1 IS NOT NULL)) AND {listed} {CHANGED}"
                 ),
                 [&jobs],
@@ -30,8 +30,8 @@ impl Queue {
                 db,
                 changes,
                 &format!(
-                    "UPDATE OR IGNORE job SET state = 'registered', phase = 'queued', epoch = epoch + 1, attempts = 0, due_at = 0,
-                        failure = NULL, upload_url = NULL, pin = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
+                    "UPDATE OR IGNORE job SET state = 'registered', phase = 'queued', epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
+                        failure = NULL, upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
                      WHERE state = 'failed' AND {listed} AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
                         SELECT 1 FROM receipt
                         WHERE receipt.destination_id = job.destination_id AND receipt.sha256 = job.sha256 AND slot = ''))

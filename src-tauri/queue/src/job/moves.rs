@@ -29,6 +29,8 @@ pub enum Finished {
         failure: Failure,
         /// When.
         at: Timestamp,
+        /// Failed attempts in a row that brought no byte further, this one among them; 0 if it did bring some.
+        setbacks: u32,
     },
     /// Somebody must act first.
     Held {
@@ -169,8 +171,10 @@ impl Queue {
     pub async fn session_opened(&self, job: &JobId, session: UploadSession) -> Result<(), QueueError> {
         let job = job.clone();
         self.write(move |db, _| {
-            let sql = "UPDATE job SET upload_url = ?2, pin = ?3, bytes_sent = ?4 WHERE id = ?1";
-            note(db, &job, sql, session.offset, params![job.as_str(), session.upload_url, session.pin_json, session.offset])
+            let sql = "UPDATE job SET upload_url = ?2, pin = ?3, bytes_sent = ?4, session_expires_at = ?5 WHERE id = ?1";
+            let expires_at = session.expires_at.map(|at| at.0);
+            let params = params![job.as_str(), session.upload_url, session.pin_json, session.offset, expires_at];
+            note(db, &job, sql, session.offset, params)
         })
         .await
     }
@@ -188,7 +192,7 @@ impl Queue {
     pub async fn session_lost(&self, job: &JobId) -> Result<(), QueueError> {
         let job = job.clone();
         self.write(move |db, _| {
-            let sql = "UPDATE job SET upload_url = NULL, pin = NULL, bytes_sent = 0 WHERE id = ?1";
+            let sql = "UPDATE job SET upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0 WHERE id = ?1";
             note(db, &job, sql, 0, [job.as_str()])
         })
         .await
@@ -248,15 +252,23 @@ fn apply(db: &Connection, changes: &mut Changes, end: &Finished, now: Timestamp)
         return Err(illegal(&moving.id, moving.place, Change::EndAttempt));
     }
     let uncounted = matches!(end, Finished::Stopped { .. });
+    let setbacks = match end {
+        Finished::Retry { setbacks, .. } => Some(*setbacks),
+        Finished::Delivered { .. }
+        | Finished::Held { .. }
+        | Finished::Failed { .. }
+        | Finished::Stopped { .. }
+        | Finished::Replaced { .. } => None,
+    };
     change(
         db,
         changes,
         "UPDATE job SET state = :state, phase = :phase, failure = coalesce(:failure, failure), due_at = :due_at,
-            finished_at = :finished_at, attempts = attempts - :uncounted
+            finished_at = :finished_at, attempts = attempts - :uncounted, setbacks = coalesce(:setbacks, setbacks)
          WHERE id = :id RETURNING id, asset_id, app_id, state",
         named_params! {
             ":id": moving.id.as_str(), ":state": state, ":phase": phase, ":failure": failure.map(Json), ":due_at": due_at,
-            ":finished_at": finished_at, ":uncounted": uncounted,
+            ":finished_at": finished_at, ":uncounted": uncounted, ":setbacks": setbacks,
         },
     )?;
     Ok(true)
@@ -286,7 +298,7 @@ fn deliver(db: &Connection, changes: &mut Changes, moving: &Moving, receipt: &Re
             db,
             changes,
             "UPDATE job SET state = 'succeeded', phase = NULL, bytes_sent = byte_count, failure = NULL, due_at = 0, upload_url = NULL,
-                pin = NULL, finished_at = :at
+                pin = NULL, session_expires_at = NULL, finished_at = :at
              WHERE id = :id RETURNING id, asset_id, app_id, state",
             named_params! { ":id": moving.id.as_str(), ":at": now.0 },
         )?;

@@ -13,6 +13,10 @@ use crate::{Queue, QueueError, QueuedJob, lane, receipt};
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 
+/// The jobs that the person ought to see: held, given up, or failing again and again although their destination answers others.
+const ATTENTION: &str = "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0) OR (job.phase = 'backing_off'
+    AND job.setbacks >= 3 AND job.destination_id IN (SELECT id FROM destination WHERE state = 'ready')))";
+
 /// The condition of a page: terms that must all hold, with what stands for their parameters.
 #[derive(Default)]
 struct Filter {
@@ -52,7 +56,7 @@ impl Queue {
     pub async fn jobs(&self, query: &JobQuery) -> Result<JobPage, QueueError> {
         let mut filter = Filter::default();
         if query.attention {
-            filter.terms.push("(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0))");
+            filter.terms.push(ATTENTION);
         }
         match query.state {
             Some(JobState::Registered) => filter.terms.push("job.state = 'registered'"),

@@ -21,12 +21,17 @@ fn copy(from: &Path, to: &Path) {
 async fn live(bench: &Bench) {
     let jobs = bench.create(Priority::Backup, (1..6).map(file).collect()).await.jobs;
     bench.queue.start(&jobs[..4], NOW).await.unwrap();
-    let session = UploadSession { upload_url: "https://attic.example/u/1".to_owned(), offset: 0, pin_json: "{}".to_owned() };
+    let session = UploadSession {
+        upload_url: "https://attic.example/u/1".to_owned(),
+        offset: 0,
+        pin_json: "{}".to_owned(),
+        expires_at: None,
+    };
     bench.queue.session_opened(&jobs[0], session).await.unwrap();
     bench.queue.session_offset(&jobs[0], 500).await.unwrap();
     let ends = vec![
         bench.delivered(&jobs[1], 2),
-        Finished::Retry { job: jobs[2].clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(9) },
+        Finished::Retry { job: jobs[2].clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(9), setbacks: 1 },
         Finished::Failed { job: jobs[3].clone(), failure: failure(FailureCode::PayloadTooLarge) },
     ];
     bench.queue.finish(ends, NOW).await.unwrap();
@@ -65,8 +70,12 @@ async fn a_log_cut_anywhere_leaves_a_sound_file() {
 async fn what_was_answered_is_there_after_a_crash() {
     let bench = Bench::new().await;
     let job = bench.started(1).await;
-    let session =
-        UploadSession { upload_url: "https://attic.example/u/1".to_owned(), offset: 0, pin_json: "{\"ino\":7}".to_owned() };
+    let session = UploadSession {
+        upload_url: "https://attic.example/u/1".to_owned(),
+        offset: 0,
+        pin_json: "{\"ino\":7}".to_owned(),
+        expires_at: None,
+    };
     bench.queue.session_opened(&job, session.clone()).await.unwrap();
     bench.queue.session_offset(&job, 900).await.unwrap();
     let crashed = tempfile::tempdir().unwrap();

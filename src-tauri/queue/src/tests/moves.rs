@@ -26,7 +26,9 @@ async fn job_at(bench: &Bench, from: From) -> JobId {
     let job = bench.started(1).await;
     let end = match from {
         From::Registered | From::UnderWay => return job,
-        From::BackingOff => Finished::Retry { job: job.clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(500) },
+        From::BackingOff => {
+            Finished::Retry { job: job.clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(500), setbacks: 1 }
+        }
         From::Held => Finished::Held { job: job.clone(), failure: failure(FailureCode::AuthenticationRequired) },
         From::Succeeded => bench.delivered(&job, 1),
         From::Failed => Finished::Failed { job: job.clone(), failure: failure(FailureCode::PayloadTooLarge) },
@@ -40,7 +42,7 @@ async fn job_at(bench: &Bench, from: From) -> JobId {
 }
 
 fn session(offset: u64) -> UploadSession {
-    UploadSession { upload_url: "https://attic.example/u/1".to_owned(), offset, pin_json: "{}".to_owned() }
+    UploadSession { upload_url: "https://attic.example/u/1".to_owned(), offset, pin_json: "{}".to_owned(), expires_at: None }
 }
 
 /// What a list of one was told: it went through, it came too late, or it was wrong.
@@ -78,7 +80,10 @@ async fn an_attempt_ends_once_and_only_where_one_was() {
         let ends = |job: &JobId| {
             let (job, failure) = (job.clone(), failure(FailureCode::TimedOut));
             [
-                (Finished::Retry { job: job.clone(), failure: failure.clone(), at: NOW }, (JobState::Pending, Phase::BackingOff)),
+                (
+                    Finished::Retry { job: job.clone(), failure: failure.clone(), at: NOW, setbacks: 1 },
+                    (JobState::Pending, Phase::BackingOff),
+                ),
                 (Finished::Held { job: job.clone(), failure: failure.clone() }, (JobState::Pending, Phase::Held)),
                 (Finished::Failed { job: job.clone(), failure: failure.clone() }, (JobState::Failed, Phase::Queued)),
                 (Finished::Stopped { job: job.clone() }, (JobState::Pending, Phase::Queued)),

@@ -111,8 +111,12 @@ async fn an_app_names_its_jobs() {
 async fn a_failed_job_that_is_taken_up_again_begins_anew() {
     let bench = Bench::new().await;
     let job = bench.started(1).await;
-    let session =
-        crate::UploadSession { upload_url: "https://attic.example/u/1".to_owned(), offset: 10, pin_json: "{}".to_owned() };
+    let session = crate::UploadSession {
+        upload_url: "https://attic.example/u/1".to_owned(),
+        offset: 10,
+        pin_json: "{}".to_owned(),
+        expires_at: None,
+    };
     bench.queue.session_opened(&job, session).await.unwrap();
     bench.finish(Finished::Failed { job: job.clone(), failure: failure(FailureCode::DigestMismatch) }).await;
     assert_eq!(bench.queue.retry_jobs(None).await.unwrap(), 1);

@@ -105,7 +105,9 @@ async fn take(bench: &mut Bench, jobs: &mut Vec<(JobId, u8)>, step: Step) {
             return;
         }
         Step::Deliver(n) => pick(n).map(|(job, content)| bench.delivered(&job, content)),
-        Step::Retry(n) => pick(n).map(|(job, _)| Finished::Retry { job, failure: failure(FailureCode::TimedOut), at: NOW }),
+        Step::Retry(n) => {
+            pick(n).map(|(job, _)| Finished::Retry { job, failure: failure(FailureCode::TimedOut), at: NOW, setbacks: 1 })
+        }
         Step::Hold(n) => pick(n).map(|(job, _)| Finished::Held { job, failure: failure(FailureCode::QuotaExceeded) }),
         Step::Fail(n) => pick(n).map(|(job, _)| Finished::Failed { job, failure: failure(FailureCode::PayloadTooLarge) }),
         Step::Stop(n) => pick(n).map(|(job, _)| Finished::Stopped { job }),

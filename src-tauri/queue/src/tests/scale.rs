@@ -4,7 +4,7 @@ use afterglow_model::{FailureCode, Phase, Priority};
 use rusqlite::Connection;
 
 use super::*;
-use crate::{Held, Load, lane};
+use crate::{Held, Load, UploadSession, lane};
 
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
     let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -19,6 +19,7 @@ async fn no_frequent_question_reads_the_whole_table_or_sorts_it() {
     let questions = [
         lane::HEADS.to_owned(),
         lane::NEXT_ATTEMPT.to_owned(),
+        lane::EXPIRING.to_owned(),
         crate::job::select("job.id = ?1"),
         crate::job::select("job.state = 'failed' AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100"),
         crate::job::select(
@@ -27,6 +28,7 @@ async fn no_frequent_question_reads_the_whole_table_or_sorts_it() {
         crate::job::select(
             "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0)) AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100",
         ),
+        lane::ATTENTION_COUNT.to_owned(),
         crate::job::select("job.batch_id = ?1 AND job.seq < 9 ORDER BY job.seq DESC LIMIT 100"),
         "SELECT * FROM batch WHERE finished_at IS NULL ORDER BY seq DESC LIMIT 10".to_owned(),
         "SELECT * FROM batch WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, seq DESC LIMIT 10".to_owned(),
@@ -71,8 +73,12 @@ async fn the_heads_of_a_long_lane_come_in_order() {
     assert_eq!(bench.heads(Priority::Backup, NOW).await, disk[..10]);
 
     bench.queue.start(&disk[..3], NOW).await.unwrap();
-    let later =
-        |job: &JobId, ms| Finished::Retry { job: job.clone(), failure: failure(FailureCode::TimedOut), at: NOW.plus_ms(ms) };
+    let later = |job: &JobId, ms| Finished::Retry {
+        job: job.clone(),
+        failure: failure(FailureCode::TimedOut),
+        at: NOW.plus_ms(ms),
+        setbacks: 1,
+    };
     bench.queue.finish(vec![later(&disk[0], 900), later(&disk[1], 500)], NOW).await.unwrap();
     assert_eq!(bench.heads(Priority::Backup, NOW.plus_ms(1000)).await, disk[3..13], "what was never tried goes first");
     let exclude = &disk[3..9];
@@ -93,6 +99,56 @@ async fn the_heads_of_a_long_lane_come_in_order() {
     bench.queue.set_source_offline(&"disk".into(), false).await.unwrap();
     let lane = bench.queue.lanes().await.unwrap().remove(0);
     assert_eq!((lane.backing_off, lane.next_attempt_at), (load(2), Some(NOW.plus_ms(500))));
+}
+
+#[tokio::test]
+async fn an_upload_that_expires_is_a_head_however_far_back_it_stands() {
+    let bench = Bench::new().await;
+    let files = (0..50).map(|n: u32| NewJob { sha256: format!("{n:064x}"), ..file(1) }).collect();
+    let jobs = bench.create(Priority::Backup, files).await.jobs;
+    bench.queue.start(&jobs[40..42], NOW).await.unwrap();
+    for (job, hours) in [(&jobs[40], 30), (&jobs[41], 2)] {
+        let session = UploadSession {
+            upload_url: "https://attic.example/u/1".to_owned(),
+            offset: 0,
+            pin_json: "{}".to_owned(),
+            expires_at: Some(NOW.plus_ms(hours * 3_600_000)),
+        };
+        bench.queue.session_opened(job, session).await.unwrap();
+        bench.finish(Finished::Stopped { job: job.clone() }).await;
+    }
+    let heads = bench.queue.heads(&bench.lane(Priority::Backup), 10, NOW, &[]).await.unwrap();
+    let ids: Vec<_> = heads.iter().map(|job| job.id.clone()).collect();
+    assert_eq!(ids, [&jobs[..8], &jobs[40..42]].concat());
+    assert_eq!(heads[9].session.as_ref().unwrap().expires_at, Some(NOW.plus_ms(2 * 3_600_000)));
+    bench.queue.set_source_offline(&"source".into(), true).await.unwrap();
+    assert_eq!(bench.heads(Priority::Backup, NOW).await, []);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_again_and_again_is_shown_and_stands_behind_all_others() {
+    let bench = Bench::new().await;
+    let poison = bench.create(Priority::Backup, vec![file(1)]).await.jobs.remove(0);
+    let others = bench.create(Priority::Backup, vec![file(2), file(3)]).await.jobs;
+    for setbacks in 1..=3 {
+        assert_eq!(bench.queue.attention_count().await.unwrap(), 0);
+        bench.queue.start(std::slice::from_ref(&poison), NOW).await.unwrap();
+        let failure = failure(FailureCode::ServerError);
+        bench.finish(Finished::Retry { job: poison.clone(), failure, at: NOW, setbacks }).await;
+    }
+    assert_eq!(bench.heads(Priority::Backup, NOW).await, [&others[..], std::slice::from_ref(&poison)].concat());
+    let attention = afterglow_model::JobQuery { attention: true, ..Default::default() };
+    let shown = bench.queue.jobs(&attention).await.unwrap().jobs;
+    assert_eq!(shown.iter().map(|job| &job.id).collect::<Vec<_>>(), [&poison]);
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 1);
+
+    // When its destination answers nobody, it is not the job that needs attention.
+    let (id, gone) = (&bench.destination.id, afterglow_model::DestinationState::Unreachable);
+    bench.queue.set_destination_state(id, gone, None).await.unwrap();
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 0);
+    bench.queue.set_destination_state(id, afterglow_model::DestinationState::Ready, None).await.unwrap();
+    bench.queue.retry_jobs(Some(std::slice::from_ref(&poison))).await.unwrap();
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 0, "the person has seen it");
 }
 
 /// Prints what the budgets ask for; run by hand with `--run-ignored all --no-capture`, on a release build.

@@ -68,7 +68,13 @@ impl World {
 }
 
 fn candidate(name: &str, byte_count: u64) -> Candidate {
-    Candidate { job_id: name.into(), batch_id: "batch".into(), byte_count, options: UploadJobOptions::default() }
+    Candidate {
+        job_id: name.into(),
+        batch_id: "batch".into(),
+        byte_count,
+        options: UploadJobOptions::default(),
+        session_expires_at: None,
+    }
 }
 
 fn lane(priority: Priority, heads: Vec<Candidate>) -> Lane {
@@ -126,6 +132,66 @@ fn the_person_s_own_goes_first_then_apps_then_backups() {
     let lanes = PRIORITIES.map(|priority| lane(priority, many(&format!("{priority:?}"), 2, LARGE)));
     let plan = World::new(lanes.to_vec()).plan();
     assert_eq!(names(&plan.start), ["UserInitiated0", "UserInitiated1", "App0"]);
+}
+
+/// Many jobs to each of these destinations, of these apps, with room for so many at once.
+fn crowd(destinations: &[(&str, &str)], jobs: usize) -> World {
+    let lanes = destinations
+        .iter()
+        .map(|(id, _)| Lane { destination_id: (*id).into(), ..lane(Priority::Backup, many(&format!("{id}-"), 30, SMALL)) });
+    let mut world = World::new(lanes.collect());
+    let facts =
+        |(id, app): &(&str, &str)| DestinationFacts { app_id: Some((*app).into()), ..DestinationFacts::unknown((*id).into()) };
+    world.destinations = destinations.iter().map(facts).collect();
+    world.limits.jobs = jobs;
+    world
+}
+
+fn started_at(plan: &Plan, destination: &str) -> usize {
+    plan.start.iter().filter(|job| job.as_str().starts_with(destination)).count()
+}
+
+#[test]
+fn destinations_take_turns_for_what_all_of_them_may_have() {
+    let world = crowd(&[("nas", "photos"), ("cloud", "photos"), ("attic", "photos")], 12);
+    let plan = world.plan();
+    assert_eq!(["nas", "cloud", "attic"].map(|id| started_at(&plan, id)), [4, 4, 4]);
+    assert_eq!(names(&plan.start)[..3], ["nas-0", "cloud-0", "attic-0"]);
+}
+
+#[test]
+fn an_app_with_many_destinations_gets_no_more_than_one_with_one() {
+    let world = crowd(&[("a1", "greedy"), ("a2", "greedy"), ("a3", "greedy"), ("b", "modest")], 12);
+    let plan = world.plan();
+    assert_eq!(started_at(&plan, "a"), 6);
+    assert_eq!(started_at(&plan, "b"), 6);
+}
+
+#[test]
+fn who_has_least_under_way_goes_first() {
+    let mut world = crowd(&[("archive", "one"), ("cloud", "two")], 8);
+    world.active = many("active", 6, SMALL).iter().map(|job| under_way(job, Priority::Backup)).collect();
+    let plan = world.plan();
+    assert_eq!(names(&plan.start), ["cloud-0", "cloud-1"]);
+}
+
+#[test]
+fn the_person_s_own_has_room_beside_all_backups() {
+    let mut world = crowd(&[("archive", "one"), ("cloud", "two")], 6);
+    world.active = many("active", 6, SMALL).iter().map(|job| under_way(job, Priority::Backup)).collect();
+    world.lanes.push(lane(Priority::UserInitiated, many("mine", 2, SMALL)));
+    assert_eq!(names(&world.plan().start), ["mine0", "mine1"]);
+}
+
+#[test]
+fn an_upload_that_expires_soon_goes_before_older_ones() {
+    let mut heads = many("file", 20, SMALL);
+    heads[17].session_expires_at = Some(NOW.wall.plus_ms(23 * 3_600_000));
+    heads[18].session_expires_at = Some(NOW.wall.plus_ms(3_600_000));
+    heads[19].session_expires_at = Some(NOW.wall.plus_ms(7 * 24 * 3_600_000));
+    let plan = World::new(vec![lane(Priority::Backup, heads)]).plan();
+    assert_eq!(names(&plan.start)[..3], ["file18", "file17", "file0"]);
+    assert!(!names(&plan.start).contains(&"file19"), "a week is long");
 }
 
 #[test]
@@ -318,7 +384,13 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 
 fn job() -> impl Strategy<Value = Candidate> {
     (0..200_u32, 0..4_u32, prop::sample::select(vec![SMALL, LARGE]), options()).prop_map(|(job, batch, byte_count, options)| {
-        Candidate { job_id: JobId(format!("job{job}")), batch_id: BatchId(format!("batch{batch}")), byte_count, options }
+        Candidate {
+            job_id: JobId(format!("job{job}")),
+            batch_id: BatchId(format!("batch{batch}")),
+            byte_count,
+            options,
+            session_expires_at: None,
+        }
     })
 }
 
@@ -343,6 +415,7 @@ fn facts() -> impl Strategy<Value = Vec<DestinationFacts>> {
         let state = prop::sample::select(vec![Ready, Ready, Unreachable, AuthRequired, QuotaExceeded]);
         (state, proptest::option::of(instant()), any::<bool>()).prop_map(move |(state, not_before, local)| DestinationFacts {
             id: id.into(),
+            app_id: None,
             state,
             not_before,
             local,

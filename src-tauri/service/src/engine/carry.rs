@@ -7,9 +7,9 @@ use afterglow_queue::{Finished, Queue, QueueError, QueuedJob, UploadSession};
 use afterglow_scheduler::Next;
 use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::turns::Queueing;
 use crate::{clock, core::Core};
 
 /// A job with where it goes and the folder that its file lies beneath.
@@ -35,7 +35,9 @@ pub(super) struct QueueJournal(pub(super) Queue);
 impl Journal for QueueJournal {
     async fn session_opened(&self, job: &JobId, session: &Session) -> Result<(), JournalError> {
         let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
-        let session = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json };
+        let expires_at =
+            session.max_age_s.map(|s| clock::wall().plus_ms(i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX)));
+        let session = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at };
         self.0.session_opened(job, session).await.map_err(journal_error)
     }
 
@@ -51,7 +53,7 @@ impl Journal for QueueJournal {
 /// The session as the transfer knows it; one whose pin cannot be read is begun anew.
 fn resumable(session: &UploadSession) -> Option<Session> {
     let pin = serde_json::from_str(&session.pin_json).ok()?;
-    Some(Session { upload_url: session.upload_url.clone(), pin })
+    Some(Session { upload_url: session.upload_url.clone(), pin, max_age_s: None })
 }
 
 fn journal_error(error: QueueError) -> JournalError {
@@ -59,8 +61,8 @@ fn journal_error(error: QueueError) -> JournalError {
 }
 
 /// Carries a started job to its end and writes that down, before anybody is told.
-pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>, cancel: CancellationToken) -> Ended {
-    let outcome = attempt(&core, &errand, &turn, &cancel).await;
+pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queueing>, cancel: CancellationToken) -> Ended {
+    let outcome = attempt(&core, &errand, queueing, &cancel).await;
     let Errand { job, .. } = errand;
     let now = clock::now();
     let (finished, result) = match outcome {
@@ -81,7 +83,7 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>,
             // A line that carries something, however often it breaks, is not a line to wait longer and longer for.
             let before = job.session.as_ref().map_or(0, |session| session.offset);
             let moved = core.live.get(&job.id).is_some_and(|point| point.confirmed > before);
-            let setbacks = if moved { 0 } else { job.attempts.saturating_sub(1) };
+            let setbacks = if moved { 0 } else { job.setbacks };
             (after_failure(&job, &failure, setbacks, now), Err(Some(failure)))
         }
     };
@@ -93,12 +95,12 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, turn: Arc<Semaphore>,
     Ended { job, result, unrecorded: recorded.is_err() }
 }
 
-async fn attempt(core: &Core, errand: &Errand, turn: &Semaphore, cancel: &CancellationToken) -> Outcome {
+async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: &CancellationToken) -> Outcome {
     let Errand { root, destination, job } = errand;
     let _turn = tokio::select! {
         biased;
         () = cancel.cancelled() => return Outcome::Stopped,
-        turn = turn.acquire() => turn,
+        turn = queueing.turn() => turn,
     };
     let access = match core.job_access(job, destination).await {
         Ok(access) => access,
@@ -147,7 +149,7 @@ fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: aftergl
         return Finished::Stopped { job: job.id.clone() };
     }
     match afterglow_scheduler::next_attempt(failure, setbacks, seed(&job.id), now.wall) {
-        Next::Retry { at } => Finished::Retry { job: job.id.clone(), failure: failure.clone(), at },
+        Next::Retry { at } => Finished::Retry { job: job.id.clone(), failure: failure.clone(), at, setbacks: setbacks + 1 },
         Next::NeedsUser => Finished::Held { job: job.id.clone(), failure: failure.clone() },
         Next::GiveUp => Finished::Failed { job: job.id.clone(), failure: failure.clone() },
     }

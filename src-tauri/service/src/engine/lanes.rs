@@ -119,5 +119,11 @@ fn key_of(job: &QueuedJob) -> LaneKey {
 }
 
 fn candidate(job: &QueuedJob) -> Candidate {
-    Candidate { job_id: job.id.clone(), batch_id: job.batch_id.clone(), byte_count: job.byte_count, options: job.options.clone() }
+    Candidate {
+        job_id: job.id.clone(),
+        batch_id: job.batch_id.clone(),
+        byte_count: job.byte_count,
+        options: job.options.clone(),
+        session_expires_at: job.session.as_ref().and_then(|session| session.expires_at),
+    }
 }
