@@ -24,6 +24,18 @@ test("what is changed is saved at once, and nothing else with it", async () => {
   expect((await idle()).checked).toBe(true);
 });
 
+test("uploads wait for a computer that is busy only if that is said", async () => {
+  const saved = vi.spyOn(mock, "saveSettings");
+  render(MainWindow, { backend: mock });
+  const busy = await screen.findByRole<HTMLInputElement>("switch", {
+    name: "Wait while this computer is busy with other work",
+  });
+  expect(busy.checked).toBe(false);
+  await userEvent.click(busy);
+  expect(saved.mock.calls[0]?.[0].spare_load).toBe(true);
+  await screen.findByText("Uploads go on by themselves when it is less busy.");
+});
+
 test("what is refused is as it was, and why is said", async () => {
   const refusal: ApiError = {
     domain: "request",

@@ -368,6 +368,9 @@ pub(crate) struct SetRules {
     /// Whether uploads wait until nobody uses the computer.
     #[arg(long, value_name = "true|false")]
     pub(crate) only_when_idle: Option<bool>,
+    /// Whether uploads wait while the computer is busy with other work.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) spare_load: Option<bool>,
     /// Whether videos go only when plugged in.
     #[arg(long, value_name = "true|false")]
     pub(crate) videos_only_plugged_in: Option<bool>,
@@ -417,6 +420,12 @@ pub(crate) struct SimulateArgs {
     /// Whether nobody uses the computer.
     #[arg(long, value_name = "true|false")]
     pub(crate) idle: Option<bool>,
+    /// With the processors so busy, in percent.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) load: Option<u8>,
+    /// With so much room on the disk that holds the queue: 50M.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk_free: Option<Rate>,
     /// At this time: 03:00, Mon-03:00.
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,

@@ -91,14 +91,28 @@ words! {
         pub key: Option<String>,
     }
 
-    /// The person's session and the machine's sleep.
+    /// The person's session, and the machine's sleep and end.
     pub struct Session {
         /// Whether the machine is about to sleep or asleep.
         pub suspending: bool,
+        /// Whether the machine is about to be switched off or started anew. A person who only logs out ends the service itself.
+        pub ending: bool,
         /// Whether nobody uses the computer; none if no source could be read, which holds nothing back.
         pub idle: Option<bool>,
         /// Whether the screen is locked; none if no source could be read.
         pub locked: Option<bool>,
+    }
+
+    /// What the machine has to spare. Looked at every 10 s while there is work that it matters to, and unknown otherwise, so that an
+    /// idle service sleeps.
+    pub struct Resources {
+        /// How busy the processors are, percent: of the last 10 s, the share in which something had to wait for one (Linux's pressure
+        /// stall information). Without it the load of the last minute by processor, 100 at most. None if no source could be read,
+        /// which holds nothing back.
+        pub load_percent: Option<u8>,
+        /// Room on the disk that holds the queue and the library's index, in whole MiB. None if it could not be read, which holds
+        /// nothing back.
+        pub state_free_bytes: Option<u64>,
     }
 
     /// Everything the scheduler knows of the machine.
@@ -109,6 +123,8 @@ words! {
         pub network: Network,
         /// Session.
         pub session: Session,
+        /// Load and room.
+        pub resources: Resources,
     }
 }
 
@@ -124,7 +140,8 @@ impl Conditions {
                 name: None,
                 key: None,
             },
-            session: Session { suspending: false, idle: None, locked: None },
+            session: Session { suspending: false, ending: false, idle: None, locked: None },
+            resources: Resources { load_percent: None, state_free_bytes: None },
         }
     }
 }

@@ -63,6 +63,8 @@ words! {
         pub bytes_per_day_max: Option<u64>,
         /// Whether uploads wait until nobody uses the computer.
         pub only_when_idle: bool,
+        /// Whether uploads wait while the computer is busy with other work.
+        pub spare_load: bool,
         /// What holds for videos beyond all this.
         pub videos: UploadJobOptions,
         /// Which of these rules hold for what the person asked for now.
@@ -184,6 +186,7 @@ impl Default for Settings {
             timetable: Timetable::default(),
             bytes_per_day_max: None,
             only_when_idle: false,
+            spare_load: false,
             videos: UploadJobOptions::default(),
             user_initiated: UserInitiatedRules::Network,
             // A handful of photos: a radio stays awake for some ten seconds after the last byte, about as long as it takes to send them.

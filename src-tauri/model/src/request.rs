@@ -306,6 +306,10 @@ words! {
         pub vpn: Option<bool>,
         /// Whether nobody uses the computer.
         pub idle: Option<bool>,
+        /// How busy the processors are, percent.
+        pub load_percent: Option<u8>,
+        /// Room on the disk of the queue and the library's index.
+        pub disk_free_bytes: Option<u64>,
         /// Local minute of the week, since Monday 00:00.
         pub minute_of_week: Option<u16>,
         /// Payload bytes sent today.

@@ -73,6 +73,12 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
         WaitingReason::PowerSaver => "Waiting: power saver is on. Uploads continue when it is off.".to_owned(),
         WaitingReason::NotCharging => "Waiting: on battery. Uploads continue when plugged in.".to_owned(),
         WaitingReason::Suspending => "Waiting: this computer is going to sleep. Uploads continue when it wakes.".to_owned(),
+        WaitingReason::SessionEnding => {
+            "Waiting: this computer is shutting down. Uploads continue after the next start.".to_owned()
+        }
+        WaitingReason::ThermalOrLoad => {
+            "Waiting: this computer is busy with other work. Uploads continue when it is less so.".to_owned()
+        }
         WaitingReason::SourceOffline => "Waiting: the folder of these photos is not there. Connect its drive to go on.".to_owned(),
         WaitingReason::SourceChanging => "Waiting: the file is still being written.".to_owned(),
         WaitingReason::Backoff => match context.minutes {
@@ -112,6 +118,8 @@ pub fn waiting_headline(reason: WaitingReason, destination: &str, battery_minimu
         WaitingReason::PowerSaver => "Waiting for power saver to end".to_owned(),
         WaitingReason::NotCharging => "Waiting for the charger".to_owned(),
         WaitingReason::Suspending => "Waiting for this computer to wake".to_owned(),
+        WaitingReason::SessionEnding => "Waiting for this computer to start again".to_owned(),
+        WaitingReason::ThermalOrLoad => "Waiting until this computer is less busy".to_owned(),
         WaitingReason::SourceOffline => "Waiting for a folder to come back".to_owned(),
         WaitingReason::SourceChanging => "Waiting for a file to be finished".to_owned(),
         WaitingReason::Backoff => format!("Waiting to try {destination} again"),

@@ -31,6 +31,10 @@ names! {
         NotCharging,
         /// The machine is going to sleep.
         Suspending,
+        /// The machine is being switched off or started anew.
+        SessionEnding,
+        /// The machine is busy with other work.
+        ThermalOrLoad,
         /// The file's folder is not there.
         SourceOffline,
         /// The file is being written.
@@ -105,6 +109,7 @@ impl WaitingReason {
             | Self::OutsideWindow
             | Self::DataCapReached
             | Self::DeviceBusy
+            | Self::ThermalOrLoad
             | Self::Gathering
             | Self::BatteryLow
             | Self::PowerSaver
@@ -114,6 +119,7 @@ impl WaitingReason {
             | Self::CaptivePortal
             | Self::DestinationUnreachable
             | Self::Suspending
+            | Self::SessionEnding
             | Self::SourceOffline
             | Self::SourceChanging
             | Self::Backoff

@@ -1,12 +1,12 @@
 //! The gate: why something may not move now. What [`crate::plan()`] starts and stops by, and the answer to "why?".
 
 use afterglow_model::{
-    AppId, BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, NetworkAccess, NetworkKind, Override, PowerSource,
-    Priority, Rate, Reachability, Timestamp, UploadJobOptions, UserInitiatedRules, WaitingReason,
+    AppId, BatchId, BatteryRule, Conditions, DestinationId, DestinationState, JobId, NetworkAccess, NetworkKind, Override,
+    PowerSource, Priority, Rate, Reachability, Timestamp, UploadJobOptions, UserInitiatedRules, WaitingReason,
 };
 
 use crate::policy::{Subject, lifts, pause_end};
-use crate::{Now, Policy, end_of_pause, is_due};
+use crate::{Memory, Now, Policy, end_of_pause, is_due};
 
 /// One reason for which something does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +80,12 @@ impl Gate<'_> {
         if self.conditions.session.suspending {
             found.push(untimed(WaitingReason::Suspending));
         }
+        if self.conditions.session.ending {
+            found.push(untimed(WaitingReason::SessionEnding));
+        }
+        if self.memory().disk_full {
+            found.push(untimed(WaitingReason::DiskFull));
+        }
         if !destination.local {
             found.extend(self.cut_off());
         }
@@ -91,8 +97,14 @@ impl Gate<'_> {
             found.extend(self.time(priority));
             found.extend(self.power(priority, options));
             found.extend(self.in_use(priority, options));
+            found.extend(self.busy(priority));
         }
         found
+    }
+
+    /// What is remembered of the facts up to now, these included.
+    fn memory(&self) -> Memory {
+        self.policy.memory.follow(self.conditions)
     }
 
     /// Whether all of the person's rules hold for a job: what the person asked for now is bound by those of the network alone,
@@ -185,6 +197,12 @@ impl Gate<'_> {
         (wanted && used).then(|| untimed(WaitingReason::DeviceBusy))
     }
 
+    /// Whether the computer has other work that is not to be held up.
+    fn busy(&self, priority: Priority) -> Option<Reason> {
+        let wanted = self.is_patient(priority) && self.policy.settings.spare_load;
+        (wanted && self.memory().busy).then(|| untimed(WaitingReason::ThermalOrLoad))
+    }
+
     /// What the battery and the power profile forbid. The person's own word of now goes before the person's rules, but not
     /// before what the app or the job asks for.
     fn power(&self, priority: Priority, options: &UploadJobOptions) -> impl Iterator<Item = Reason> {
@@ -198,7 +216,7 @@ impl Gate<'_> {
         };
         let power = &self.conditions.power;
         let on_battery = power.source == PowerSource::Battery;
-        let charge = self.policy.memory.follow(power).low_percent;
+        let charge = self.memory().low_percent;
 
         let not_charging = on_battery && (charger_only || options.requires_external_power);
         let low =

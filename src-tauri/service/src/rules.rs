@@ -41,7 +41,7 @@ impl Rules {
             pause: self.pause.as_ref(),
             overrides: &self.overrides,
             bytes_today: self.bytes_today,
-            memory: Memory::default().follow(&conditions.power),
+            memory: Memory::default().follow(conditions),
         }
     }
 }
@@ -90,12 +90,16 @@ async fn waiting(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
     let policy = rules.policy(&conditions);
     let mut found = reasons(job.priority, ids, &options, &facts(&destination), &conditions, &policy, now);
 
-    // What only the loop knows: how long a destination is left alone, a charge that has not recovered yet, what was sent of a file
-    // under way, and what is gathered.
+    // What only the loop knows: how long a destination is left alone, what has not recovered yet, what was sent of a file under way,
+    // and what is gathered.
     let told = core.status.borrow().clone();
     for group in told.waiting.iter().filter(|group| group.destination_id == destination.id) {
         let of_the_loop = match group.reason {
-            WaitingReason::DestinationUnreachable | WaitingReason::BatteryLow | WaitingReason::DataCapReached => true,
+            WaitingReason::DestinationUnreachable
+            | WaitingReason::BatteryLow
+            | WaitingReason::DataCapReached
+            | WaitingReason::DiskFull
+            | WaitingReason::ThermalOrLoad => true,
             WaitingReason::Gathering => job.priority == Priority::Backup,
             _ => false,
         };
@@ -178,8 +182,8 @@ pub(crate) async fn simulate(core: &Core, asked: Simulate) -> Answer<Simulation>
 /// The present conditions with what is asked about in their place.
 fn imagined(mut conditions: Conditions, asked: &Simulate, settings: &Settings) -> Answer<Conditions> {
     let power = &mut conditions.power;
-    if asked.battery_percent.is_some_and(|percent| percent > 100) {
-        return Err(Refusal::bad("bad_percent", "A charge is a percentage, 0 to 100."));
+    if [asked.battery_percent, asked.load_percent].into_iter().flatten().any(|percent| percent > 100) {
+        return Err(Refusal::bad("bad_percent", "A charge or a load is a percentage, 0 to 100."));
     }
     match asked.on_battery.or(asked.battery_percent.map(|_| true)) {
         Some(true) => power.source = PowerSource::Battery,
@@ -203,8 +207,10 @@ fn imagined(mut conditions: Conditions, asked: &Simulate, settings: &Settings) -
         network.key = Some(known.map_or_else(|| wanted.clone(), |rule| rule.key.clone()));
         network.name = Some(known.map_or_else(|| wanted.clone(), |rule| rule.name.clone()));
     }
-    conditions.session.suspending = false;
+    (conditions.session.suspending, conditions.session.ending) = (false, false);
     conditions.session.idle = asked.idle.or(conditions.session.idle);
+    conditions.resources.load_percent = asked.load_percent.or(conditions.resources.load_percent);
+    conditions.resources.state_free_bytes = asked.disk_free_bytes.or(conditions.resources.state_free_bytes);
     if asked.idle == Some(false) {
         conditions.session.locked = Some(false);
     }

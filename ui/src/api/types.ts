@@ -535,7 +535,11 @@ network: Network,
 /**
  * Session.
  */
-session: Session, };
+session: Session, 
+/**
+ * Load and room.
+ */
+resources: Resources, };
 
 /**
  * The protocol of a destination.
@@ -1177,6 +1181,23 @@ delivered_at: Timestamp, };
 export type ResourceId = string;
 
 /**
+ * What the machine has to spare. Looked at every 10 s while there is work that it matters to, and unknown otherwise, so that an
+ * idle service sleeps.
+ */
+export type Resources = { 
+/**
+ * How busy the processors are, percent: of the last 10 s, the share in which something had to wait for one (Linux's pressure
+ * stall information). Without it the load of the last minute by processor, 100 at most. None if no source could be read,
+ * which holds nothing back.
+ */
+load_percent: number | null, 
+/**
+ * Room on the disk that holds the queue and the library's index, in whole MiB. None if it could not be read, which holds
+ * nothing back.
+ */
+state_free_bytes: number | null, };
+
+/**
  * A standing wish: keep this collection delivered to that destination.
  */
 export type Rule = { 
@@ -1262,13 +1283,17 @@ finished: boolean, };
 export type ServiceState = "idle" | "uploading" | "waiting" | "paused" | "attention";
 
 /**
- * The person's session and the machine's sleep.
+ * The person's session, and the machine's sleep and end.
  */
 export type Session = { 
 /**
  * Whether the machine is about to sleep or asleep.
  */
 suspending: boolean, 
+/**
+ * Whether the machine is about to be switched off or started anew. A person who only logs out ends the service itself.
+ */
+ending: boolean, 
 /**
  * Whether nobody uses the computer; none if no source could be read, which holds nothing back.
  */
@@ -1354,6 +1379,10 @@ bytes_per_day_max: number | null,
  */
 only_when_idle: boolean, 
 /**
+ * Whether uploads wait while the computer is busy with other work.
+ */
+spare_load: boolean, 
+/**
  * What holds for videos beyond all this.
  */
 videos: UploadJobOptions, 
@@ -1426,6 +1455,14 @@ vpn: boolean | null,
  * Whether nobody uses the computer.
  */
 idle: boolean | null, 
+/**
+ * How busy the processors are, percent.
+ */
+load_percent: number | null, 
+/**
+ * Room on the disk of the queue and the library's index.
+ */
+disk_free_bytes: number | null, 
 /**
  * Local minute of the week, since Monday 00:00.
  */
@@ -1894,5 +1931,5 @@ can_override: boolean, };
 /**
  * Every reason for which a job may not move. None is a failure; each has something that lifts it.
  */
-export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
+export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "session_ending" | "thermal_or_load" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
 

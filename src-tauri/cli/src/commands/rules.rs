@@ -37,6 +37,7 @@ async fn set(call: &Call, settings: &mut Settings, changes: SetRules) -> anyhow:
     take(&mut settings.allow_vpn, changes.vpn);
     take(&mut settings.only_allowed_networks, changes.only_allowed_networks);
     take(&mut settings.only_when_idle, changes.only_when_idle);
+    take(&mut settings.spare_load, changes.spare_load);
     take(&mut settings.stay_awake, changes.stay_awake);
     take(&mut settings.battery_minimum_percent, changes.battery_minimum);
     take(&mut settings.timetable, changes.timetable);
@@ -135,6 +136,9 @@ fn show(call: &Call, settings: &Settings) -> anyhow::Result<()> {
     if settings.only_when_idle {
         output::line("They wait until nobody uses the computer.");
     }
+    if settings.spare_load {
+        output::line("They wait while the computer is busy with other work.");
+    }
     output::line(match settings.bandwidth_bytes_per_s {
         Some(limit) => format!("At most {}/s.", bytes(limit)),
         None => "As fast as it goes.".to_owned(),
@@ -174,6 +178,8 @@ async fn simulate(call: &Call, args: SimulateArgs) -> anyhow::Result<()> {
         network: args.network,
         vpn: args.vpn,
         idle: args.idle,
+        load_percent: args.load,
+        disk_free_bytes: args.disk_free.map(|rate| limit(rate, "why")).transpose()?.flatten(),
         minute_of_week: args.at.as_deref().map(minute_of_week).transpose()?,
         bytes_today: args.bytes_today.map(|rate| limit(rate, "why")).transpose()?.flatten(),
         priority: args.mine.then_some(afterglow_client::model::Priority::UserInitiated),
@@ -218,7 +224,8 @@ pub(super) async fn history(call: &Call, limit: usize) -> anyhow::Result<Exit> {
         .map(|run| {
             let begin = jiff::Timestamp::from_millisecond(run.started_at.0).map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
             let begin = begin.map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M").to_string());
-            let seconds = run.ended_at.map_or(0, |end| u64::try_from(end.ms_since(run.started_at) / 1000).unwrap_or(0));
+            let end = run.ended_at.map_or_else(|| jiff::Timestamp::now().as_millisecond(), |end| end.0);
+            let seconds = u64::try_from((end - run.started_at.0) / 1000).unwrap_or(0);
             let took = format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
             [begin, took, run.files.to_string(), bytes(run.bytes), run.sentence.clone()]
         })

@@ -78,6 +78,8 @@ impl World {
         self.conditions.power.power_saver = Some(true);
         self.on_battery(Some(10));
         self.options.requires_external_power = true;
+        self.settings.spare_load = true;
+        self.conditions.resources.load_percent = Some(100);
         self.pause = Some(Pause { since: NOW.plus_ms(-HOUR_MS), until: PauseUntil::Resumed });
     }
 }
@@ -355,6 +357,71 @@ const REASONS: &[(&str, Change, WaitingReason, &[Change])] = &[
         &[|w| w.conditions.session.suspending = false],
     ),
     (
+        "shutting down, for the person's own too",
+        |w| {
+            w.conditions.session.ending = true;
+            w.destination.local = true;
+            w.priority = Priority::UserInitiated
+        },
+        WaitingReason::SessionEnding,
+        &[|w| w.conditions.session.ending = false],
+    ),
+    (
+        "no room for our own state, for the person's own and for an archive here too",
+        |w| {
+            w.conditions.resources.state_free_bytes = Some((64 << 20) - 1);
+            w.destination.local = true;
+            w.priority = Priority::UserInitiated
+        },
+        WaitingReason::DiskFull,
+        &[|w| w.conditions.resources.state_free_bytes = Some(64 << 20), |w| w.conditions.resources.state_free_bytes = None],
+    ),
+    (
+        "there was no room",
+        |w| {
+            w.memory.disk_full = true;
+            w.conditions.resources.state_free_bytes = Some((128 << 20) - 1)
+        },
+        WaitingReason::DiskFull,
+        &[|w| w.conditions.resources.state_free_bytes = Some(128 << 20)],
+    ),
+    (
+        "busy with other work",
+        |w| {
+            w.settings.spare_load = true;
+            w.conditions.resources.load_percent = Some(61)
+        },
+        WaitingReason::ThermalOrLoad,
+        &[
+            |w| w.settings.spare_load = false,
+            |w| w.conditions.resources.load_percent = Some(60),
+            |w| w.conditions.resources.load_percent = None,
+            |w| w.priority = Priority::UserInitiated,
+        ],
+    ),
+    (
+        "was busy with other work",
+        |w| {
+            w.settings.spare_load = true;
+            w.memory.busy = true;
+            w.priority = Priority::App;
+            w.conditions.resources.load_percent = Some(40)
+        },
+        WaitingReason::ThermalOrLoad,
+        &[|w| w.conditions.resources.load_percent = Some(39)],
+    ),
+    (
+        "busy binds the person's own if they say so",
+        |w| {
+            w.settings.spare_load = true;
+            w.settings.user_initiated = UserInitiatedRules::All;
+            w.priority = Priority::UserInitiated;
+            w.conditions.resources.load_percent = Some(100)
+        },
+        WaitingReason::ThermalOrLoad,
+        &[|w| w.settings.user_initiated = UserInitiatedRules::Network],
+    ),
+    (
         "auth required",
         |w| w.destination.state = DestinationState::AuthRequired,
         WaitingReason::AuthRequired,
@@ -404,6 +471,8 @@ fn unknown_facts_never_wait() {
                 trusted_networks: Vec::new(),
             };
             w.settings.only_when_idle = true;
+            w.settings.spare_load = true;
+            w.memory = Memory { disk_full: true, busy: true, ..Memory::default() };
         });
         assert_eq!(world.waits_for(), []);
     }
@@ -416,9 +485,16 @@ fn the_strongest_reason_comes_first() {
         w.conditions.network.reachability = Reachability::None;
         w.destination.state = DestinationState::AuthRequired;
         w.conditions.session.suspending = true;
+        w.conditions.session.ending = true;
+        w.conditions.resources.state_free_bytes = Some(0);
     });
-    use WaitingReason::{AuthRequired, BatteryLow, ExpensiveNetwork, NoNetwork, NotCharging, PausedByUser, PowerSaver, Suspending};
-    let all = [PausedByUser, Suspending, NoNetwork, AuthRequired, ExpensiveNetwork, NotCharging, BatteryLow, PowerSaver];
+    use WaitingReason::{
+        AuthRequired, BatteryLow, DiskFull, ExpensiveNetwork, NoNetwork, NotCharging, PausedByUser, PowerSaver, SessionEnding,
+        Suspending, ThermalOrLoad,
+    };
+    let cannot = [PausedByUser, Suspending, SessionEnding, DiskFull, NoNetwork, AuthRequired];
+    let must_not = [ExpensiveNetwork, NotCharging, BatteryLow, PowerSaver, ThermalOrLoad];
+    let all = cannot.into_iter().chain(must_not).collect::<Vec<_>>();
     assert_eq!(world.waits_for(), all);
 }
 
@@ -431,7 +507,7 @@ fn the_strongest_reason_comes_first() {
 fn upload_anyway_lifts_the_rules_for_what_it_covers(#[case] scope: OverrideScope, #[case] lifted: bool) {
     let mut world = World::with(World::everything_the_rules_forbid);
     let before = world.waits_for();
-    assert!(before.iter().all(|reason| reason.can_override()) && before.len() == 5);
+    assert!(before.iter().all(|reason| reason.can_override()) && before.len() == 6);
     world.overrides = vec![anyway(scope)];
     assert_eq!(world.waits_for(), if lifted { Vec::new() } else { before });
 }
@@ -441,6 +517,8 @@ fn upload_anyway_never_lifts_what_cannot_work() {
     let mut world = World::with(|w| {
         w.conditions.network.reachability = Reachability::None;
         w.conditions.session.suspending = true;
+        w.conditions.session.ending = true;
+        w.conditions.resources.state_free_bytes = Some(0);
         w.destination.state = DestinationState::QuotaExceeded;
         w.destination.not_before = Some(NOW.plus_ms(1));
     });

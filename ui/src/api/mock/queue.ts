@@ -297,7 +297,8 @@ export class Queue {
         name: metered ? "Pixel hotspot" : "Home",
         key: metered ? "hotspot" : "home",
       },
-      session: { suspending: false, idle: false, locked: false },
+      session: { suspending: false, ending: false, idle: false, locked: false },
+      resources: { load_percent: 12, state_free_bytes: 48_000_000_000 },
     };
   }
 

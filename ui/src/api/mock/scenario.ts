@@ -69,6 +69,7 @@ export function settingsIn(scenario: Scenario): Settings {
     timetable: settled ? workdays() : [],
     bytes_per_day_max: settled ? 20_000_000_000 : null,
     only_when_idle: false,
+    spare_load: false,
     videos: { ...NO_OPTIONS, requires_external_power: settled },
     user_initiated: "network",
     gather_bytes: 32_000_000,
