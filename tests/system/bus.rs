@@ -108,7 +108,13 @@ impl Machine {
 
 /// Sensors on buses at these addresses, after their first round.
 pub(crate) async fn sensors(system: &str, session: &str) -> Sensors {
-    let options = SensorOptions { system_bus: Some(system.to_owned()), session_bus: Some(session.to_owned()) };
+    let options =
+        SensorOptions { system_bus: Some(system.to_owned()), session_bus: Some(session.to_owned()), ..SensorOptions::default() };
+    started(options).await
+}
+
+/// Sensors with these options, after their first round.
+pub(crate) async fn started(options: SensorOptions) -> Sensors {
     let sensors = Sensors::start(options);
     timeout(PATIENCE, sensors.settled()).await.expect("the first round ends whatever the sources do");
     sensors

@@ -220,8 +220,14 @@ impl Logind {
     fn preparing_for_sleep(&self) -> bool {
         false
     }
+    #[zbus(property)]
+    fn preparing_for_shutdown(&self) -> bool {
+        false
+    }
     #[zbus(signal)]
     pub(crate) async fn prepare_for_sleep(emitter: &SignalEmitter<'_>, start: bool) -> zbus::Result<()>;
+    #[zbus(signal)]
+    pub(crate) async fn prepare_for_shutdown(emitter: &SignalEmitter<'_>, start: bool) -> zbus::Result<()>;
 }
 
 /// A session of logind.

@@ -16,6 +16,8 @@ mod fakes;
 mod network;
 mod notices;
 mod power;
+mod resources;
 mod secrets;
 mod session;
+mod silence;
 mod tray;

@@ -1,4 +1,4 @@
-//! Sleep and lock, by logind.
+//! Sleep, shutdown and lock, by logind.
 
 use std::os::fd::OwnedFd;
 
@@ -6,7 +6,7 @@ use afterglow_system::Sensors;
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::timeout,
 };
 use zbus::Connection;
@@ -20,21 +20,26 @@ const MANAGER: &str = "/org/freedesktop/login1";
 const SESSION: &str = "/org/freedesktop/login1/session/auto";
 
 struct Fixture {
-    _machine: Machine,
+    machine: Machine,
     logind: Connection,
     inhibitors: UnboundedReceiver<(String, OwnedFd)>,
     sensors: Sensors,
 }
 
-async fn start() -> Option<Fixture> {
-    let machine = Machine::start().await?;
-    let (inhibitors, taken) = unbounded_channel();
+async fn logind(machine: &Machine, inhibitors: UnboundedSender<(String, OwnedFd)>) -> Connection {
     let logind = machine.system.peer().await;
     logind.object_server().at(MANAGER, Logind { inhibitors }).await.unwrap();
     logind.object_server().at(SESSION, LoginSession { locked: false, idle: false }).await.unwrap();
     offer(&logind, "org.freedesktop.login1").await;
+    logind
+}
+
+async fn start() -> Option<Fixture> {
+    let machine = Machine::start().await?;
+    let (inhibitors, taken) = unbounded_channel();
+    let logind = logind(&machine, inhibitors).await;
     let sensors = machine.sensors().await;
-    Some(Fixture { _machine: machine, logind, inhibitors: taken, sensors })
+    Some(Fixture { machine, logind, inhibitors: taken, sensors })
 }
 
 impl Fixture {
@@ -43,8 +48,13 @@ impl Fixture {
         Logind::prepare_for_sleep(manager.signal_emitter(), sleep).await.unwrap();
     }
 
+    async fn announce_end(&self, end: bool) {
+        let manager = self.logind.object_server().interface::<_, Logind>(MANAGER).await.unwrap();
+        Logind::prepare_for_shutdown(manager.signal_emitter(), end).await.unwrap();
+    }
+
     async fn inhibitor(&mut self) -> pipe::Receiver {
-        self.inhibitor_for("sleep:delay").await
+        self.inhibitor_for("sleep:shutdown:delay").await
     }
 
     async fn inhibitor_for(&mut self, expected: &str) -> pipe::Receiver {
@@ -82,6 +92,48 @@ async fn the_machine_is_not_held_awake_for_ever() {
     let mut inhibitor = fixture.inhibitor().await;
     fixture.announce(true).await;
     released(&mut inhibitor).await;
+}
+
+#[tokio::test]
+async fn the_machine_ends_once_the_service_is_ready_and_goes_on_if_that_is_taken_back() {
+    let Some(mut fixture) = start().await else { return };
+    let mut conditions = fixture.sensors.conditions();
+    assert!(!conditions.borrow().session.ending);
+    for _ in 0..2 {
+        let mut inhibitor = fixture.inhibitor().await;
+        fixture.announce_end(true).await;
+        until(&mut conditions, "the end", |now| now.session.ending && !now.session.suspending).await;
+        fixture.sensors.ready_to_sleep();
+        released(&mut inhibitor).await;
+        fixture.announce_end(false).await;
+        until(&mut conditions, "that it goes on", |now| !now.session.ending).await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_is_not_held_up_for_ever() {
+    let Some(mut fixture) = start().await else { return };
+    let mut inhibitor = fixture.inhibitor().await;
+    fixture.announce_end(true).await;
+    released(&mut inhibitor).await;
+}
+
+#[tokio::test]
+async fn a_logind_that_comes_back_is_asked_again() {
+    let Some(mut fixture) = start().await else { return };
+    let mut conditions = fixture.sensors.conditions();
+    let mut first = fixture.inhibitor().await;
+    fixture.logind.clone().close().await.unwrap();
+    until(&mut conditions, "nobody who knows", |now| now.session.locked.is_none()).await;
+    released(&mut first).await;
+    let (inhibitors, taken) = unbounded_channel();
+    (fixture.logind, fixture.inhibitors) = (logind(&fixture.machine, inhibitors).await, taken);
+    until(&mut conditions, "the new logind", |now| now.session.locked == Some(false)).await;
+    let mut second = fixture.inhibitor().await;
+    fixture.announce_end(true).await;
+    until(&mut conditions, "the end", |now| now.session.ending).await;
+    fixture.sensors.ready_to_sleep();
+    released(&mut second).await;
 }
 
 #[tokio::test]

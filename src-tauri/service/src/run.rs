@@ -87,7 +87,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     let transfer = Transfer::new(TransferOptions { small_bytes: afterglow_queue::SMALL_BYTES, ..TransferOptions::default() })
         .map_err(|error| ServeError::Transfer(error.to_string()))?;
     let secrets = Secrets::open(secrets_options(&home)).await;
-    let sensors = Sensors::start(SensorOptions::default());
+    let sensors = Sensors::start(SensorOptions { state_dir: Some(home.data.clone()), ..SensorOptions::default() });
 
     let notifications = options.notifications && queue.settings().await?.notifications;
     let (status, status_seen) = watch::channel(Arc::new(first_status()));

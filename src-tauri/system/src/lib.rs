@@ -4,11 +4,11 @@
 //! - Every source may be absent, hang, restart or flap. One that does not answer within [`ANSWER_TIME`] counts as unknown or not
 //!   shown; nothing here stops a transfer, and nothing waits for a person except where it says so.
 //! - Idle means idle: everything waits for an event. The only timer that runs without one is the battery's, once a minute, and only
-//!   where there is a battery and it is needed.
+//!   where there is a battery and it is needed. Load and room on the disk are looked at every 10 s while somebody asks for them.
 //! - No secret is ever logged or shown by `Debug`.
 //!
-//! Linux has all of it. On macOS and Windows the battery, the default interface and notices work; the tray is a handle that draws
-//! nothing, secrets are kept in a file, and everything else is unknown.
+//! Linux has all of it. On macOS and Windows the battery, power saver, the network with its cost, and notices work; sleep, shutdown and
+//! lock are unknown, the tray is a handle that draws nothing, and secrets are kept in a file. Of load and room macOS tells the room.
 
 pub mod autostart;
 mod clock;

@@ -1,4 +1,4 @@
-//! Gives memory back to the system when a time of work is over: the one file here that calls foreign functions.
+//! Gives memory back to the system when a time of work is over. One of the two files here that call foreign functions.
 //!
 //! The service sleeps most of the day, and what it used last is not what it will use next. Two things stay behind otherwise: free blocks
 //! that the allocator keeps for later (tens of megabytes after a large library was read), and the program's own code, of which each

@@ -10,7 +10,12 @@
 //! | charge | the batteries, else UPower's display device | once a minute on battery, never without one |
 //! | power saver | power-profiles-daemon, under its new and its old name | signal |
 //! | network | NetworkManager, else the desktop portal's network monitor, else the default interface | signal, kernel events |
-//! | sleep, lock | logind | signal |
+//! | sleep, lock, shutdown | logind | signal |
+//! | load | the kernel's pressure of the processors, else its load | every 10 s while asked for |
+//! | room for our own state | the disk of its folder | every 10 s while asked for |
+//!
+//! These are Linux's. On macOS the path monitor and low power mode, on Windows the connection's cost and energy
+//! saver stand where NetworkManager and power-profiles-daemon do (`elsewhere`).
 //!
 //! A network that gets worse (metered, out of reach) is told at once. One that gets better is told when it has held for two seconds,
 //! so that a flapping network does not start transfers only to stop them ([`steady`]).
@@ -18,12 +23,19 @@
 mod battery;
 #[cfg(target_os = "linux")]
 mod dbus;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod facts;
 mod interface;
-#[cfg(not(target_os = "linux"))]
-mod no_dbus;
+#[cfg(target_os = "macos")]
+mod macos;
+mod resources;
 mod steady;
 mod task;
+#[cfg(windows)]
+mod windows;
+
+use std::path::PathBuf;
 
 use afterglow_model::Conditions;
 use tokio::{
@@ -38,6 +50,10 @@ pub struct SensorOptions {
     pub system_bus: Option<String>,
     /// Address of the session bus; none for the usual one (`DBUS_SESSION_BUS_ADDRESS`).
     pub session_bus: Option<String>,
+    /// The folder of our own state, whose disk must not run full; none for one that is not looked at.
+    pub state_dir: Option<PathBuf>,
+    /// The kernel's files; none for `/proc`.
+    pub proc_dir: Option<PathBuf>,
 }
 
 /// The running sensors. Dropping the handle ends them.
@@ -53,6 +69,7 @@ pub struct Sensors {
 enum Command {
     ReadyToSleep,
     KeepAwake(bool),
+    WatchResources(bool),
     Stop,
 }
 
@@ -79,8 +96,8 @@ impl Sensors {
         let _ = self.settled.clone().wait_for(|settled| *settled).await;
     }
 
-    /// Says that everything is in order for the machine to sleep, after `session.suspending` became true. The machine is held
-    /// awake until then, 2 s at most.
+    /// Says that everything is in order for the machine to sleep or to be switched off, after `session.suspending` or
+    /// `session.ending` became true. The machine is held awake until then, 2 s at most.
     pub fn ready_to_sleep(&self) {
         let _ = self.commands.send(Command::ReadyToSleep);
     }
@@ -89,6 +106,12 @@ impl Sensors {
     /// knows no such request sleeps as it likes.
     pub fn keep_awake(&self, wanted: bool) {
         let _ = self.commands.send(Command::KeepAwake(wanted));
+    }
+
+    /// Looks at load and room now and every 10 s from now on, or no longer. To be asked for while there is work that they matter
+    /// to; otherwise they are unknown, and nothing wakes for them.
+    pub fn watch_resources(&self, wanted: bool) {
+        let _ = self.commands.send(Command::WatchResources(wanted));
     }
 
     /// Ends the sensors and waits until they have.

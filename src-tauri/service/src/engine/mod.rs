@@ -20,7 +20,7 @@ use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
     FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Rate, Reachability, RunProgress, ScanProgress,
-    SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, waiting_sentence,
+    SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason, waiting_sentence,
 };
 use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
 use afterglow_scheduler::{Active, DestinationFacts, Health, Limits, Memory, Plan, Policy, strictest};
@@ -97,6 +97,8 @@ pub(crate) struct Engine {
     memory: Memory,
     /// Whether the machine is kept awake.
     awake: bool,
+    /// Whether load and room are looked at.
+    resources_watched: bool,
     /// The local day, and the payload of it that is written down.
     day: (String, u64),
     /// The transfer's counter as of what is written down.
@@ -144,6 +146,7 @@ impl Engine {
             plan: Plan::default(),
             memory: Memory::default(),
             awake: false,
+            resources_watched: false,
             day: Default::default(),
             counted: 0,
             waiting_since: HashMap::new(),
@@ -427,12 +430,17 @@ impl Engine {
             self.awake = self.plan.keep_awake;
             self.core.sensors.keep_awake(self.awake);
         }
+        let watched = self.has_use_for_resources();
+        if watched != self.resources_watched {
+            self.resources_watched = watched;
+            self.core.sensors.watch_resources(watched);
+        }
         self.memory = self.plan.memory;
         self.core.transfer.set_bandwidth(bytes_per_s(self.plan.rate));
         for stop in std::mem::take(&mut self.plan.stop) {
             self.stop(&stop.job_id);
         }
-        if conditions.session.suspending && self.running.is_empty() {
+        if (conditions.session.suspending || conditions.session.ending) && self.running.is_empty() {
             self.core.sensors.ready_to_sleep();
         }
         let start = std::mem::take(&mut self.plan.start);
@@ -515,6 +523,14 @@ impl Engine {
             bytes_today: self.day.1 + self.uncounted(),
             memory: self.memory,
         }
+    }
+
+    /// Whether load and room on the disk matter: something is under way, starts, or waits for them. What waits for the network, an hour
+    /// or the person does not wake the machine for them.
+    fn has_use_for_resources(&self) -> bool {
+        let holds = |reason: &WaitingReason| matches!(reason, WaitingReason::DiskFull | WaitingReason::ThermalOrLoad);
+        let mut waits = self.plan.waiting.iter().flat_map(|wait| &wait.reasons).map(|found| found.reason);
+        !self.running.is_empty() || !self.plan.start.is_empty() || waits.any(|reason| holds(&reason))
     }
 
     /// What a lane's destination and kind of file ask for beyond the settings.

@@ -48,7 +48,7 @@ pub(super) struct Live {
     messages: MessageStream,
 }
 
-/// Holds the machine awake while it is kept; one that delays sleep as long as logind allows (5 s by default, logind.conf
+/// Holds the machine awake while it is kept; one that delays sleep and shutdown as long as logind allows (5 s by default, logind.conf
 /// `InhibitDelayMaxSec`).
 pub(super) struct Inhibitor {
     _held: OwnedFd,
@@ -130,7 +130,7 @@ impl Buses {
     pub(super) fn inhibit(&self, hold: Hold) -> BoxFuture<'static, Option<Inhibitor>> {
         let connection = self.system.as_ref().map(|live| live.connection.clone());
         async move {
-            let fd: zvariant::OwnedFd = read::inhibit_sleep(&connection?, hold).await?;
+            let fd: zvariant::OwnedFd = read::inhibit(&connection?, hold).await?;
             Some(Inhibitor { _held: fd.into() })
         }
         .boxed()
@@ -161,10 +161,10 @@ fn rules(side: Side) -> Vec<String> {
         Side::System => OBJECTS
             .iter()
             .map(|(path, _)| format!("{PROPERTIES_CHANGED},path='{path}'"))
-            .chain([
-                format!("{PROPERTIES_CHANGED},path_namespace='{SESSIONS}',arg0='{}'", read::LOGIND_SESSION),
-                format!("type='signal',sender='{}',interface='{}',member='PrepareForSleep'", read::LOGIND, read::LOGIND_MANAGER),
-            ])
+            .chain([format!("{PROPERTIES_CHANGED},path_namespace='{SESSIONS}',arg0='{}'", read::LOGIND_SESSION)])
+            .chain(["PrepareForSleep", "PrepareForShutdown"].map(|member| {
+                format!("type='signal',sender='{}',interface='{}',member='{member}'", read::LOGIND, read::LOGIND_MANAGER)
+            }))
             .collect(),
         Side::Session => vec![format!("type='signal',sender='{}',interface='{}'", read::PORTAL, read::NETWORK_MONITOR)],
     };
@@ -194,6 +194,7 @@ fn hint(message: &Message) -> Option<Hint> {
         "PropertiesChanged" if path.starts_with(SESSIONS) => Some(Hint::Changed(Source::Logind)),
         "PropertiesChanged" => OBJECTS.iter().find(|(object, _)| *object == path).map(|(_, source)| Hint::Changed(*source)),
         "PrepareForSleep" => message.body().deserialize().ok().map(Hint::Suspending),
+        "PrepareForShutdown" => message.body().deserialize().ok().map(Hint::Ending),
         "changed" if path == read::PORTAL_PATH => Some(Hint::Changed(Source::Portal)),
         _ => None,
     }

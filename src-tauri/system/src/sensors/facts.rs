@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use afterglow_model::{Conditions, Metered, Network, NetworkKind, Power, PowerSource, Reachability, Session};
+use afterglow_model::{Conditions, Metered, Network, NetworkKind, Power, PowerSource, Reachability, Resources, Session};
 
 /// Where facts come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,7 @@ pub(super) enum Source {
     NetworkManager,
     Portal,
     Logind,
+    Resources,
 }
 
 /// A bus that sources are on.
@@ -28,7 +29,7 @@ pub(super) enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "logind is Linux's"))]
 pub(super) enum Hold {
-    /// For a moment, once it is about to sleep.
+    /// For a moment, once it is about to sleep or to be switched off.
     Delay,
     /// As long as the hold lasts, it does not go to sleep by itself.
     Block,
@@ -41,6 +42,8 @@ pub(super) enum Hint {
     Changed(Source),
     /// The machine is about to sleep, or has woken.
     Suspending(bool),
+    /// The machine is about to be switched off, or is not after all.
+    Ending(bool),
     /// The connection broke.
     Lost(Side),
 }
@@ -55,6 +58,7 @@ pub(super) enum Reading {
     NetworkManager(Option<NetworkManager>),
     Portal(Option<Portal>),
     Logind(Option<Logind>),
+    Resources(Option<Resources>),
 }
 
 /// What the batteries say.
@@ -117,6 +121,7 @@ pub(super) struct Portal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Logind {
     pub(super) suspending: bool,
+    pub(super) ending: bool,
     pub(super) idle: Option<bool>,
     pub(super) locked: Option<bool>,
 }
@@ -131,6 +136,7 @@ pub(super) struct Facts {
     network_manager: Option<NetworkManager>,
     portal: Option<Portal>,
     logind: Option<Logind>,
+    resources: Option<Resources>,
 }
 
 impl Facts {
@@ -144,6 +150,7 @@ impl Facts {
             Reading::NetworkManager(network_manager) => self.network_manager = network_manager,
             Reading::Portal(portal) => self.portal = portal,
             Reading::Logind(logind) => self.logind = logind,
+            Reading::Resources(resources) => self.resources = resources,
         }
     }
 
@@ -157,12 +164,28 @@ impl Facts {
             Source::NetworkManager => Reading::NetworkManager(None),
             Source::Portal => Reading::Portal(None),
             Source::Logind => Reading::Logind(None),
+            Source::Resources => Reading::Resources(None),
         });
     }
 
     /// Logind announced sleep, or the end of it.
     pub(super) fn suspending(&mut self, suspending: bool) {
-        self.logind.get_or_insert(Logind { suspending, idle: None, locked: None }).suspending = suspending;
+        self.announced().suspending = suspending;
+    }
+
+    /// Logind announced that the machine is switched off, or that it is not.
+    pub(super) fn ending(&mut self, ending: bool) {
+        self.announced().ending = ending;
+    }
+
+    /// Logind, which has spoken and so is there.
+    fn announced(&mut self) -> &mut Logind {
+        self.logind.get_or_insert(Logind { suspending: false, ending: false, idle: None, locked: None })
+    }
+
+    /// Whether the machine is about to sleep or to be switched off.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.logind.as_ref().is_some_and(|logind| logind.suspending || logind.ending)
     }
 
     /// Name of the interface of the default route.
@@ -198,7 +221,8 @@ impl Facts {
             | Source::PowerProfiles
             | Source::NetworkManager
             | Source::Portal
-            | Source::Logind => &[],
+            | Source::Logind
+            | Source::Resources => &[],
         };
         followers.iter().copied().collect()
     }
@@ -214,9 +238,11 @@ impl Facts {
             network: self.network(),
             session: Session {
                 suspending: self.logind.as_ref().is_some_and(|logind| logind.suspending),
+                ending: self.logind.as_ref().is_some_and(|logind| logind.ending),
                 idle: self.logind.as_ref().and_then(|logind| logind.idle),
                 locked: self.logind.as_ref().and_then(|logind| logind.locked),
             },
+            resources: self.resources.clone().unwrap_or_else(|| Conditions::unknown().resources),
         }
     }
 
@@ -244,10 +270,12 @@ impl Facts {
             None => (NetworkKind::Unknown, None, None),
         };
         if let Some(manager) = self.network_manager.clone() {
+            // Of a tunnel that carries the default route NetworkManager names the connection beneath: its identity, but not its kind.
+            let through_tunnel = kind == NetworkKind::Vpn;
             return Network {
                 reachability: manager.reachability,
                 metered: manager.metered,
-                kind: if manager.kind == NetworkKind::Unknown { kind } else { manager.kind },
+                kind: if through_tunnel || manager.kind == NetworkKind::Unknown { kind } else { manager.kind },
                 name: manager.name.or(name),
                 key: manager.key.or(key),
             };
@@ -329,11 +357,33 @@ mod tests {
     }
 
     #[test]
-    fn sleep_is_over_when_logind_is_gone() {
+    fn sleep_and_end_are_over_when_logind_is_gone() {
+        for announce in [Facts::suspending, Facts::ending] {
+            let mut facts = Facts::default();
+            announce(&mut facts, true);
+            let session = facts.conditions().session;
+            assert!((session.suspending || session.ending) && facts.is_leaving());
+            facts.forget(Source::Logind);
+            assert_eq!(facts.conditions(), Conditions::unknown());
+            assert!(!facts.is_leaving());
+        }
+    }
+
+    #[test]
+    fn a_tunnel_is_one_though_network_manager_names_what_is_beneath() {
         let mut facts = Facts::default();
-        facts.suspending(true);
-        assert!(facts.conditions().session.suspending);
-        facts.forget(Source::Logind);
-        assert!(!facts.conditions().session.suspending);
+        let tunnel = DefaultInterface { name: "tun0".to_owned(), kind: NetworkKind::Vpn, key: "interface:tun0".to_owned() };
+        facts.take(Reading::Interface(Some(Interface { any_up: true, default: Some(tunnel) })));
+        let manager = NetworkManager {
+            reachability: Reachability::Full,
+            metered: Metered::No,
+            kind: NetworkKind::Wifi,
+            name: Some("Home".to_owned()),
+            key: Some("connection:8a4b".to_owned()),
+        };
+        facts.take(Reading::NetworkManager(Some(manager)));
+        let network = facts.conditions().network;
+        assert_eq!((network.kind, network.name.as_deref()), (NetworkKind::Vpn, Some("Home")));
+        assert_eq!(network.key.as_deref(), Some("connection:8a4b"), "the network keeps its identity");
     }
 }

@@ -50,6 +50,11 @@ fn described(interface: &NetworkInterface) -> DefaultInterface {
     DefaultInterface { name, kind: kind(interface.if_type), key }
 }
 
+/// What Linux says of an interface without a link layer, as those of WireGuard and OpenVPN are: `ARPHRD_NONE` (linux/if_arp.h). Modems
+/// without one are known by their driver.
+#[cfg(target_os = "linux")]
+const WITHOUT_LINK_LAYER: u32 = 0xFFFE;
+
 fn kind(kind: InterfaceType) -> NetworkKind {
     match kind {
         InterfaceType::Wireless80211 => NetworkKind::Wifi,
@@ -60,6 +65,46 @@ fn kind(kind: InterfaceType) -> NetworkKind {
         | InterfaceType::GigabitEthernet => NetworkKind::Wired,
         InterfaceType::Wman | InterfaceType::Wwan | InterfaceType::Wwanpp | InterfaceType::Wwanpp2 => NetworkKind::Cellular,
         InterfaceType::Tunnel => NetworkKind::Vpn,
+        #[cfg(target_os = "linux")]
+        InterfaceType::UnknownWithValue(WITHOUT_LINK_LAYER) => NetworkKind::Vpn,
         _ => NetworkKind::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use netdev::{MacAddr, NetworkDevice};
+
+    use super::*;
+
+    fn wired() -> NetworkInterface {
+        NetworkInterface { name: "eth7".to_owned(), if_type: InterfaceType::Ethernet, ..NetworkInterface::dummy() }
+    }
+
+    fn gateway(mac: [u8; 6]) -> Option<NetworkDevice> {
+        let mut device = NetworkDevice::new();
+        device.mac_addr = MacAddr::from_octets(mac);
+        device.ipv4 = vec![Ipv4Addr::new(192, 168, 1, 1)];
+        Some(device)
+    }
+
+    #[test]
+    fn a_network_is_told_from_others_by_its_gateway() {
+        let by_hardware = described(&NetworkInterface { gateway: gateway([2, 0, 0, 0, 0, 1]), ..wired() });
+        assert_eq!((by_hardware.key.as_str(), by_hardware.kind), ("gateway:02:00:00:00:00:01", NetworkKind::Wired));
+        assert_eq!(described(&NetworkInterface { gateway: gateway([0; 6]), ..wired() }).key, "gateway:192.168.1.1");
+        assert_eq!(described(&NetworkInterface { gateway: None, ..wired() }).key, "interface:eth7");
+    }
+
+    #[test]
+    fn interfaces_are_known_by_their_type() {
+        assert_eq!(kind(InterfaceType::Wireless80211), NetworkKind::Wifi);
+        assert_eq!(kind(InterfaceType::Wwan), NetworkKind::Cellular);
+        assert_eq!(kind(InterfaceType::Tunnel), NetworkKind::Vpn);
+        #[cfg(target_os = "linux")]
+        assert_eq!(kind(InterfaceType::UnknownWithValue(0xFFFE)), NetworkKind::Vpn, "WireGuard's and OpenVPN's");
+        assert_eq!(kind(InterfaceType::UnknownWithValue(1)), NetworkKind::Unknown);
     }
 }

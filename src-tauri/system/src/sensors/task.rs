@@ -12,18 +12,22 @@ use tokio::{
 #[cfg(target_os = "linux")]
 use super::dbus::{Buses, Inhibitor, Live};
 #[cfg(not(target_os = "linux"))]
-use super::no_dbus::{Buses, Inhibitor, Live};
+use super::elsewhere::{Buses, Inhibitor, Live};
 use super::{
     Command, SensorOptions,
     battery::BatteryThread,
     facts::{Facts, Hint, Hold, Reading, Side, Source},
     interface::{self, Changes},
+    resources::ResourceReader,
     steady::SteadyNetwork,
 };
 use crate::{ANSWER_TIME, RETRY_TIME};
 
 /// How often the batteries are looked at, where they have to be.
 const BATTERY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often load and room are looked at while that matters: the kernel's own averages reach back 10 s.
+const RESOURCES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long the kernel's events are collected: a change of network fires many.
 const INTERFACE_SETTLING: Duration = Duration::from_secs(2);
@@ -47,8 +51,10 @@ enum Timer {
     Interface,
     /// What hung or broke is tried again.
     Retry,
-    /// The machine may sleep now.
+    /// The machine may sleep, or end, now.
     Sleep,
+    /// Load and room are looked at again.
+    Resources,
 }
 
 /// Everything that the task owns.
@@ -57,6 +63,9 @@ struct Task {
     steady: SteadyNetwork,
     buses: Buses,
     batteries: Option<BatteryThread>,
+    resources: ResourceReader,
+    /// Whether load and room matter now.
+    resources_wanted: bool,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Readings under way, and whether to read once more after them.
     reading: BTreeMap<Source, bool>,
@@ -84,6 +93,8 @@ pub(super) async fn run(
     let mut task = Task {
         facts: Facts::default(),
         steady: SteadyNetwork::default(),
+        resources: ResourceReader::new(&options),
+        resources_wanted: false,
         buses: Buses::new(options),
         batteries,
         work: FuturesUnordered::new(),
@@ -106,6 +117,7 @@ pub(super) async fn run(
             command = commands.recv() => match command {
                 Some(Command::ReadyToSleep) => task.let_sleep(),
                 Some(Command::KeepAwake(wanted)) => task.keep_awake(wanted),
+                Some(Command::WatchResources(wanted)) => task.watch_resources(wanted),
                 Some(Command::Stop) | None => return,
             },
             Some(done) = task.work.next() => task.absorb(done),
@@ -151,6 +163,9 @@ impl Task {
                 Some(Reading::Interface(Some(interface.ok()?)))
             }
             .boxed(),
+            Source::Resources => {
+                self.resources.read().map(|resources| resources.map(|read| Reading::Resources(Some(read)))).boxed()
+            }
             Source::UPower | Source::PowerProfiles | Source::NetworkManager | Source::Portal | Source::Logind => {
                 self.buses.read(source, self.facts.default_interface()).boxed()
             }
@@ -169,8 +184,8 @@ impl Task {
             }
             Done::Inhibited(Hold::Block, inhibitor) => self.awake = inhibitor.filter(|_| self.awake_wanted),
             Done::Inhibited(Hold::Delay, inhibitor) => {
-                // Taken too late if sleep was announced meanwhile; then it must not hold the machine.
-                self.inhibitor = inhibitor.filter(|_| !self.is_suspending());
+                // Taken too late if sleep or the end was announced meanwhile; then it must not hold the machine.
+                self.inhibitor = inhibitor.filter(|_| !self.facts.is_leaving());
             }
         }
     }
@@ -195,6 +210,7 @@ impl Task {
                 self.keep_awake(self.awake_wanted);
             }
             Source::Batteries | Source::UPower => self.watch_batteries(),
+            Source::Resources => self.watch_resources(self.resources_wanted),
             Source::Interface | Source::PowerProfiles | Source::NetworkManager | Source::Portal => {}
         }
     }
@@ -208,9 +224,16 @@ impl Task {
             }
             Hint::Suspending(false) => {
                 self.facts.suspending(false);
-                self.timers.remove(&Timer::Sleep);
-                self.hold_awake();
+                self.stays();
                 [Source::Batteries, Source::Interface].into_iter().for_each(|source| self.read(source));
+            }
+            Hint::Ending(true) => {
+                self.facts.ending(true);
+                self.set_earliest(Timer::Sleep, ANSWER_TIME);
+            }
+            Hint::Ending(false) => {
+                self.facts.ending(false);
+                self.stays();
             }
             Hint::Lost(side) => {
                 Buses::sources(side).iter().for_each(|source| self.facts.forget(*source));
@@ -221,11 +244,19 @@ impl Task {
         }
     }
 
+    /// The machine does not sleep or end, or no longer.
+    fn stays(&mut self) {
+        if !self.facts.is_leaving() {
+            self.timers.remove(&Timer::Sleep);
+            self.hold_awake();
+        }
+    }
+
     /// Takes logind's lock, if it is there and not held.
     fn hold_awake(&mut self) {
         if !self.facts.has_logind() {
             self.inhibitor = None;
-        } else if self.inhibitor.is_none() && !self.is_suspending() {
+        } else if self.inhibitor.is_none() && !self.facts.is_leaving() {
             self.inhibit(Hold::Delay);
         }
     }
@@ -245,7 +276,7 @@ impl Task {
     }
 
     fn let_sleep(&mut self) {
-        if self.is_suspending() {
+        if self.facts.is_leaving() {
             self.timers.remove(&Timer::Sleep);
             self.inhibitor = None;
         }
@@ -259,8 +290,18 @@ impl Task {
         }
     }
 
-    fn is_suspending(&self) -> bool {
-        self.facts.conditions().session.suspending
+    /// Looks at load and room now and then, or no longer; then they are unknown.
+    fn watch_resources(&mut self, wanted: bool) {
+        let begins = wanted && !self.resources_wanted;
+        self.resources_wanted = wanted;
+        if begins {
+            self.read(Source::Resources);
+        } else if !wanted {
+            self.timers.remove(&Timer::Resources);
+            self.facts.forget(Source::Resources);
+        } else if !self.reading.contains_key(&Source::Resources) {
+            self.set_earliest(Timer::Resources, RESOURCES_INTERVAL);
+        }
     }
 
     fn set_earliest(&mut self, timer: Timer, after: Duration) {
@@ -280,6 +321,7 @@ impl Task {
                 // `tell` looks at the clock.
                 Timer::Network => {}
                 Timer::Batteries => self.read(Source::Batteries),
+                Timer::Resources => self.read(Source::Resources),
                 Timer::Interface => self.read(Source::Interface),
                 Timer::Retry => {
                     std::mem::take(&mut self.hung).into_iter().for_each(|source| self.read(source));

@@ -49,15 +49,15 @@ pub(super) async fn read(connection: &Connection, source: Source, default_interf
         Source::NetworkManager => Reading::NetworkManager(network_manager(connection, default_interface).await),
         Source::Portal => Reading::Portal(portal(connection).await),
         Source::Logind => Reading::Logind(logind(connection).await),
-        Source::Batteries | Source::Interface => return None,
+        Source::Batteries | Source::Interface | Source::Resources => return None,
     })
 }
 
-/// Takes logind's lock for sleep; it holds until the descriptor is closed.
-pub(super) async fn inhibit_sleep(connection: &Connection, hold: Hold) -> Option<OwnedFd> {
+/// Takes logind's lock for sleep and shutdown; it holds until the descriptor is closed.
+pub(super) async fn inhibit(connection: &Connection, hold: Hold) -> Option<OwnedFd> {
     let logind = Remote { connection, service: LOGIND, starts: false };
     let why = match hold {
-        Hold::Delay => ("sleep", "Afterglow", "Uploads are being brought to rest", "delay"),
+        Hold::Delay => ("sleep:shutdown", "Afterglow", "Uploads are being brought to rest", "delay"),
         // Of the two that block, this one yields to a person who closes the lid or says sleep.
         Hold::Block => ("idle", "Afterglow", "Photos are being uploaded", "block"),
     };
@@ -138,6 +138,7 @@ async fn logind(connection: &Connection) -> Option<Logind> {
     let mut session = logind.properties(LOGIND_SESSION_PATH, LOGIND_SESSION).await.unwrap_or_default();
     Some(Logind {
         suspending: manager.get("PreparingForSleep").unwrap_or(false),
+        ending: manager.get("PreparingForShutdown").unwrap_or(false),
         idle: session.get("IdleHint"),
         locked: session.get("LockedHint"),
     })
