@@ -46,25 +46,30 @@ impl NetworkManager {
 }
 
 /// A connection that is up.
-pub(crate) struct ActiveConnection;
+pub(crate) struct ActiveConnection {
+    id: &'static str,
+    uuid: &'static str,
+    kind: &'static str,
+    access_point: &'static str,
+}
 
 #[interface(name = "org.freedesktop.NetworkManager.Connection.Active")]
 impl ActiveConnection {
     #[zbus(property)]
     fn id(&self) -> String {
-        "Home 5 GHz profile".to_owned()
+        self.id.to_owned()
     }
     #[zbus(property)]
     fn uuid(&self) -> String {
-        "8a4b".to_owned()
+        self.uuid.to_owned()
     }
     #[zbus(property, name = "Type")]
     fn kind(&self) -> String {
-        "802-11-wireless".to_owned()
+        self.kind.to_owned()
     }
     #[zbus(property)]
     fn specific_object(&self) -> OwnedObjectPath {
-        path("/org/freedesktop/NetworkManager/AccessPoint/1")
+        path(self.access_point)
     }
 }
 
@@ -103,6 +108,11 @@ impl NetworkManager {
         }
     }
 
+    /// With a connection of this kind that reaches everything, called `Office` and without an access point.
+    pub(crate) fn on(kind: &'static str) -> Self {
+        Self { connectivity: 4, metered: 4, primary: "/org/freedesktop/NetworkManager/ActiveConnection/2", primary_type: kind }
+    }
+
     /// Without any connection.
     pub(crate) fn offline() -> Self {
         Self { connectivity: 1, metered: 0, primary: "/", primary_type: "" }
@@ -111,8 +121,16 @@ impl NetworkManager {
     pub(crate) async fn serve(self, bus: &Bus, managed: bool) -> (Connection, InterfaceRef<Self>) {
         let connection = bus.peer().await;
         let server = connection.object_server();
+        let wifi = ActiveConnection {
+            id: "Home 5 GHz profile",
+            uuid: "8a4b",
+            kind: "802-11-wireless",
+            access_point: "/org/freedesktop/NetworkManager/AccessPoint/1",
+        };
+        let other = ActiveConnection { id: "Office", uuid: "77c0", kind: self.primary_type, access_point: "/" };
         server.at("/org/freedesktop/NetworkManager", self).await.unwrap();
-        server.at("/org/freedesktop/NetworkManager/ActiveConnection/1", ActiveConnection).await.unwrap();
+        server.at("/org/freedesktop/NetworkManager/ActiveConnection/1", wifi).await.unwrap();
+        server.at("/org/freedesktop/NetworkManager/ActiveConnection/2", other).await.unwrap();
         server.at("/org/freedesktop/NetworkManager/AccessPoint/1", AccessPoint).await.unwrap();
         server.at("/org/freedesktop/NetworkManager/Devices/1", Device { managed }).await.unwrap();
         offer(&connection, "org.freedesktop.NetworkManager").await;

@@ -13,6 +13,7 @@
 mod battery;
 mod bus;
 mod fakes;
+mod interfaces;
 mod network;
 mod notices;
 mod power;

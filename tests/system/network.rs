@@ -30,6 +30,19 @@ async fn network_manager_is_read_and_followed() {
 }
 
 #[tokio::test]
+async fn a_network_is_named_and_told_from_others_whatever_carries_it() {
+    let kinds = [("802-3-ethernet", NetworkKind::Wired), ("gsm", NetworkKind::Cellular), ("wireguard", NetworkKind::Vpn)];
+    for (kind, expected) in kinds {
+        let Some(machine) = Machine::start().await else { return };
+        let _nm = NetworkManager::on(kind).serve(&machine.system, true).await;
+        let sensors = machine.sensors().await;
+        let network = sensors.conditions().borrow().network.clone();
+        assert_eq!((network.kind, network.metered), (expected, Metered::GuessNo), "{kind}");
+        assert_eq!((network.name.as_deref(), network.key.as_deref()), (Some("Office"), Some("connection:77c0")), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_flapping_network_stays_metered() {
     let Some(machine) = Machine::start().await else { return };
     let (_nm, manager) = NetworkManager::on_wifi(1).serve(&machine.system, true).await;

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use afterglow_model::{Conditions, Resources};
 use afterglow_system::{SensorOptions, Sensors};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::bus::{started, until};
 
@@ -58,4 +59,20 @@ async fn a_folder_that_is_gone_is_unknown_and_the_load_is_not() {
     sensors.watch_resources(true);
     let seen = until(&mut sensors.conditions(), "the load", |now| now.resources != unknown()).await.resources;
     assert_eq!(seen, Resources { load_percent: Some(81), state_free_bytes: None });
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_and_room_are_looked_at_every_ten_seconds() {
+    let (proc_dir, state_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sensors = sensors(&proc_dir, state_dir.path()).await;
+    let mut conditions = sensors.conditions();
+    sensors.watch_resources(true);
+    until(&mut conditions, "the load", |now| now.resources.load_percent == Some(81)).await;
+    for (load, expected) in [(20, Some(20)), (90, Some(90))] {
+        let before = Instant::now();
+        pressure(proc_dir.path(), load);
+        until(&mut conditions, "the next look", |now| now.resources.load_percent == expected).await;
+        let took = before.elapsed();
+        assert!((9..=11).contains(&took.as_secs()), "looked again after {took:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Every source of the buses, hung, absent and back again: what it would say is unknown, and the others are heard.
 
 use afterglow_model::{Conditions, Metered, PowerSource, Reachability};
+use tokio::task::JoinSet;
 
 use crate::{
     bus::{Machine, offer, until},
@@ -14,7 +15,7 @@ struct Source {
     is_unknown: fn(&Conditions) -> bool,
 }
 
-const SOURCES: [Source; 5] = [
+static SOURCES: [Source; 5] = [
     // Without UPower the batteries speak for the charger.
     Source { name: "org.freedesktop.UPower", on_session_bus: false, is_unknown: |now| now.power.source != PowerSource::Battery },
     Source {
@@ -68,37 +69,41 @@ async fn serve(machine: &Machine, name: &'static str) -> zbus::Connection {
 
 #[tokio::test]
 async fn a_source_that_hangs_is_unknown_and_the_others_are_heard() {
-    for hung in &SOURCES {
-        let Some(machine) = Machine::start().await else { return };
-        let bus = if hung.on_session_bus { &machine.session } else { &machine.system };
-        let _hung = bus.hung(hung.name).await;
-        let (other, of_other): (_, fn(&Conditions) -> bool) = if hung.name == "org.freedesktop.UPower.PowerProfiles" {
-            ("org.freedesktop.login1", |now| now.session.locked == Some(true))
-        } else {
-            ("org.freedesktop.UPower.PowerProfiles", |now| now.power.power_saver == Some(true))
-        };
-        let _other = serve(&machine, other).await;
-        let sensors = machine.sensors().await;
-        let now = sensors.conditions().borrow().clone();
-        assert!((hung.is_unknown)(&now), "{} hangs: {now:?}", hung.name);
-        assert!(of_other(&now), "{} hangs: {now:?}", hung.name);
-        sensors.stop().await;
-    }
+    SOURCES.iter().map(hangs).collect::<JoinSet<()>>().join_all().await;
+}
+
+async fn hangs(hung: &Source) {
+    let Some(machine) = Machine::start().await else { return };
+    let bus = if hung.on_session_bus { &machine.session } else { &machine.system };
+    let _hung = bus.hung(hung.name).await;
+    let (other, of_other): (_, fn(&Conditions) -> bool) = if hung.name == "org.freedesktop.UPower.PowerProfiles" {
+        ("org.freedesktop.login1", |now| now.session.locked == Some(true))
+    } else {
+        ("org.freedesktop.UPower.PowerProfiles", |now| now.power.power_saver == Some(true))
+    };
+    let _other = serve(&machine, other).await;
+    let sensors = machine.sensors().await;
+    let now = sensors.conditions().borrow().clone();
+    assert!((hung.is_unknown)(&now), "{} hangs: {now:?}", hung.name);
+    assert!(of_other(&now), "{} hangs: {now:?}", hung.name);
+    sensors.stop().await;
 }
 
 #[tokio::test]
 async fn a_source_is_followed_as_it_goes_and_comes_back() {
-    for source in &SOURCES {
-        let Some(machine) = Machine::start().await else { return };
-        let sensors = machine.sensors().await;
-        let mut conditions = sensors.conditions();
-        assert!((source.is_unknown)(&conditions.borrow()), "{} is absent", source.name);
-        for round in 0..2 {
-            let served = serve(&machine, source.name).await;
-            until(&mut conditions, &format!("{}, round {round}", source.name), |now| !(source.is_unknown)(now)).await;
-            served.close().await.unwrap();
-            until(&mut conditions, &format!("the end of {}", source.name), |now| (source.is_unknown)(now)).await;
-        }
-        sensors.stop().await;
+    SOURCES.iter().map(goes_and_comes_back).collect::<JoinSet<()>>().join_all().await;
+}
+
+async fn goes_and_comes_back(source: &Source) {
+    let Some(machine) = Machine::start().await else { return };
+    let sensors = machine.sensors().await;
+    let mut conditions = sensors.conditions();
+    assert!((source.is_unknown)(&conditions.borrow()), "{} is absent", source.name);
+    for round in 0..2 {
+        let served = serve(&machine, source.name).await;
+        until(&mut conditions, &format!("{}, round {round}", source.name), |now| !(source.is_unknown)(now)).await;
+        served.close().await.unwrap();
+        until(&mut conditions, &format!("the end of {}", source.name), |now| (source.is_unknown)(now)).await;
     }
+    sensors.stop().await;
 }
