@@ -6,8 +6,8 @@ use afterglow_tests::{
     proxy::Proxy,
     stage::{Stage, photo, same},
 };
+use tokio::io::AsyncReadExt;
 use url::Url;
-
 use zbus::Connection;
 
 use crate::{
@@ -102,7 +102,7 @@ struct Laptop {
     upower: Connection,
     logind: Connection,
     _network: (Connection, zbus::object_server::InterfaceRef<NetworkManager>),
-    _inhibitors: tokio::sync::mpsc::UnboundedReceiver<(String, std::os::fd::OwnedFd)>,
+    inhibitors: tokio::sync::mpsc::UnboundedReceiver<(String, std::os::fd::OwnedFd)>,
 }
 
 impl Laptop {
@@ -117,7 +117,7 @@ impl Laptop {
         logind.object_server().at(SESSION, LoginSession { locked: false, idle: true }).await.unwrap();
         offer(&logind, "org.freedesktop.login1").await;
         let network = NetworkManager::on_wifi(2).serve(bus, true).await;
-        Self { upower, logind, _network: network, _inhibitors: taken }
+        Self { upower, logind, _network: network, inhibitors: taken }
     }
 
     async fn on_battery(&self, on_battery: bool) {
@@ -133,6 +133,51 @@ impl Laptop {
         state.idle = idle;
         state.idle_hint_changed(object.signal_emitter()).await.unwrap();
     }
+
+    /// The machine is being switched off, or is not after all.
+    async fn shut_down(&self, begins: bool) {
+        let manager = self.logind.object_server().interface::<_, Logind>("/org/freedesktop/login1").await.unwrap();
+        Logind::prepare_for_shutdown(manager.signal_emitter(), begins).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_uploads_to_come_to_rest_and_one_that_is_taken_back_lets_them_go_on() {
+    let Some(bus) = Bus::start().await else { return };
+    let mut laptop = Laptop::on(&bus).await;
+    let mut stage = Stage::empty().unwrap();
+    stage.system_bus = bus.address.clone();
+    stage.serve().await.unwrap();
+    let (what, lock) = tokio::time::timeout(crate::bus::PATIENCE, laptop.inhibitors.recv()).await.unwrap().unwrap();
+    assert_eq!(what, "sleep:shutdown:delay");
+    let mut lock = tokio::net::unix::pipe::Receiver::from_owned_fd(lock).unwrap();
+
+    let archive = stage.receiver("archive").await.unwrap();
+    let destination = stage.destination("Archive", &archive.url).await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(1_000_000)).await.unwrap();
+    photo(&stage.photos().join("film.mp4"), 1, 30_000_000).unwrap();
+    stage.library().await.unwrap();
+    stage.rule(&destination).await.unwrap();
+    let watched = "bytes on their way, and load and room looked at";
+    stage
+        .until_status(watched, |status| status.bytes_per_s > 0 && status.conditions.resources.state_free_bytes.is_some())
+        .await
+        .unwrap();
+
+    laptop.shut_down(true).await;
+    stage.until_status("the end", waits_for(WaitingReason::SessionEnding)).await.unwrap();
+    // The service lets go of its end of the pipe as soon as nothing is under way.
+    let released = tokio::time::timeout(crate::bus::PATIENCE, lock.read_u8()).await.unwrap();
+    assert_eq!(released.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(archive.files().unwrap().is_empty());
+
+    laptop.shut_down(false).await;
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = None).await.unwrap();
+    stage.delivered().await.unwrap();
+    let files = archive.files().unwrap();
+    assert_eq!(files.len(), 1);
+    assert!(same(&stage.photos().join("film.mp4"), files.values().next().unwrap()).unwrap());
+    stage.until_status("rest", |status| status.conditions.resources.state_free_bytes.is_none()).await.unwrap();
 }
 
 #[tokio::test]
