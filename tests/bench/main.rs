@@ -1,7 +1,8 @@
-//! `./dev bench [idle|small|large|cuts]`: what the product costs, as tables. Asserts nothing; the tests do.
+//! `./dev bench [idle|small|large|cuts|silence|plan]`: what the product costs, as tables. Asserts nothing; the tests do.
 #![allow(clippy::print_stdout, reason = "a table is for reading")]
 
 mod cost;
+mod plan;
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ const MB: usize = 1_000_000;
 #[tokio::main]
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let all = ["idle", "small", "large", "cuts"];
+    let all = ["plan", "idle", "small", "large", "cuts", "silence"];
     let words: Vec<&str> = if words.is_empty() { all.to_vec() } else { words.iter().map(String::as_str).collect() };
     for word in words {
         match word {
@@ -29,6 +30,8 @@ async fn main() -> Result<()> {
             "small" => deliver("10,000 files of 20 kB", 10_000, 20_000).await?,
             "large" => deliver("3 files of 300 MB", 3, 300 * MB).await?,
             "cuts" => cuts().await?,
+            "silence" => silence().await?,
+            "plan" => plan::print().await?,
             other => bail!("{other}: say {}", all.join(", ")),
         }
     }
@@ -100,6 +103,27 @@ async fn cuts() -> Result<()> {
         row(&format!("after kill -9, {what}"), sent_again(bandwidth, true).await?);
         row(&format!("after ten cuts, {what}"), sent_again(bandwidth, false).await?);
     }
+    Ok(())
+}
+
+async fn silence() -> Result<()> {
+    let len = 300 * MB as u64;
+    let stage = Stage::new().await?;
+    let archive = stage.receiver("archive").await?;
+    let line = Proxy::start(&archive.url).await?;
+    stage.destination("Archive", &line.over(&archive.url)?).await?;
+    photo(&stage.path("film.mp4"), 1, 300 * MB)?;
+    let before = line.up();
+    line.silence_at(before + len / 3);
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await?;
+    until("the silence", async || Ok(line.is_silent().then_some(()))).await?;
+    let (silent_at, begun) = (line.up(), Instant::now());
+    until("bytes on another connection", async || Ok((line.up() > silent_at).then_some(()))).await?;
+    let took = begun.elapsed();
+    stage.delivered().await?;
+    println!("a line that goes silent in a file of 300 MB");
+    row("until bytes flow again, s", format!("{:.1}", took.as_secs_f64()));
+    row("bytes sent again", (line.up() - before).saturating_sub(len));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What breaks an upload, and what it costs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use afterglow_tests::{
     process::until,
@@ -51,6 +51,23 @@ async fn ten_cuts_cost_two_percent_at_most() {
     assert_eq!(line.cuts(), 10);
     let sent = line.up() - before;
     assert!(sent as f64 <= 1.02 * len as f64, "{sent} bytes for {len}");
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+/// With the times that the product has, so it takes as long as the product does.
+#[tokio::test]
+async fn a_line_gone_silent_is_left_within_30_seconds() {
+    let len = 64 * MB;
+    let (stage, archive, line, before) = large(len).await;
+    line.silence_at(before + len as u64 / 2);
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    until("the silence", async || Ok(line.is_silent().then_some(()))).await.unwrap();
+    let (silent_at, begun) = (line.up(), Instant::now());
+    until("bytes on another connection", async || Ok((line.up() > silent_at).then_some(()))).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(30), "left after {:?}", begun.elapsed());
+    stage.delivered().await.unwrap();
+    let sent = line.up() - before;
+    assert!(sent as f64 <= 1.1 * len as f64, "{sent} bytes for {len}");
     assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
 }
 

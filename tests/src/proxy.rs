@@ -1,4 +1,4 @@
-//! A TCP line between the service and a receiver that counts what goes up and can be cut.
+//! A TCP line between the service and a receiver that counts what goes up, can be cut, and can go silent.
 
 use std::{
     net::SocketAddr,
@@ -38,6 +38,10 @@ struct Line {
     cuts: Mutex<Vec<u64>>,
     /// Cuts made.
     cut: watch::Sender<usize>,
+    /// The count at which every connection of that moment goes silent.
+    silence: Mutex<Option<u64>>,
+    /// Silences that have begun.
+    silent: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -49,6 +53,8 @@ impl Proxy {
             up: AtomicU64::new(0),
             cuts: Mutex::new(Vec::new()),
             cut: watch::Sender::new(0),
+            silence: Mutex::new(None),
+            silent: watch::Sender::new(0),
         });
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, line.clone()));
@@ -80,6 +86,16 @@ impl Proxy {
         *self.line.cut.borrow()
     }
 
+    /// As the count of bytes passes `mark`, lets nothing through any more on the connections of that moment, and closes none of them.
+    pub fn silence_at(&self, mark: u64) {
+        *self.line.silence.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+    }
+
+    /// Whether it has gone silent.
+    pub fn is_silent(&self) -> bool {
+        *self.line.silent.borrow() > 0
+    }
+
     /// Leads new connections to the host and port of `url`.
     pub fn lead_to(&self, url: &Url) -> Result<()> {
         *self.line.target.lock().unwrap_or_else(PoisonError::into_inner) = address(url)?;
@@ -100,24 +116,30 @@ fn address(url: &Url) -> Result<SocketAddr> {
 }
 
 async fn accept(listener: TcpListener, line: Arc<Line>) {
-    while let Ok((sender, _)) = listener.accept().await {
+    while let Ok((mut sender, _)) = listener.accept().await {
         let line = line.clone();
         tokio::spawn(async move {
             let mut cut = line.cut.subscribe();
+            let mut silent = line.silent.subscribe();
             let target = *line.target.lock().unwrap_or_else(PoisonError::into_inner);
             // A receiver that is not there is a line that ends at once.
-            let Ok(receiver) = TcpStream::connect(target).await else { return };
+            let Ok(mut receiver) = TcpStream::connect(target).await else { return };
             tokio::select! {
                 _ = cut.changed() => {}
-                () = carry(sender, receiver, &line) => {}
+                () = async {
+                    tokio::select! {
+                        _ = silent.changed() => std::future::pending().await,
+                        () = carry(&mut sender, &mut receiver, &line) => {}
+                    }
+                } => {}
             }
         });
     }
 }
 
-async fn carry(sender: TcpStream, receiver: TcpStream, line: &Line) {
-    let (mut from_sender, mut to_sender) = sender.into_split();
-    let (mut from_receiver, mut to_receiver) = receiver.into_split();
+async fn carry(sender: &mut TcpStream, receiver: &mut TcpStream, line: &Line) {
+    let (mut from_sender, mut to_sender) = sender.split();
+    let (mut from_receiver, mut to_receiver) = receiver.split();
     let up = async {
         let mut chunk = vec![0; CHUNK];
         while let Ok(n @ 1..) = from_sender.read(&mut chunk).await {
@@ -141,6 +163,10 @@ impl Line {
         let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
         if cuts.pop_if(|mark| up >= *mark).is_some() {
             self.cut.send_modify(|cuts| *cuts += 1);
+        }
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        if silence.take_if(|mark| up >= *mark).is_some() {
+            self.silent.send_modify(|silences| *silences += 1);
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) conditions: watch::Receiver<Conditions>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) throughput: watch::Receiver<Vec<u64>>,
+    pub(crate) present: watch::Receiver<Option<afterglow_queue::Run>>,
     pub(crate) notices: watch::Sender<bool>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) events: broadcast::Sender<Event>,

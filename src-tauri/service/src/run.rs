@@ -53,6 +53,8 @@ pub struct ServeOptions {
 pub(crate) struct Senders {
     pub(crate) status: watch::Sender<Arc<Status>>,
     pub(crate) throughput: watch::Sender<Vec<u64>>,
+    /// The time in which uploads are going on; none between two.
+    pub(crate) present: watch::Sender<Option<afterglow_queue::Run>>,
     backed_up: mpsc::UnboundedSender<Vec<AssetId>>,
 }
 
@@ -92,6 +94,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     let notifications = options.notifications && queue.settings().await?.notifications;
     let (status, status_seen) = watch::channel(Arc::new(first_status()));
     let (throughput, throughput_seen) = watch::channel(Vec::new());
+    let (present, present_seen) = watch::channel(None);
     let (commands, commands_seen) = mpsc::channel(COMMANDS_WAITING);
     let (backed_up, backed_up_seen) = mpsc::unbounded_channel();
     let core = Arc::new(Core {
@@ -108,6 +111,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         sensors,
         status: status_seen.clone(),
         throughput: throughput_seen,
+        present: present_seen,
         notices: watch::channel(notifications).0,
         commands,
         events: broadcast::channel(EVENTS_KEPT).0,
@@ -118,7 +122,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
 
     let tray = options.tray.then(|| Tray::start(desk::view(&status_seen.borrow())));
     let desk = Desk::new(core.clone(), tray, Notifier::start(notifications), options.notifications);
-    let senders = Senders { status, throughput, backed_up };
+    let senders = Senders { status, throughput, present, backed_up };
     let servers = api::listen(&core)?;
 
     let mut rooms = JoinSet::new();

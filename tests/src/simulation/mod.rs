@@ -3,29 +3,54 @@
 //!
 //! One thread and one turn: whoever acts on the real world (a file, the queue's file) holds the turn, and gives it back only to let
 //! virtual time pass, as a server's answer or a sleep does. So everything happens in one order, and the same seed gives the same trace.
-//! What is checked, after every event, stands in [`truth`]; what can happen to a machine in [`machine`], and to a server in [`server`].
+//!
+//! What happens in a week is drawn first, as data ([`plan`], [`week`]), so that a seed that breaks can be shrunk to the few events that
+//! it takes ([`shrink`]). What must hold is listed in [`Invariant`], and held against [`truth`] by whoever sees it: the servers, the loop
+//! ([`engine`]) and the [`audit`] after every event. What the rules forbid is said a second time in [`law`].
 
+mod audit;
+mod dice;
 mod engine;
+mod invariant;
+mod law;
+mod line;
 mod machine;
+mod plan;
+mod plant;
 mod server;
+mod shrink;
 mod truth;
+mod turn;
+mod week;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use afterglow_model::{Conditions, Timestamp};
+use afterglow_model::{Conditions, Override, Pause, Settings, Timestamp, UploadJobOptions};
 use afterglow_scheduler::{Local, Now};
 use tokio::{
-    sync::{Mutex, Notify, OwnedMutexGuard},
+    sync::{Mutex, Notify},
     time::Instant,
 };
 
-pub use engine::Plant;
+pub(crate) use dice::Dice;
+pub use invariant::{Broken, Invariant};
+use plan::Plan;
+pub use plant::Plant;
+pub use shrink::{Shrunk, shrink};
 pub use truth::Outcome;
 use truth::Truth;
+use turn::steady;
 
 /// When every simulation begins: a Monday, 00:00 UTC.
 const MONDAY_MS: i64 = 1_799_625_600_000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Our own connectors, each with a server.
+const CONNECTORS: usize = 2;
+/// Other programs, each with a server.
+const PROGRAMS: usize = 2;
+/// Servers, each with a destination and an app: first those of the connectors.
+const SERVERS: usize = CONNECTORS + PROGRAMS;
+const APPS: usize = SERVERS;
 
 /// What to simulate.
 #[derive(Debug, Clone)]
@@ -34,65 +59,60 @@ pub struct Options {
     pub days: u32,
     /// A fault that is planted into what holds the parts together, to see that it is caught.
     pub plant: Option<Plant>,
+    /// What kind of time is lived.
+    pub scenario: Scenario,
+}
+
+/// What kind of time is lived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Days in which anything happens.
+    Week,
+    /// Hours in which the network comes and goes every three seconds, and nothing else goes wrong.
+    Flapping,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { days: 7, plant: None }
+        Self { days: 7, plant: None, scenario: Scenario::Week }
     }
 }
 
-/// Numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
-#[derive(Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        Self(seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number under `end`.
-    pub(crate) fn under(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-
-    /// True in so many of a thousand cases.
-    pub(crate) fn permille(&mut self, cases: u64) -> bool {
-        self.under(1000) < cases
-    }
-
-    /// One of a list.
-    pub(crate) fn of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[usize::try_from(self.under(list.len() as u64)).unwrap_or(0)].clone()
-    }
+/// What the person wants, as the queue has it.
+#[derive(Debug, Clone, Default)]
+struct Rules {
+    settings: Settings,
+    pause: Option<Pause>,
+    overrides: Vec<Override>,
+    /// Of each server's destination.
+    options: Vec<UploadJobOptions>,
 }
 
 /// What everything in a simulation shares.
 pub(crate) struct World {
-    pub(crate) seed: u64,
-    pub(crate) options: Options,
+    seed: u64,
+    options: Options,
     began: Instant,
     turn: Arc<Mutex<()>>,
     /// How far the wall clock was set, in milliseconds.
     clock_set_ms: std::sync::Mutex<i64>,
-    pub(crate) conditions: std::sync::Mutex<Conditions>,
+    conditions: std::sync::Mutex<Conditions>,
+    rules: std::sync::Mutex<Rules>,
+    /// Payload that was put on lines since the beginning.
+    sent: std::sync::Mutex<u64>,
     /// Something happened that the engine has to look at.
-    pub(crate) stir: Notify,
-    pub(crate) truth: std::sync::Mutex<Truth>,
+    stir: Notify,
+    truth: std::sync::Mutex<Truth>,
 }
 
 impl World {
+    fn boot_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Both clocks. Local time is UTC.
-    pub(crate) fn now(&self) -> Now {
-        let boot_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn now(&self) -> Now {
+        let boot_ms = self.boot_ms();
         let wall = MONDAY_MS + i64::try_from(boot_ms).unwrap_or(0) + *lock(&self.clock_set_ms);
         let minute = (wall - MONDAY_MS).div_euclid(60_000).rem_euclid(7 * 24 * 60);
         Now {
@@ -106,20 +126,26 @@ impl World {
         }
     }
 
-    /// Sets the wall clock.
-    pub(crate) fn set_clock(&self, by_ms: i64) {
-        *lock(&self.clock_set_ms) += by_ms;
-    }
-
-    /// Waits for the turn.
-    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
-        self.turn.clone().lock_owned().await
-    }
-
     /// Writes a line of the trace.
-    pub(crate) fn trace(&self, line: String) {
-        let at = self.now().boot_ms;
+    fn trace(&self, line: &str) {
+        let at = self.boot_ms();
         lock(&self.truth).trace(at, line);
+    }
+
+    /// Something that decides has changed.
+    fn note(&self) {
+        let (conditions, rules, at_ms) = (lock(&self.conditions).clone(), lock(&self.rules).clone(), self.boot_ms());
+        let Rules { settings, pause, overrides, options } = rules;
+        let clock_set_ms = *lock(&self.clock_set_ms);
+        lock(&self.truth).note(at_ms, law::Facts { conditions, settings, pause, overrides, options, clock_set_ms });
+    }
+
+    fn has_planted(&self, plant: Plant) -> bool {
+        self.options.plant == Some(plant)
+    }
+
+    fn is_broken(&self) -> bool {
+        lock(&self.truth).is_broken()
     }
 }
 
@@ -128,17 +154,16 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Waits for something that takes real time, while virtual time stands still.
-pub(crate) async fn steady<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> anyhow::Result<T> {
-    let handle = tokio::runtime::Handle::current();
-    Ok(tokio::task::spawn_blocking(move || handle.block_on(work)).await?)
-}
-
 /// Lives one seed in a folder of its own beneath `dir`.
 ///
 /// # Errors
 /// The simulation itself could not go on. What it found to be broken is in the outcome.
 pub fn run(seed: u64, dir: &Path, options: &Options) -> anyhow::Result<Outcome> {
+    live(seed, dir, options, &week::draw(seed, options))
+}
+
+/// Lives what is planned, with the servers and the contents of a seed.
+fn live(seed: u64, dir: &Path, options: &Options, plan: &Plan) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let folder = tempfile::Builder::new().prefix(&format!("seed{seed}-")).tempdir_in(dir)?;
     let outcome = runtime.block_on(async {
@@ -149,25 +174,32 @@ pub fn run(seed: u64, dir: &Path, options: &Options) -> anyhow::Result<Outcome> 
             turn: Arc::default(),
             clock_set_ms: std::sync::Mutex::new(0),
             conditions: std::sync::Mutex::new(machine::calm()),
+            rules: std::sync::Mutex::default(),
+            sent: std::sync::Mutex::default(),
             stir: Notify::new(),
             truth: std::sync::Mutex::new(Truth::new(seed)),
         });
-        machine::live(world.clone(), folder.path()).await?;
-        let outcome = lock(&world.truth).outcome(world.now().boot_ms);
+        machine::live(world.clone(), folder.path(), plan).await?;
+        let outcome = lock(&world.truth).outcome(world.boot_ms());
         Ok::<_, anyhow::Error>(outcome)
     })?;
     runtime.shutdown_background();
     Ok(outcome)
 }
 
-/// Lives seeds on all processors, each in a folder of its own on a disk in memory where there is one. `tell` hears of every one, in no
-/// particular order, and ends it all by saying no.
+/// A folder on a disk in memory, where there is one.
+fn scratch() -> anyhow::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
+}
+
+/// Lives seeds on all processors, each in a folder of its own. `tell` hears of every one, in no particular order, and ends it all by
+/// saying no.
 ///
 /// # Errors
 /// A simulation could not go on.
 pub fn live_all(seeds: std::ops::Range<u64>, options: &Options, mut tell: impl FnMut(Outcome) -> bool) -> anyhow::Result<()> {
-    let memory = Path::new("/dev/shm");
-    let dir = if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? };
+    let dir = scratch()?;
     let next = std::sync::atomic::AtomicU64::new(seeds.start);
     let over = std::sync::atomic::AtomicBool::new(false);
     let (sender, receiver) = std::sync::mpsc::channel();

@@ -1,18 +1,31 @@
-//! What really is: files and their versions, what servers hold, and what was promised. Everything that the parts claim is held against
-//! it.
+//! What really is: files and their versions, what servers hold, what was allowed, and what was promised. Everything that the parts claim is
+//! held against it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
-use afterglow_model::{Evidence, JobId};
+use afterglow_model::{AssetId, BatchId, Evidence, JobId, JobState, Priority, UploadJobOptions};
+
+use super::{
+    invariant::{Broken, Invariant},
+    law::Facts,
+    plan::{Asker, NewFile, Poison, clock},
+};
 
 /// Lines of the trace that are kept for people; all of them are in its hash.
 const LINES_KEPT: usize = 60;
 /// Payload that a forbidding condition may still let pass: what is on its way for so long.
 const POLICY_MS: u64 = 2_000;
-/// Bytes that a cut may cost.
-pub(crate) const CUT_BYTES: u64 = 64 * 1024;
+/// The same for access that was withdrawn.
+const ACCESS_MS: u64 = 1_000;
+/// After so long nothing arrives that was taken back.
+const CANCEL_MS: u64 = 2_000;
 /// Attempts without progress that a job may have in an hour.
 const ATTEMPTS_PER_HOUR: usize = 12;
+/// Times that a job may be stopped while nothing changes.
+const STOPS_FOR_NOTHING: u32 = 3;
 
 /// How a seed ended.
 #[derive(Debug, Clone)]
@@ -32,39 +45,84 @@ pub struct Outcome {
     /// Milliseconds lived.
     pub lived_ms: u64,
     /// The first thing that broke.
-    pub broken: Option<String>,
+    pub broken: Option<Broken>,
     /// The last lines before it, or before the end.
     pub lines: Vec<String>,
 }
 
-/// A job as the simulation knows it, under a number that is the same in every run.
+/// A job as the simulation knows it, under a number that is the same in every run: a hundred times the file's, ten times its version's,
+/// and the server's.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    pub(crate) number: usize,
-    pub(crate) file: usize,
+    pub(crate) id: JobId,
+    pub(crate) batch_id: Option<BatchId>,
+    pub(crate) number: u64,
+    pub(crate) file: u64,
     pub(crate) server: usize,
+    pub(crate) app: usize,
+    pub(crate) asset: AssetId,
     pub(crate) sha256: String,
+    pub(crate) size: u64,
+    pub(crate) is_video: bool,
+    pub(crate) priority: Priority,
+    pub(crate) options: UploadJobOptions,
+    pub(crate) poison: Poison,
     pub(crate) delivered: bool,
-    /// Cancelled by the person, or given up for a reason that is real.
+    /// Given up for a reason that is real, or its file is another one now.
     pub(crate) ended: bool,
+    /// When the person took it back.
+    pub(crate) cancelled_at: Option<u64>,
+    /// Since when its app may not send it.
+    pub(crate) refused_since: Option<u64>,
     /// When attempts began that have brought nothing since.
     pub(crate) attempts: VecDeque<u64>,
+    /// When it was last tried.
+    pub(crate) tried_at: Option<u64>,
+    /// Times that it was stopped since anything changed.
+    pub(crate) stops: u32,
     /// Payload that was put on the line.
     pub(crate) sent: u64,
     /// What may have been lost of it.
     pub(crate) lost_at_most: u64,
+    /// Of the request that is under way, if it is all or nothing.
+    pub(crate) in_one: u64,
+    /// Most bytes that a session of its ever held.
+    pub(crate) held_at_most: u64,
     /// The upload that the journal knows.
     pub(crate) stored_session: Option<String>,
+    /// How the queue last showed it.
+    pub(crate) shown: Option<JobState>,
 }
 
-/// A file and every content that it ever had.
+/// A file as it is now.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     pub(crate) name: String,
+    pub(crate) on_stick: bool,
     pub(crate) size: u64,
     pub(crate) sha256: String,
-    /// A server that says no to it for good.
-    pub(crate) poison: bool,
+    pub(crate) version: u64,
+    pub(crate) asset: AssetId,
+    /// As it came.
+    pub(crate) new: NewFile,
+    pub(crate) asker: Asker,
+}
+
+/// What the person said to an app.
+#[derive(Debug, Clone)]
+pub(crate) enum Grant {
+    Full,
+    Selected(BTreeSet<AssetId>),
+    Nothing,
+}
+
+/// A time in which the network flaps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flapping {
+    /// When it was over; none as long as it lasts.
+    pub(crate) ended_at: Option<u64>,
+    /// Notices that were shown meanwhile.
+    pub(crate) notices: u32,
 }
 
 /// See the module.
@@ -74,16 +132,25 @@ pub(crate) struct Truth {
     hash: u64,
     events: u64,
     lines: VecDeque<String>,
-    broken: Option<String>,
-    pub(crate) files: Vec<File>,
+    broken: Option<Broken>,
+    pub(crate) files: BTreeMap<u64, File>,
     pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) grants: Vec<Grant>,
     /// Contents that a file had at some time.
     pub(crate) versions: BTreeSet<String>,
     pub(crate) crashes: u64,
     /// Deliveries under way, by the numbers of their jobs.
-    pub(crate) under_way: BTreeSet<usize>,
-    /// Since when nothing may be sent but by the person's word; none while it may.
-    pub(crate) forbidden_since: Option<u64>,
+    pub(crate) under_way: BTreeSet<u64>,
+    /// Sessions to which data goes now, by server and URL.
+    pub(crate) writing: BTreeSet<(usize, String)>,
+    /// Whether the removable folder is there.
+    pub(crate) stick_there: bool,
+    pub(crate) flapping: Flapping,
+    /// What decides, and since when; as far back as anything asks.
+    facts: VecDeque<(u64, Arc<Facts>)>,
+    /// Payload by day, and since when the present one is used up.
+    days: BTreeMap<i64, u64>,
+    spent_since: Option<u64>,
 }
 
 impl Truth {
@@ -94,16 +161,22 @@ impl Truth {
             events: 0,
             lines: VecDeque::new(),
             broken: None,
-            files: Vec::new(),
+            files: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            grants: Vec::new(),
             versions: BTreeSet::new(),
             crashes: 0,
             under_way: BTreeSet::new(),
-            forbidden_since: None,
+            writing: BTreeSet::new(),
+            stick_there: true,
+            flapping: Flapping { ended_at: Some(0), notices: 0 },
+            facts: VecDeque::new(),
+            days: BTreeMap::new(),
+            spent_since: None,
         }
     }
 
-    pub(crate) fn trace(&mut self, at_ms: u64, line: String) {
+    pub(crate) fn trace(&mut self, at_ms: u64, line: &str) {
         if self.broken.is_some() {
             return;
         }
@@ -114,20 +187,13 @@ impl Truth {
         if self.lines.len() == LINES_KEPT {
             self.lines.pop_front();
         }
-        let (day, rest) = (at_ms / 86_400_000, at_ms % 86_400_000);
-        self.lines.push_back(format!(
-            "day {day} {:02}:{:02}:{:02}.{:03}  {line}",
-            rest / 3_600_000,
-            rest / 60_000 % 60,
-            rest / 1000 % 60,
-            rest % 1000
-        ));
+        self.lines.push_back(format!("{}  {line}", clock(at_ms)));
     }
 
     /// Something does not hold. The first counts.
-    pub(crate) fn broken(&mut self, what: impl Into<String>) {
+    pub(crate) fn broken(&mut self, invariant: Invariant, what: impl Into<String>) {
         if self.broken.is_none() {
-            self.broken = Some(what.into());
+            self.broken = Some(Broken { invariant, what: what.into() });
         }
     }
 
@@ -135,32 +201,125 @@ impl Truth {
         self.broken.is_some()
     }
 
-    pub(crate) fn number(&self, job: &JobId) -> usize {
-        self.jobs.get(job).map_or(usize::MAX, |job| job.number)
+    pub(crate) fn number(&self, job: &JobId) -> u64 {
+        self.jobs.get(job).map_or(u64::MAX, |job| job.number)
     }
 
+    // ---- what decides ----
+
+    /// Other facts hold from now on.
+    pub(crate) fn note(&mut self, at_ms: u64, facts: Facts) {
+        while self.facts.get(1).is_some_and(|(since, _)| since + 2 * POLICY_MS < at_ms) {
+            self.facts.pop_front();
+        }
+        self.facts.push_back((at_ms, Arc::new(facts)));
+        self.changed();
+        self.count(at_ms, 0);
+    }
+
+    /// Something changed for which jobs may be stopped.
+    pub(crate) fn changed(&mut self) {
+        self.jobs.values_mut().for_each(|job| job.stops = 0);
+    }
+
+    /// Whether an app may send an asset.
+    pub(crate) fn may_send(&self, app: usize, asset: &AssetId) -> bool {
+        match self.grants.get(app) {
+            Some(Grant::Full) => true,
+            Some(Grant::Selected(assets)) => assets.contains(asset),
+            Some(Grant::Nothing) | None => false,
+        }
+    }
+
+    /// The person answers an app.
+    pub(crate) fn grant(&mut self, app: usize, grant: Grant, at_ms: u64) {
+        self.grants[app] = grant;
+        let refused: Vec<JobId> =
+            self.jobs.iter().filter(|(_, job)| !self.may_send(job.app, &job.asset)).map(|(id, _)| id.clone()).collect();
+        for (id, job) in &mut self.jobs {
+            job.refused_since = refused.contains(id).then(|| job.refused_since.unwrap_or(at_ms));
+        }
+    }
+
+    /// Payload of the day, and whether it is used up. A day that was not written down before a kill is forgotten with it.
+    fn count(&mut self, at_ms: u64, bytes: u64) {
+        let Some((_, facts)) = self.facts.back() else { return };
+        let sent = self.days.entry(facts.day(at_ms)).or_default();
+        *sent += bytes;
+        let spent = facts.settings.bytes_per_day_max.is_some_and(|max| *sent >= max);
+        self.spent_since = spent.then(|| self.spent_since.unwrap_or(at_ms));
+    }
+
+    /// The day's payload as it is written down.
+    pub(crate) fn counted(&mut self, day: i64, bytes: u64, at_ms: u64) {
+        self.days.insert(day, bytes);
+        self.count(at_ms, 0);
+    }
+
+    /// Why a job may not send now, if that held without a break for as long as payload may still be on its way.
+    fn forbidden(&self, job: &Job, at_ms: u64) -> Option<&'static str> {
+        let from = at_ms.checked_sub(POLICY_MS)?;
+        let spent = self.spent_since.is_some_and(|since| since <= from);
+        let mut why = None;
+        for (at, (since, facts)) in self.facts.iter().enumerate() {
+            let until = self.facts.get(at + 1).map_or(at_ms, |(next, _)| *next);
+            if until < from {
+                continue;
+            }
+            facts.forbids(job, from.max(*since), spent)?;
+            why = Some(facts.forbids(job, until, spent)?);
+        }
+        why
+    }
+
+    // ---- what happens ----
+
     /// A delivery begins; a job has one at a time.
-    pub(crate) fn begins(&mut self, number: usize) {
+    pub(crate) fn begins(&mut self, number: u64) {
         if !self.under_way.insert(number) {
-            self.broken(format!("LegalMove: job {number} is under way twice"));
+            self.broken(Invariant::SingleWriter, format!("job {number} is under way twice"));
         }
     }
 
     /// A delivery ends.
-    pub(crate) fn ends(&mut self, number: usize) {
+    pub(crate) fn ends(&mut self, number: u64) {
         self.under_way.remove(&number);
+    }
+
+    /// Everything that was under way died.
+    pub(crate) fn died(&mut self) {
+        self.crashes += 1;
+        self.under_way.clear();
+        self.writing.clear();
+        for job in self.jobs.values_mut() {
+            job.lost_at_most += std::mem::take(&mut job.in_one);
+        }
     }
 
     /// An attempt begins.
     pub(crate) fn attempt(&mut self, id: &JobId, at_ms: u64) {
         let Some(job) = self.jobs.get_mut(id) else { return };
+        job.tried_at = Some(at_ms);
         job.attempts.push_back(at_ms);
         while job.attempts.front().is_some_and(|first| at_ms - first > 3_600_000) {
             job.attempts.pop_front();
         }
         if job.attempts.len() > ATTEMPTS_PER_HOUR {
             let (number, attempts) = (job.number, job.attempts.len());
-            self.broken(format!("NoHotLoop: job {number} was tried {attempts} times in an hour without a byte of progress"));
+            self.broken(
+                Invariant::NoHotLoop,
+                format!("job {number} was tried {attempts} times in an hour without a byte of progress"),
+            );
+        }
+    }
+
+    /// A job is told to stop.
+    pub(crate) fn stopped(&mut self, id: &JobId) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.stops += 1;
+        if job.stops > STOPS_FOR_NOTHING {
+            let (number, stops) = (job.number, job.stops);
+            self.broken(Invariant::NoHotLoop, format!("job {number} was stopped {stops} times while nothing changed"));
         }
     }
 
@@ -171,16 +330,65 @@ impl Truth {
         }
     }
 
-    /// Payload passes a line now.
-    pub(crate) fn payload(&mut self, id: &JobId, bytes: u64, lost_at_most: u64, at_ms: u64, is_wanted_now: bool) {
-        let late = self.forbidden_since.filter(|since| !is_wanted_now && at_ms.saturating_sub(*since) > POLICY_MS);
-        let Some(job) = self.jobs.get_mut(id) else { return };
-        job.sent += bytes;
-        job.lost_at_most += lost_at_most;
+    /// Payload was put on a line at a moment.
+    pub(crate) fn payload(&mut self, id: &JobId, bytes: u64, at_ms: u64) {
+        if bytes == 0 {
+            return;
+        }
+        self.count(at_ms, 0);
+        let Some(job) = self.jobs.get(id) else { return };
         let number = job.number;
-        if let (Some(since), 1..) = (late, bytes) {
-            let after = at_ms - since;
-            self.broken(format!("PolicyGate: job {number} sent {bytes} bytes {after} ms after a condition forbade it"));
+        let late = job.refused_since.map(|since| at_ms.saturating_sub(since)).filter(|ms| *ms > ACCESS_MS);
+        let why = self.forbidden(job, at_ms);
+        if let Some(ms) = late {
+            self.broken(Invariant::PermissionGate, format!("job {number} sent {bytes} bytes {ms} ms after access was withdrawn"));
+        }
+        if let Some(why) = why {
+            self.broken(Invariant::PolicyGate, format!("job {number} sent {bytes} bytes, long after this forbade it: {why}"));
+        }
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.sent += bytes;
+        }
+        self.count(at_ms, bytes);
+    }
+
+    /// Payload of a request that is all or nothing: if it dies, it is sent again.
+    pub(crate) fn in_one(&mut self, id: &JobId, bytes: u64) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.in_one += bytes;
+        }
+    }
+
+    /// Such a request is over.
+    pub(crate) fn in_one_ends(&mut self, id: &JobId) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.in_one = 0;
+        }
+    }
+
+    /// Of so much sent again nobody is surprised.
+    pub(crate) fn excuse(&mut self, id: &JobId, bytes: u64) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.lost_at_most += bytes;
+        }
+    }
+
+    /// A server holds so much of a job.
+    pub(crate) fn holds(&mut self, id: &JobId, bytes: u64) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.held_at_most = job.held_at_most.max(bytes);
+        }
+    }
+
+    /// So much is told as confirmed.
+    pub(crate) fn confirmed(&mut self, id: &JobId, bytes: u64) {
+        let Some(job) = self.jobs.get(id) else { return };
+        let (number, held) = (job.number, job.held_at_most);
+        if bytes > held {
+            self.broken(
+                Invariant::OffsetSound,
+                format!("job {number}: {bytes} bytes are confirmed, the server held {held} at most"),
+            );
         }
     }
 
@@ -189,23 +397,31 @@ impl Truth {
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.delivered = true;
         let (number, sha256) = (job.number, job.sha256.clone());
-        let (size, sent, lost) = (self.files[job.file].size, job.sent, job.lost_at_most);
+        let (size, sent, lost) = (job.size, job.sent, job.lost_at_most);
         if held != Some(sha256.as_str()) && evidence >= Evidence::Sized {
-            self.broken(format!("NoFalseDone: job {number} is shown as {evidence:?}, and the server holds {held:?}"));
+            self.broken(Invariant::NoFalseDone, format!("job {number} is shown as {evidence:?}, and the server holds {held:?}"));
         }
         // What is left over of a cut is sent again, and a session that was lost is begun anew.
         if sent > size + lost {
-            self.broken(format!("BoundedResend: job {number} sent {sent} bytes for {size}, {lost} of them lost at most"));
+            self.broken(
+                Invariant::BoundedResend,
+                format!("job {number} sent {sent} bytes for {size}, {lost} of them lost at most"),
+            );
         }
     }
 
     /// A server completed an object.
-    pub(crate) fn object(&mut self, server: usize, sha256: &str, copies: usize) {
+    pub(crate) fn object(&mut self, server: usize, id: &JobId, sha256: &str, copies: usize, at_ms: u64) {
         if !self.versions.contains(sha256) {
-            self.broken(format!("NoChimera: server {server} holds an object that no file ever was"));
+            self.broken(Invariant::NoChimera, format!("server {server} holds an object that no file ever was"));
         }
         if copies > 1 {
-            self.broken(format!("AtMostOne: server {server} holds {copies} objects of the same content"));
+            self.broken(Invariant::AtMostOne, format!("server {server} holds {copies} objects of the same content"));
+        }
+        let Some(job) = self.jobs.get(id) else { return };
+        let (number, since) = (job.number, job.cancelled_at.map(|since| at_ms.saturating_sub(since)));
+        if let Some(ms) = since.filter(|ms| *ms > CANCEL_MS) {
+            self.broken(Invariant::CancelMeansCancel, format!("job {number} arrives {ms} ms after the person took it back"));
         }
     }
 

@@ -29,9 +29,27 @@ impl Present {
         }
     }
 
+    /// As it stands; none between two.
+    pub(super) fn so_far(&self) -> Option<Run> {
+        self.0.clone()
+    }
+
     /// It is over, and what is left waits for this. None if there was none.
     pub(super) fn end(&mut self, stopped_by: Option<WaitingReason>) -> Option<Run> {
         self.0.take().map(|run| Run { stopped_by, ..run })
+    }
+}
+
+/// The present time as it is shown.
+pub(crate) fn under_way(run: Run) -> UploadRun {
+    UploadRun {
+        started_at: run.started_at,
+        ended_at: None,
+        files: run.files,
+        bytes: run.bytes,
+        failures: run.failures,
+        stopped_by: None,
+        sentence: "Under way.".to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ mod carry;
 pub(crate) mod history;
 mod lanes;
 mod report;
+mod turns;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,9 +24,9 @@ use afterglow_model::{
     SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason, waiting_sentence,
 };
 use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, DestinationFacts, Health, Limits, Memory, Plan, Policy, strictest};
+use afterglow_scheduler::{Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, Policy, strictest};
 use tokio::{
-    sync::{Semaphore, broadcast, mpsc},
+    sync::{broadcast, mpsc},
     task::JoinSet,
     time::Instant,
 };
@@ -34,14 +35,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{activity::Throughput, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
 use lanes::Lanes;
+use turns::Turns;
 
-/// Requests under way at once at one destination. More do not help: with eight connections a 40 ms line carries 200 small files a
-/// second, and a home server answers slower the more it is asked.
-const TURNS_PER_DESTINATION: usize = 8;
 /// Small jobs started in one commit; those without a turn wait in memory, their intent written.
 const SMALL_JOBS_STARTED: usize = 64;
 /// Files at once that are larger than `SMALL_BYTES`.
 const LARGE_JOBS_STARTED: usize = 3;
+/// Files at once to all destinations, those without a turn too.
+const JOBS_STARTED: usize = 256;
 /// Jobs of a batch that *Upload anyway* brings to the front at a time.
 const BATCH_JOBS_AHEAD: u32 = 256;
 /// How often a folder that is away is looked for.
@@ -89,7 +90,8 @@ pub(crate) struct Engine {
     lanes: Lanes,
     lanes_stale: bool,
     running: HashMap<JobId, Running>,
-    turns: HashMap<DestinationId, Arc<Semaphore>>,
+    turns: Turns,
+    concurrency: Concurrency,
     tasks: JoinSet<Ended>,
     health: Health,
     throughput: Throughput,
@@ -139,7 +141,8 @@ impl Engine {
             lanes: Lanes::default(),
             lanes_stale: true,
             running: HashMap::new(),
-            turns: HashMap::new(),
+            turns: Turns::default(),
+            concurrency: Concurrency::default(),
             tasks: JoinSet::new(),
             health: Health::default(),
             throughput: Throughput::default(),
@@ -345,6 +348,7 @@ impl Engine {
         if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
             self.source_away(ended.job.source_id.as_ref()).await;
         }
+        self.learn_concurrency(&ended);
         let change = match &ended.result {
             Ok(delivered) => {
                 self.run.done += 1;
@@ -370,6 +374,19 @@ impl Engine {
         }
         self.lanes_stale |= ended.unrecorded || self.lanes.run_low();
         self.status_changed();
+    }
+
+    /// How many requests go at once follows from how they end.
+    fn learn_concurrency(&mut self, ended: &Ended) {
+        let ending = match &ended.result {
+            Ok(delivered) => Ending::Delivered { bytes: delivered.byte_count },
+            Err(Some(failure)) => Ending::Failed(failure.code),
+            Err(None) => return,
+        };
+        let id = &ended.job.destination_id;
+        let under_way = self.running.values().filter(|running| running.job.destination_id == *id).count();
+        self.concurrency.ended(id, ending, under_way, clock::now().boot_ms);
+        self.turns.at(id, self.concurrency.limit(id));
     }
 
     // ---- what the loop believes ----
@@ -458,6 +475,7 @@ impl Engine {
             if self.rest_due.is_some_and(|due| due <= Instant::now()) {
                 self.rest_due = None;
                 self.remember().await;
+                self.senders.present.send_replace(None);
                 afterglow_system::give_back();
             }
         }
@@ -511,6 +529,7 @@ impl Engine {
             small_bytes: SMALL_BYTES,
             small_jobs_per_destination: SMALL_JOBS_STARTED,
             large_jobs_per_destination: LARGE_JOBS_STARTED,
+            jobs: JOBS_STARTED,
         };
         afterglow_scheduler::plan(&lanes, &facts, &active, conditions, &policy, &limits, now)
     }
@@ -601,6 +620,7 @@ impl Engine {
     fn facts(&self, destination: &Destination, now: Timestamp) -> DestinationFacts {
         DestinationFacts {
             id: destination.id.clone(),
+            app_id: Some(destination.app_id.clone()),
             state: destination.state,
             not_before: self.health.not_before(&destination.id, now),
             local: host::is_local(&destination.url),
@@ -643,16 +663,12 @@ impl Engine {
                 continue;
             };
             job.attempts += 1;
-            let turns = self
-                .turns
-                .entry(job.destination_id.clone())
-                .or_insert_with(|| Arc::new(Semaphore::new(TURNS_PER_DESTINATION)))
-                .clone();
+            let queueing = self.turns.at(&job.destination_id, self.concurrency.limit(&job.destination_id));
             let cancel = CancellationToken::new();
             let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
             self.core.live.begin(&job.id, &job.batch_id, confirmed);
             let errand = Errand { root: self.root_of(&job), destination, job: job.clone() };
-            self.tasks.spawn(carry(self.core.clone(), errand, turns, cancel.clone()));
+            self.tasks.spawn(carry(self.core.clone(), errand, queueing, cancel.clone()));
             self.running.insert(job.id.clone(), Running { job, cancel, stopping: false });
         }
         self.lanes_stale |= self.lanes.run_low();
@@ -733,6 +749,7 @@ impl Engine {
 
     fn publish(&mut self, status: Status, now: afterglow_scheduler::Now) {
         self.senders.throughput.send_replace(self.throughput.line(now.boot_ms));
+        self.senders.present.send_replace(self.present.so_far());
         let changed = self.senders.status.send_if_modified(|shown| {
             let changed = **shown != status;
             *shown = Arc::new(status);

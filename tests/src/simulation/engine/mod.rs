@@ -1,106 +1,56 @@
 //! What holds the parts together in a simulation, as the service's loop does: it reads lanes and heads, asks the scheduler for a plan,
 //! starts and stops deliveries, and writes down how they end. All decisions are the scheduler's.
 
+mod carry;
+mod lanes;
+mod notebook;
+mod reasons;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use afterglow_model::{
-    DestinationId, Failure, FailureClass, FailureCode, JobId, Override, Pause, Phase, Priority, Receipt, Settings,
+    App, AppId, AuthorizationStatus, Conditions, Destination, DestinationId, Failure, FailureClass, FailureCode, JobId, Metered,
+    NetworkKind, PowerSource, Reachability, SourceId, Timestamp, UploadJobOptions,
 };
-use afterglow_queue::{Finished, LaneKey, Queue, QueuedJob, SMALL_BYTES, UploadSession};
+use afterglow_queue::{FileClass, Finished, LaneKey, Queue, QueuedJob, SMALL_BYTES};
 use afterglow_scheduler::{
-    Active, Candidate, DestinationFacts, Health, Lane, Limits, Memory, Next, Plan, Policy, is_due, next_attempt, plan, strictest,
+    Active, DestinationFacts, Health, Lane, Limits, Memory, Now, Plan, Policy, end_of_pause, expired, plan, strictest,
 };
-use afterglow_transfer::{Delivered, Delivery, End, Journal, JournalError, Order, Progress, Session, TransferOptions};
-use async_trait::async_trait;
 use tokio::{task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    World, lock,
-    server::{Line, Server},
-    steady,
-};
+use super::{Invariant, Plant, Rules, World, lock, server::Server, steady};
+use lanes::Lanes;
 
-/// Heads of a lane that a plan sees.
-const HEADS: u32 = 32;
 /// Files up to this size go in one request; the simulation's files are small, so that a week takes a moment.
 pub(crate) const SMALL: u64 = 4 * 1024;
+/// How often a folder that is away is looked for.
+const SOURCES_EVERY: Duration = Duration::from_secs(30);
+/// How often the day's bytes are compared with its budget while something is sent. The service does so with every status it tells.
+const BUDGET_EVERY: Duration = Duration::from_secs(1);
+/// The simulation's slots.
+pub(crate) const SMALL_AT_ONCE: usize = 4;
+pub(crate) const LARGE_AT_ONCE: usize = 2;
 
-/// A fault that is planted, to see that it is caught. Each stands for a mistake that somebody could make in the service's loop, in its
-/// journal or in a connector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Plant {
-    /// A session is told to the server before it is written down.
-    IntentIsSkipped,
-    /// The journal forgets sessions: every attempt begins anew.
-    SessionsAreForgotten,
-    /// A server's wish to be left alone is not heard.
-    RetryAfterIsIgnored,
-    /// A job that is told to stop goes on.
-    StopsAreIgnored,
-    /// Failed jobs are tried again at once.
-    BackoffIsSkipped,
-    /// The end of a wait is slept through.
-    WakeUpsAreMissed,
-    /// What is delivered is not written down.
-    ReceiptsAreLost,
-    /// A failed attempt counts as delivered.
-    FailureIsSuccess,
-    /// Large files are never looked at.
-    LargeFilesAreForgotten,
-    /// A job is started although it is under way.
-    JobsAreStartedTwice,
-    /// Jobs of a service that died stay as they were.
-    NothingIsTakenUpAgain,
-    /// A transient failure is taken for a final one.
-    EverythingIsFinal,
-    /// What must wait for the person is dropped.
-    HeldJobsAreDropped,
-    /// The network's price is not looked at.
-    MeteredIsIgnored,
-    /// The charge is not looked at.
-    BatteryIsIgnored,
-    /// A pause is not looked at.
-    PauseIsIgnored,
-    /// That the machine goes to sleep is not looked at.
-    SleepIsIgnored,
-    /// An answer that never came is taken for a good one.
-    NoAnswerIsTrusted,
-    /// The digest that the server tells is not compared.
-    DigestsAreBelieved,
-    /// What was committed before a crash is not there after it.
-    CommitsAreLost,
+/// A folder of the library.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) id: SourceId,
+    pub(crate) root: PathBuf,
 }
 
-impl Plant {
-    /// All of them.
-    pub const ALL: [Self; 20] = [
-        Self::IntentIsSkipped,
-        Self::SessionsAreForgotten,
-        Self::RetryAfterIsIgnored,
-        Self::StopsAreIgnored,
-        Self::BackoffIsSkipped,
-        Self::WakeUpsAreMissed,
-        Self::ReceiptsAreLost,
-        Self::FailureIsSuccess,
-        Self::LargeFilesAreForgotten,
-        Self::JobsAreStartedTwice,
-        Self::NothingIsTakenUpAgain,
-        Self::EverythingIsFinal,
-        Self::HeldJobsAreDropped,
-        Self::MeteredIsIgnored,
-        Self::BatteryIsIgnored,
-        Self::PauseIsIgnored,
-        Self::SleepIsIgnored,
-        Self::NoAnswerIsTrusted,
-        Self::DigestsAreBelieved,
-        Self::CommitsAreLost,
-    ];
+/// What a life of the service begins with.
+#[derive(Clone)]
+pub(crate) struct Premises {
+    pub(crate) world: Arc<World>,
+    pub(crate) servers: Vec<(DestinationId, Arc<Mutex<Server>>)>,
+    pub(crate) apps: Vec<AppId>,
+    pub(crate) sources: Vec<Source>,
 }
 
 struct Running {
@@ -113,69 +63,69 @@ struct Running {
 /// What one life of the service knows.
 #[derive(Default)]
 struct Mind {
-    running: BTreeMap<usize, Running>,
+    running: BTreeMap<u64, Running>,
     health: Health,
     memory: Memory,
+    lanes: Lanes,
+    lanes_stale: bool,
+    destinations: Vec<Destination>,
+    apps: BTreeMap<AppId, App>,
+    network_key: Option<String>,
     /// Where a delivery stands, by job.
     confirmed: BTreeMap<JobId, u64>,
+    /// Folders that are away.
+    away: BTreeSet<usize>,
+    /// The local day, and the payload of it that is written down.
+    day: (i64, u64),
+    /// The lines' counter as of what is written down.
+    counted: u64,
+    /// Whether a notice says that something needs the person.
+    attention: bool,
 }
 
 /// The service of a simulation.
 pub(crate) struct Engine {
+    pub(crate) premises: Premises,
     pub(crate) world: Arc<World>,
     pub(crate) queue: Queue,
-    pub(crate) servers: Vec<(DestinationId, Arc<Mutex<Server>>)>,
-    pub(crate) root: PathBuf,
-    pub(crate) settings: Mutex<Settings>,
-    pub(crate) pause: Mutex<Option<Pause>>,
-    pub(crate) overrides: Mutex<Vec<Override>>,
     mind: Mutex<Mind>,
 }
 
 impl Engine {
-    pub(crate) fn new(
-        world: Arc<World>,
-        queue: Queue,
-        servers: Vec<(DestinationId, Arc<Mutex<Server>>)>,
-        root: PathBuf,
-        settings: Settings,
-    ) -> Self {
-        Self {
-            world,
-            queue,
-            servers,
-            root,
-            settings: Mutex::new(settings),
-            pause: Mutex::default(),
-            overrides: Mutex::default(),
-            mind: Mutex::default(),
-        }
+    /// Reads what is written down, and looks at the folders.
+    pub(crate) fn new(premises: Premises, queue: Queue) -> anyhow::Result<Self> {
+        let world = premises.world.clone();
+        let mind = Mind { lanes_stale: true, counted: *lock(&world.sent), day: (i64::MIN, 0), ..Mind::default() };
+        let engine = Self { world, premises, queue, mind: Mutex::new(mind) };
+        engine.reload()?;
+        engine.follow_grants()?;
+        engine.look_at_sources()?;
+        Ok(engine)
     }
 
     /// The loop. Ends when it is aborted, or when something broke.
     pub(crate) async fn run(self: Arc<Self>) {
+        let mut wake = None;
+        let mut look = true;
         loop {
             let turn = self.world.turn().await;
-            let wake = match self.step().await {
-                Ok(plan) => plan.wake_at.map(|wake| {
-                    let ms = wake.boot_ms.saturating_sub(self.world.now().boot_ms);
-                    Instant::now() + Duration::from_millis(ms.max(50))
-                }),
-                Err(error) => {
-                    lock(&self.world.truth).broken(format!("the queue gave up: {error:#}"));
-                    None
+            if look {
+                match self.step() {
+                    Ok(at) => wake = at.filter(|_| !self.world.has_planted(Plant::WakeUpsAreMissed)),
+                    Err(error) => lock(&self.world.truth).broken(Invariant::NoLoss, format!("the queue gave up: {error:#}")),
                 }
-            };
+            }
             drop(turn);
-            if lock(&self.world.truth).is_broken() {
+            if self.world.is_broken() {
                 return;
             }
-            let wake = wake.filter(|_| self.world.options.plant != Some(Plant::WakeUpsAreMissed));
-            tokio::select! {
+            let away = !lock(&self.mind).away.is_empty() && !self.world.has_planted(Plant::ReturnIsMissed);
+            look = tokio::select! {
                 biased;
-                () = self.world.stir.notified() => {}
-                () = sleep_until(wake) => {}
-            }
+                () = self.world.stir.notified() => true,
+                () = sleep_until(wake) => true,
+                () = tokio::time::sleep(SOURCES_EVERY), if away => self.something_came_back().await,
+            };
         }
     }
 
@@ -186,384 +136,432 @@ impl Engine {
         }
     }
 
-    /// The network changed or the person said so: what was spared is tried again.
+    /// A job that the person took back.
+    pub(crate) fn cancelled(&self, job: &JobId) {
+        self.jobs_changed();
+        if !self.world.has_planted(Plant::CancelStopsNothing) {
+            self.stop(|running| running.job.id == *job);
+        }
+    }
+
+    /// The person wants it now: destinations that are left alone are tried again.
     pub(crate) fn forgive(&self) {
         lock(&self.mind).health.forgive();
     }
 
-    /// A job that the person took back.
-    pub(crate) fn cancelled(&self, job: &JobId) {
-        if let Some(running) = lock(&self.mind).running.values_mut().find(|running| running.job.id == *job) {
+    /// Jobs were made, or released.
+    pub(crate) fn jobs_changed(&self) {
+        let mut mind = lock(&self.mind);
+        mind.lanes_stale = true;
+        mind.lanes.forget();
+    }
+
+    /// A job was started, or ended.
+    fn moved(&self, job: &QueuedJob) {
+        let mut mind = lock(&self.mind);
+        mind.lanes_stale = true;
+        mind.lanes.touch(lane_of(job));
+    }
+
+    fn stop(&self, which: impl Fn(&Running) -> bool) {
+        for running in lock(&self.mind).running.values_mut().filter(|running| which(running)) {
             running.stopping = true;
             running.cancel.cancel();
         }
     }
 
-    async fn step(self: &Arc<Self>) -> anyhow::Result<Plan> {
-        let now = self.world.now();
-        let conditions = lock(&self.world.conditions).clone();
-        let (settings, pause, overrides) = (lock(&self.settings).clone(), lock(&self.pause).clone(), lock(&self.overrides).clone());
-        let taken: BTreeSet<JobId> = lock(&self.mind).running.values().map(|running| running.job.id.clone()).collect();
-        let exclude: Vec<JobId> = taken.iter().cloned().collect();
+    // ---- what the loop believes ----
 
-        let mut counts = self.queue.lanes().await?;
-        // The ids of destinations are random; their order must not be.
-        counts.sort_by_key(|lane| (self.server_of(&lane.key), lane.key.priority, lane.key.class));
-        let mut lanes = Vec::new();
-        let mut heads = BTreeMap::new();
-        for lane in counts {
-            let mut found = self.queue.heads(&lane.key, HEADS, now.wall, &exclude).await?;
-            if self.world.options.plant == Some(Plant::LargeFilesAreForgotten) {
-                found.retain(|job| job.byte_count <= SMALL);
-            }
-            let due: Vec<&QueuedJob> = found.iter().filter(|job| job.phase == Phase::BackingOff).collect();
-            let (due_jobs, due_bytes) = (due.len() as u64, due.iter().map(|job| job.byte_count).sum::<u64>());
-            lanes.push(Lane {
-                destination_id: lane.key.destination_id.clone(),
-                priority: lane.key.priority,
-                heads: found.iter().map(candidate).collect(),
-                ready_jobs: lane.ready.jobs + due_jobs,
-                ready_bytes: lane.ready.bytes + due_bytes,
-                backing_off_jobs: lane.backing_off.jobs.saturating_sub(due_jobs),
-                backing_off_bytes: lane.backing_off.bytes.saturating_sub(due_bytes),
-                next_attempt_at: lane.next_attempt_at.filter(|at| !is_due(*at, now.wall)),
-                offline_jobs: lane.source_offline.jobs,
-                offline_bytes: lane.source_offline.bytes,
-                oldest_at: found.iter().map(|job| job.registered_at).min(),
-                options: Default::default(),
-            });
-            heads.extend(found.into_iter().map(|job| (job.id.clone(), job)));
-        }
-
-        let facts = self.facts(now).await?;
-        let (plan, held) = {
+    /// Reads settings, pause, overrides, destinations and grants again, and stops what may not go on.
+    pub(crate) fn reload(&self) -> anyhow::Result<()> {
+        let queue = &self.queue;
+        let destinations = steady(queue.destinations())?;
+        let of = |id: &DestinationId| destinations.iter().find(|known| known.id == *id).map(|known| known.options.clone());
+        *lock(&self.world.rules) = Rules {
+            settings: steady(queue.settings())?,
+            pause: steady(queue.pause())?,
+            overrides: steady(queue.overrides())?,
+            options: self.premises.servers.iter().map(|(id, _)| of(id).unwrap_or_default()).collect(),
+        };
+        self.world.note();
+        let apps = steady(queue.apps())?.into_iter().map(|app| (app.id.clone(), app)).collect();
+        {
             let mut mind = lock(&self.mind);
-            let active: Vec<Active> =
-                mind.running.values().filter(|running| !running.stopping).map(|running| active(&running.job)).collect();
-            let policy =
-                Policy { settings: &settings, pause: pause.as_ref(), overrides: &overrides, bytes_today: 0, memory: mind.memory };
-            let mut seen = conditions.clone();
-            match self.world.options.plant {
-                Some(Plant::MeteredIsIgnored) => seen.network.metered = afterglow_model::Metered::No,
-                Some(Plant::SleepIsIgnored) => seen.session.suspending = false,
-                Some(Plant::BatteryIsIgnored) => seen.power.source = afterglow_model::PowerSource::Ac,
-                _ => {}
-            }
-            let policy = match self.world.options.plant {
-                Some(Plant::PauseIsIgnored) => Policy { pause: None, ..policy },
-                _ => policy,
-            };
-            let limits = Limits { small_bytes: SMALL, small_jobs_per_destination: 4, large_jobs_per_destination: 2 };
-            let plan = plan(&lanes, &facts, &active, &seen, &policy, &limits, now);
-            mind.memory = plan.memory;
-            for stop in &plan.stop {
-                if let Some(running) = mind.running.values_mut().find(|running| running.job.id == stop.job_id) {
-                    running.stopping = true;
-                    running.cancel.cancel();
+            (mind.destinations, mind.apps, mind.lanes_stale) = (destinations, apps, true);
+            mind.lanes.forget();
+        }
+        if !self.world.has_planted(Plant::WithdrawalStopsNothing) {
+            let running: Vec<QueuedJob> = lock(&self.mind).running.values().map(|running| running.job.clone()).collect();
+            for job in running {
+                if !self.may_send(&job)? {
+                    self.stop(|running| running.job.id == job.id);
                 }
             }
-            (plan, mind.running.len() as u64)
-        };
-        self.check(&plan, &lanes, held).await?;
-        let start: Vec<QueuedJob> = plan.start.iter().filter_map(|id| heads.remove(id)).collect();
-        if !start.is_empty() {
-            self.start(start, &overrides, now.wall).await?;
         }
-        Ok(plan)
+        Ok(())
     }
 
-    /// Conservation and WaitReason: every open job is under way, starts, is held, or waits for a reason that is told.
-    async fn check(&self, plan: &Plan, lanes: &[Lane], running: u64) -> anyhow::Result<()> {
+    /// Whether the app of a job may send it.
+    fn may_send(&self, job: &QueuedJob) -> anyhow::Result<bool> {
+        let status = lock(&self.mind).apps.get(&job.app_id).map(|app| app.status);
+        Ok(match (status, &job.asset_id) {
+            (Some(AuthorizationStatus::Authorized), _) => true,
+            (Some(AuthorizationStatus::Limited), Some(asset)) => {
+                steady(self.queue.may_see(&job.app_id, std::slice::from_ref(asset)))? == [true]
+            }
+            (Some(AuthorizationStatus::Limited), None) => true,
+            (Some(AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined) | None, _) => false,
+        })
+    }
+
+    /// Holds what apps may not send, and lets go of the rest: a service that died may have left either half done.
+    fn follow_grants(&self) -> anyhow::Result<()> {
+        let apps: Vec<(AppId, AuthorizationStatus)> =
+            lock(&self.mind).apps.values().map(|app| (app.id.clone(), app.status)).collect();
+        for (id, status) in apps {
+            self.follow_grant(&id, status)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn follow_grant(&self, app: &AppId, status: AuthorizationStatus) -> anyhow::Result<()> {
+        match status {
+            AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined => {
+                steady(self.queue.hold_app(app, withdrawn()))?;
+            }
+            AuthorizationStatus::Limited | AuthorizationStatus::Authorized => {
+                if !self.world.has_planted(Plant::ReleaseIsForgotten) {
+                    steady(self.queue.release_app(app))?;
+                }
+            }
+        }
+        self.jobs_changed();
+        Ok(())
+    }
+
+    /// Which folders are there, as the library sees it.
+    pub(crate) fn look_at_sources(&self) -> anyhow::Result<()> {
+        for (at, source) in self.premises.sources.iter().enumerate() {
+            self.note_source(at, source.root.is_dir())?;
+        }
+        Ok(())
+    }
+
+    fn note_source(&self, at: usize, there: bool) -> anyhow::Result<()> {
+        steady(self.queue.set_source_offline(&self.premises.sources[at].id, !there))?;
+        let mut mind = lock(&self.mind);
+        mind.lanes_stale = true;
+        mind.lanes.forget();
+        if there {
+            mind.away.remove(&at)
+        } else {
+            mind.away.insert(at)
+        };
+        Ok(())
+    }
+
+    /// A transfer found a folder gone before the library did.
+    fn source_away(&self, source: Option<&SourceId>) -> anyhow::Result<()> {
+        match self.premises.sources.iter().position(|known| Some(&known.id) == source) {
+            Some(at) => self.note_source(at, false),
+            None => Ok(()),
+        }
+    }
+
+    async fn something_came_back(&self) -> bool {
+        let _turn = self.world.turn().await;
+        let away = lock(&self.mind).away.clone();
+        let back: Vec<usize> = away.into_iter().filter(|at| self.premises.sources[*at].root.is_dir()).collect();
+        back.iter().any(|at| self.note_source(*at, true).is_ok())
+    }
+
+    // ---- a turn ----
+
+    /// One turn: refresh, plan, act. Gives when to look again.
+    fn step(self: &Arc<Self>) -> anyhow::Result<Option<Instant>> {
+        let now = self.world.now();
+        let conditions = self.seen();
+        self.forgive_on_another_network(&conditions);
+        self.expire(&conditions, now)?;
+        self.note_day(now)?;
+        let (taken, stale) = {
+            let mind = lock(&self.mind);
+            let taken: Vec<JobId> = mind.running.values().map(|running| running.job.id.clone()).collect();
+            (taken, mind.lanes_stale || mind.lanes.is_due(now.wall))
+        };
+        if stale {
+            self.refresh(now.wall, &taken)?;
+        }
+        let lanes = {
+            let mind = lock(&self.mind);
+            mind.lanes.for_plan(now.wall, |key| self.lane_options(&mind, key))
+        };
+        let plan = self.plan(&lanes, &conditions, now);
+        lock(&self.mind).memory = plan.memory;
+        for stop in &plan.stop {
+            lock(&self.world.truth).stopped(&stop.job_id);
+            self.stop(|running| running.job.id == stop.job_id);
+        }
+        self.check(&plan, &lanes);
+        let start = lock(&self.mind).lanes.take(&plan.start);
+        if !start.is_empty() {
+            self.start(start, now)?;
+        }
+        if stale {
+            self.tell_of_attention()?;
+        }
+        Ok(self.next_wake(&plan))
+    }
+
+    fn refresh(&self, now: Timestamp, taken: &[JobId]) -> anyhow::Result<()> {
+        let known = std::mem::take(&mut lock(&self.mind).lanes);
+        let lanes = known.refresh(self, now, taken)?;
+        let mut mind = lock(&self.mind);
+        (mind.lanes, mind.lanes_stale) = (lanes, false);
+        Ok(())
+    }
+
+    fn next_wake(&self, plan: &Plan) -> Option<Instant> {
+        let planned = plan.wake_at.map(|wake| {
+            let ms = wake.boot_ms.saturating_sub(self.world.boot_ms());
+            Instant::now() + Duration::from_millis(ms.max(50))
+        });
+        let has_budget = lock(&self.world.rules).settings.bytes_per_day_max.is_some();
+        let budget = (has_budget && !lock(&self.mind).running.is_empty()).then(|| Instant::now() + BUDGET_EVERY);
+        planned.into_iter().chain(budget).min()
+    }
+
+    /// The conditions as the sensors tell them; what is planted is not seen.
+    fn seen(&self) -> Conditions {
+        let mut seen = lock(&self.world.conditions).clone();
+        match self.world.options.plant {
+            Some(Plant::MeteredIsIgnored) => seen.network.metered = Metered::No,
+            Some(Plant::SleepIsIgnored) => seen.session.suspending = false,
+            Some(Plant::BatteryIsIgnored) => seen.power.source = PowerSource::Ac,
+            Some(Plant::TunnelsAreIgnored) if seen.network.kind == NetworkKind::Vpn => seen.network.kind = NetworkKind::Wifi,
+            Some(Plant::UseIsIgnored) => seen.session.idle = None,
+            Some(_) | None => {}
+        }
+        seen
+    }
+
+    fn plan(&self, lanes: &[Lane], conditions: &Conditions, now: Now) -> Plan {
+        let rules = lock(&self.world.rules).clone();
+        let mind = lock(&self.mind);
+        let active: Vec<Active> =
+            mind.running.values().filter(|running| !running.stopping).map(|running| self.active(&mind, &running.job)).collect();
+        let counts = !self.world.has_planted(Plant::BytesAreNotCounted);
+        let policy = Policy {
+            settings: &rules.settings,
+            pause: rules.pause.as_ref().filter(|_| !self.world.has_planted(Plant::PauseIsIgnored)),
+            overrides: &rules.overrides,
+            bytes_today: if counts { mind.day.1 + *lock(&self.world.sent) - mind.counted } else { 0 },
+            memory: mind.memory,
+        };
+        plan(lanes, &self.facts(&mind, now.wall), &active, conditions, &policy, &limits(), now)
+    }
+
+    fn facts(&self, mind: &Mind, now: Timestamp) -> Vec<DestinationFacts> {
+        let ignored = self.world.has_planted(Plant::RetryAfterIsIgnored);
+        let facts = mind.destinations.iter().map(|destination| DestinationFacts {
+            app_id: Some(destination.app_id.clone()),
+            not_before: mind.health.not_before(&destination.id, now).filter(|_| !ignored),
+            state: destination.state,
+            ..DestinationFacts::unknown(destination.id.clone())
+        });
+        facts.collect()
+    }
+
+    fn active(&self, mind: &Mind, job: &QueuedJob) -> Active {
+        Active {
+            job_id: job.id.clone(),
+            batch_id: job.batch_id.clone(),
+            destination_id: job.destination_id.clone(),
+            priority: job.priority,
+            byte_count: job.byte_count,
+            options: strictest(&self.lane_options(mind, &lane_of(job)), &job.options),
+        }
+    }
+
+    /// What a lane's destination and kind of file ask for, as the service has it.
+    fn lane_options(&self, mind: &Mind, key: &LaneKey) -> UploadJobOptions {
+        if self.world.has_planted(Plant::OptionsAreIgnored) {
+            return Default::default();
+        }
+        let destination = mind.destinations.iter().find(|known| known.id == key.destination_id);
+        let options = destination.map(|known| known.options.clone()).unwrap_or_default();
+        match key.class {
+            FileClass::Video => strictest(&options, &lock(&self.world.rules).settings.videos),
+            FileClass::Small | FileClass::Large => options,
+        }
+    }
+
+    /// WaitReason: every open job is under way, starts, is held, or waits for a reason that is told.
+    fn check(&self, plan: &Plan, lanes: &[Lane]) {
         let waiting: u64 = plan.waiting.iter().map(|wait| wait.jobs).sum();
         let known: u64 = lanes.iter().map(|lane| lane.ready_jobs + lane.backing_off_jobs + lane.offline_jobs).sum();
         let told = waiting + plan.start.len() as u64;
         let mut truth = lock(&self.world.truth);
-        if told != known && self.world.options.plant.is_none() {
-            truth.broken(format!("WaitReason: of {known} jobs in line {told} start or have a reason, beside {running} under way"));
+        if told != known && self.world.options.plant != Some(Plant::LargeFilesAreForgotten) {
+            truth.broken(Invariant::WaitReason, format!("of {known} jobs in line {told} start or have a reason"));
         }
         if plan.waiting.iter().any(|wait| wait.reasons.is_empty()) {
-            truth.broken("WaitReason: jobs wait without a reason");
+            truth.broken(Invariant::WaitReason, "jobs wait without a reason");
+        }
+    }
+
+    /// A new network, or none: what was spared is tried again.
+    fn forgive_on_another_network(&self, conditions: &Conditions) {
+        let cut_off = matches!(conditions.network.reachability, Reachability::None | Reachability::CaptivePortal);
+        let mut mind = lock(&self.mind);
+        if mind.network_key != conditions.network.key || cut_off {
+            mind.network_key.clone_from(&conditions.network.key);
+            mind.health.forgive();
+        }
+    }
+
+    /// Forgets a pause and *Upload anyway*s that are over.
+    fn expire(&self, conditions: &Conditions, now: Now) -> anyhow::Result<()> {
+        let rules = lock(&self.world.rules).clone();
+        let mut changed = false;
+        if rules.pause.is_some_and(|pause| end_of_pause(&pause, conditions, now)) {
+            steady(self.queue.set_pause(None))?;
+            lock(&self.world.rules).pause = None;
+            changed = true;
+        }
+        if rules.overrides.iter().any(|given| expired(given, conditions, now)) {
+            steady(self.queue.remove_expired_overrides(now.wall, conditions.network.key.as_deref()))?;
+            lock(&self.world.rules).overrides.retain(|given| !expired(given, conditions, now));
+            changed = true;
+        }
+        if changed {
+            self.world.note();
         }
         Ok(())
     }
 
-    fn server_of(&self, key: &LaneKey) -> usize {
-        self.servers.iter().position(|(id, _)| *id == key.destination_id).unwrap_or(usize::MAX)
+    // ---- the day's bytes ----
+
+    /// Begins a new day if there is one.
+    fn note_day(&self, now: Now) -> anyhow::Result<()> {
+        let today = (now.wall.0 - super::MONDAY_MS).div_euclid(86_400_000);
+        if lock(&self.mind).day.0 == today {
+            return Ok(());
+        }
+        self.count_bytes()?;
+        let days = steady(self.queue.bytes_by_day(31))?;
+        let bytes = days.into_iter().find(|known| known.day == day_name(today)).map_or(0, |known| known.bytes);
+        lock(&self.mind).day = (today, bytes);
+        lock(&self.world.truth).counted(today, bytes, now.boot_ms);
+        Ok(())
     }
 
-    async fn facts(&self, now: afterglow_scheduler::Now) -> anyhow::Result<Vec<DestinationFacts>> {
-        let known = self.queue.destinations().await?;
-        let mind = lock(&self.mind);
-        let ignored = self.world.options.plant == Some(Plant::RetryAfterIsIgnored);
-        Ok(known
-            .into_iter()
-            .map(|destination| DestinationFacts {
-                not_before: mind.health.not_before(&destination.id, now.wall).filter(|_| !ignored),
-                state: destination.state,
-                id: destination.id,
-                local: false,
-            })
-            .collect())
+    /// Writes down what was sent since the last time.
+    fn count_bytes(&self) -> anyhow::Result<()> {
+        let (day, bytes) = {
+            let mind = lock(&self.mind);
+            (mind.day.0, *lock(&self.world.sent) - mind.counted)
+        };
+        if bytes > 0 && day != i64::MIN {
+            steady(self.queue.add_bytes(&day_name(day), bytes))?;
+            let mut mind = lock(&self.mind);
+            (mind.day.1, mind.counted) = (mind.day.1 + bytes, mind.counted + bytes);
+        }
+        Ok(())
     }
 
-    async fn start(
-        self: &Arc<Self>,
-        jobs: Vec<QueuedJob>,
-        overrides: &[Override],
-        now: afterglow_model::Timestamp,
-    ) -> anyhow::Result<()> {
-        let (queue, ids): (Queue, Vec<JobId>) = (self.queue.clone(), jobs.iter().map(|job| job.id.clone()).collect());
-        let started: BTreeSet<JobId> = steady(async move { queue.start(&ids, now).await }).await??.into_iter().collect();
-        for mut job in jobs {
-            if !started.contains(&job.id) {
+    // ---- acting ----
+
+    /// Starts jobs: the intent is committed, the grants are asked, and then they run.
+    fn start(self: &Arc<Self>, jobs: Vec<QueuedJob>, now: Now) -> anyhow::Result<()> {
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let started: HashSet<JobId> = steady(self.queue.start(&ids, now.wall))?.into_iter().collect();
+        jobs.iter().for_each(|job| self.moved(job));
+        for mut job in jobs.into_iter().filter(|job| started.contains(&job.id)) {
+            if !self.world.has_planted(Plant::GrantsAreNotAsked) && !self.may_send(&job)? {
+                // Only what is under way can be held one by one: so its start is written down first.
+                steady(self.queue.finish(vec![Finished::Held { job: job.id, failure: withdrawn() }], now.wall))?;
                 continue;
             }
             job.attempts += 1;
             let number = lock(&self.world.truth).number(&job.id);
-            lock(&self.world.truth).attempt(&job.id, self.world.now().boot_ms);
-            self.world.trace(format!("job {number} starts, attempt {}", job.attempts));
+            lock(&self.world.truth).attempt(&job.id, now.boot_ms);
+            self.world.trace(&format!("job {number} starts, attempt {}", job.attempts));
             let cancel = CancellationToken::new();
-            let is_wanted_now = job.priority == Priority::UserInitiated || !overrides.is_empty();
-            if self.world.options.plant == Some(Plant::JobsAreStartedTwice) {
-                tokio::spawn(carry(self.clone(), job.clone(), number, is_wanted_now, cancel.clone()));
+            if self.world.has_planted(Plant::JobsAreStartedTwice) {
+                tokio::spawn(carry::carry(self.clone(), job.clone(), number, cancel.clone()));
             }
-            let carried = carry(self.clone(), job.clone(), number, is_wanted_now, cancel.clone());
-            let task = tokio::spawn(carried).abort_handle();
+            let task = tokio::spawn(carry::carry(self.clone(), job.clone(), number, cancel.clone())).abort_handle();
             lock(&self.mind).running.insert(number, Running { job, cancel, stopping: false, task });
         }
+        self.no_more_than_slots();
         Ok(())
     }
-}
 
-/// One delivery, from its start to the commit that says how it ended.
-async fn carry(engine: Arc<Engine>, job: QueuedJob, number: usize, is_wanted_now: bool, cancel: CancellationToken) {
-    let world = engine.world.clone();
-    let turn = world.turn().await;
-    let Some((_, server)) = engine.servers.iter().find(|(id, _)| *id == job.destination_id).cloned() else { return };
-    let poison = {
-        let mut truth = lock(&world.truth);
-        truth.begins(number);
-        truth.jobs.get(&job.id).is_some_and(|known| truth.files[known.file].poison)
-    };
-    let line = Line {
-        world: world.clone(),
-        server: server.clone(),
-        job: job.id.clone(),
-        number,
-        poison,
-        is_wanted_now,
-        cancel: cancel.clone(),
-        turn: Mutex::new(Some(turn)),
-    };
-    let plant = world.options.plant;
-    let session = job.session.as_ref().filter(|_| plant != Some(Plant::SessionsAreForgotten)).and_then(|session| {
-        Some(Session { upload_url: session.upload_url.clone(), pin: serde_json::from_str(&session.pin_json).ok()? })
-    });
-    let order = Order {
-        job_id: job.id.clone(),
-        // The destination's own id is random, and the key must not be.
-        destination_id: format!("server-{}", lock(&server).number).as_str().into(),
-        root: engine.root.clone(),
-        path: job.path.clone(),
-        filename: job.filename.clone(),
-        content_type: None,
-        byte_count: job.byte_count,
-        sha256: job.sha256.clone(),
-        created_ms: None,
-        session,
-    };
-    let options =
-        TransferOptions { small_bytes: SMALL, block_bytes: 4096, checkpoint_bytes: 64 * 1024, ..TransferOptions::default() };
-    let journal = Notebook { engine: engine.clone() };
-    let delivery = Delivery {
-        destination: &line,
-        options: &options,
-        order: &order,
-        journal: &journal,
-        progress: engine.as_ref(),
-        cancel: &cancel,
-    };
-    let strong = lock(&server).evidence >= afterglow_model::Evidence::Hashed;
-    let ended = delivery.run(async || Ok(strong)).await;
-    let turn = lock(&line.turn).take();
-    if let Err(error) = settle(&engine, &job, number, &server, ended).await {
-        lock(&world.truth).broken(format!("the queue refused how job {number} ended: {error:#}"));
-    }
-    lock(&world.truth).ends(number);
-    lock(&engine.mind).running.remove(&number);
-    drop(turn);
-    world.stir.notify_one();
-}
-
-/// Writes down how a delivery ended.
-async fn settle(
-    engine: &Arc<Engine>,
-    job: &QueuedJob,
-    number: usize,
-    server: &Arc<Mutex<Server>>,
-    ended: Result<Delivered, End>,
-) -> anyhow::Result<()> {
-    let world = &engine.world;
-    let now = world.now().wall;
-    let plant = world.options.plant;
-    let id = job.id.clone();
-    let delivered = |delivered: &Delivered| Finished::Delivered {
-        job: id.clone(),
-        receipt: Receipt {
-            job_id: id.clone(),
-            destination_id: job.destination_id.clone(),
-            sha256: delivered.sha256.clone(),
-            byte_count: delivered.byte_count,
-            remote_id: delivered.remote_id.clone(),
-            evidence: delivered.evidence,
-            delivered_at: now,
-        },
-    };
-    let (finished, change) = match &ended {
-        Ok(done) => {
-            let held = lock(server).holds(&done.sha256).then_some(done.sha256.as_str());
-            if plant != Some(Plant::ReceiptsAreLost) {
-                lock(&world.truth).done(&id, done.evidence, held);
+    /// What the person asked for starts beside backups that are under way, so that each priority may have all of the slots.
+    fn no_more_than_slots(&self) {
+        let mind = lock(&self.mind);
+        let mut under_way = BTreeMap::new();
+        for running in mind.running.values() {
+            let job = &running.job;
+            let small = job.byte_count <= SMALL;
+            let taken: &mut usize = under_way.entry((&job.destination_id, lanes::rank(job.priority), small)).or_default();
+            *taken += usize::from(!running.stopping);
+            let most = if small { SMALL_AT_ONCE } else { LARGE_AT_ONCE };
+            if *taken > most {
+                let what = format!("{taken} jobs of one kind are under way at once to one server, where {most} may be");
+                lock(&self.world.truth).broken(Invariant::TimeFree, what);
             }
-            world.trace(format!("job {number} is delivered: {:?}", done.evidence));
-            (delivered(done), lock(&engine.mind).health.delivered(&job.destination_id))
         }
-        Err(End::Stopped) => {
-            lock(&world.truth).forgive(&id);
-            world.trace(format!("job {number} stops"));
-            (Finished::Stopped { job: id.clone() }, None)
-        }
-        Err(End::Failed(failure)) if plant == Some(Plant::FailureIsSuccess) => {
-            world.trace(format!("job {number} fails: {:?}", failure.code));
-            let done = Delivered {
-                remote_id: "?".to_owned(),
-                evidence: afterglow_model::Evidence::Hashed,
-                sha256: job.sha256.clone(),
-                byte_count: job.byte_count,
-            };
-            let held = lock(server).holds(&done.sha256).then_some(done.sha256.as_str());
-            lock(&world.truth).done(&id, done.evidence, held);
-            (delivered(&done), None)
-        }
-        Err(End::Failed(failure)) => {
-            world.trace(format!("job {number} fails: {:?}", failure.code));
-            let change = lock(&engine.mind).health.failed(&job.destination_id, failure, now);
-            (failed(engine, job, number, failure), change)
-        }
-    };
-    if let Some((state, problem)) = change {
-        let (queue, destination) = (engine.queue.clone(), job.destination_id.clone());
-        steady(async move { queue.set_destination_state(&destination, state, problem).await }).await??;
     }
-    if plant == Some(Plant::ReceiptsAreLost) && ended.is_ok() {
-        return Ok(());
-    }
-    let queue = engine.queue.clone();
-    steady(async move { queue.finish(vec![finished], now).await }).await??;
-    Ok(())
-}
 
-/// What a failure means for the job, as the service has it.
-fn failed(engine: &Engine, job: &QueuedJob, number: usize, failure: &Failure) -> Finished {
-    let world = &engine.world;
-    let id = job.id.clone();
-    let before = job.session.as_ref().map_or(0, |session| session.offset);
-    let moved = lock(&engine.mind).confirmed.get(&id).is_some_and(|confirmed| *confirmed > before);
-    let setbacks = if moved { 0 } else { job.attempts.saturating_sub(1) };
-    if moved {
-        lock(&world.truth).forgive(&id);
-    }
-    let plant = world.options.plant;
-    if failure.code == FailureCode::SourceChanged {
-        if let Some(job) = lock(&world.truth).jobs.get_mut(&id) {
-            job.ended = true;
-        }
-        return Finished::Replaced { job: id, failure: failure.clone() };
-    }
-    let class = if plant == Some(Plant::EverythingIsFinal) { FailureClass::Permanent } else { failure.class };
-    let now = world.now().wall;
-    match next_attempt(&Failure { class, ..failure.clone() }, setbacks, world.seed ^ number as u64, now) {
-        Next::Retry { .. } if plant == Some(Plant::BackoffIsSkipped) => {
-            Finished::Retry { job: id, failure: failure.clone(), at: now }
-        }
-        Next::Retry { at } => Finished::Retry { job: id, failure: failure.clone(), at },
-        Next::NeedsUser if plant == Some(Plant::HeldJobsAreDropped) => Finished::Failed { job: id, failure: failure.clone() },
-        Next::NeedsUser => Finished::Held { job: id, failure: failure.clone() },
-        Next::GiveUp => {
-            // A server that says no for good is a real end; nothing else is.
-            let mut truth = lock(&world.truth);
-            let real = truth.jobs.get(&id).is_some_and(|known| truth.files[known.file].poison);
-            if let Some(job) = truth.jobs.get_mut(&id).filter(|_| real) {
-                job.ended = true;
-            }
-            Finished::Failed { job: id, failure: failure.clone() }
-        }
-    }
-}
-
-/// The driver's journal: the queue, and what the truth must know of it.
-struct Notebook {
-    engine: Arc<Engine>,
-}
-
-impl Notebook {
-    fn stored(&self, job: &JobId, url: Option<&str>) {
-        if let Some(job) = lock(&self.engine.world.truth).jobs.get_mut(job) {
-            job.stored_session = url.map(str::to_owned);
-        }
-    }
-}
-
-#[async_trait]
-impl Journal for Notebook {
-    async fn session_opened(&self, job: &JobId, session: &Session) -> Result<(), JournalError> {
-        if self.engine.world.options.plant == Some(Plant::IntentIsSkipped) {
+    /// One notice as long as something needs the person, as the desk shows it.
+    fn tell_of_attention(&self) -> anyhow::Result<()> {
+        if lock(&self.world.truth).flapping.ended_at.is_some() {
             return Ok(());
         }
-        let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
-        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json };
-        let (queue, id) = (self.engine.queue.clone(), job.clone());
-        let written = steady(async move { queue.session_opened(&id, stored).await }).await;
-        written.map_err(|error| JournalError(error.to_string()))?.map_err(|error| JournalError(error.to_string()))?;
-        self.stored(job, Some(&session.upload_url));
+        let waits = self.world.has_planted(Plant::NoticesArePiled) && lock(&self.mind).running.is_empty();
+        let needed = waits || steady(self.queue.attention_count())? > 0;
+        let was = std::mem::replace(&mut lock(&self.mind).attention, needed);
+        let mut truth = lock(&self.world.truth);
+        if needed && !was {
+            truth.flapping.notices += 1;
+            let notices = truth.flapping.notices;
+            if notices > 1 {
+                truth.broken(Invariant::OneNotice, format!("{notices} notices while the network flapped"));
+            }
+        }
         Ok(())
     }
+}
 
-    async fn offset(&self, job: &JobId, bytes: u64) -> Result<(), JournalError> {
-        let (queue, id) = (self.engine.queue.clone(), job.clone());
-        let written = steady(async move { queue.session_offset(&id, bytes).await }).await;
-        written.map_err(|error| JournalError(error.to_string()))?.map_err(|error| JournalError(error.to_string()))
-    }
+fn lane_of(job: &QueuedJob) -> LaneKey {
+    LaneKey { destination_id: job.destination_id.clone(), priority: job.priority, class: job.class }
+}
 
-    async fn session_lost(&self, job: &JobId) -> Result<(), JournalError> {
-        let (queue, id) = (self.engine.queue.clone(), job.clone());
-        let written = steady(async move { queue.session_lost(&id).await }).await;
-        self.stored(job, None);
-        written.map_err(|error| JournalError(error.to_string()))?.map_err(|error| JournalError(error.to_string()))
+/// How many jobs go at once.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        small_bytes: SMALL,
+        small_jobs_per_destination: SMALL_AT_ONCE,
+        large_jobs_per_destination: LARGE_AT_ONCE,
+        ..Limits::default()
     }
 }
 
-impl Progress for Engine {
-    fn phase(&self, _: &JobId, _: Phase) {}
-
-    fn confirmed(&self, job: &JobId, bytes: u64) {
-        lock(&self.mind).confirmed.insert(job.clone(), bytes);
+/// What a job is that its app may no longer send.
+fn withdrawn() -> Failure {
+    Failure {
+        class: FailureClass::NeedsUser,
+        code: FailureCode::AccessDenied,
+        message: "withdrawn".to_owned(),
+        retry_after_ms: None,
     }
 }
 
-fn candidate(job: &QueuedJob) -> Candidate {
-    Candidate { job_id: job.id.clone(), batch_id: job.batch_id.clone(), byte_count: job.byte_count, options: job.options.clone() }
-}
-
-fn active(job: &QueuedJob) -> Active {
-    Active {
-        job_id: job.id.clone(),
-        batch_id: job.batch_id.clone(),
-        destination_id: job.destination_id.clone(),
-        priority: job.priority,
-        byte_count: job.byte_count,
-        options: strictest(&job.options, &Default::default()),
-    }
+/// A day as the queue names it: names are in the order of the days.
+fn day_name(day: i64) -> String {
+    format!("{:06}", day + 1000)
 }
 
 async fn sleep_until(wake: Option<Instant>) {

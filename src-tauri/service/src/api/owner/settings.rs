@@ -91,12 +91,13 @@ async fn activity(State(core): CoreState) -> Answer<Json<Activity>> {
     Ok(Json(Activity { recent_bytes_per_s, days, open_batches, finished_batches: core.queue.batches_finished(BATCHES).await? }))
 }
 
-/// When uploads went on, and why they stopped; newest first.
+/// When uploads went on, and why they stopped; newest first, the present time without an end.
 #[utoipa::path(get, path = "/v1/history", responses((status = 200, body = [UploadRun])))]
 async fn get_history(State(core): CoreState) -> Answer<Json<Vec<UploadRun>>> {
     let minimum = core.queue.settings().await?.battery_minimum_percent;
-    let runs = core.queue.runs(RUNS).await?;
-    Ok(Json(runs.into_iter().map(|run| history::shown(run, minimum)).collect()))
+    let present = core.present.borrow().clone().map(history::under_way);
+    let past = core.queue.runs(RUNS).await?.into_iter().map(|run| history::shown(run, minimum));
+    Ok(Json(present.into_iter().chain(past).collect()))
 }
 
 /// The person's settings.

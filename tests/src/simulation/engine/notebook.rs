@@ -1,0 +1,66 @@
+//! The driver's journal: the queue, and what the truth must know of it.
+
+use std::sync::Arc;
+
+use afterglow_model::{JobId, Phase};
+use afterglow_queue::{QueueError, UploadSession};
+use afterglow_transfer::{Journal, JournalError, Progress, Session};
+use async_trait::async_trait;
+
+use super::Engine;
+use crate::simulation::{Plant, line::Line, lock, steady};
+
+/// See the module. Its line holds the turn for it.
+pub(super) struct Notebook<'a> {
+    pub(super) engine: Arc<Engine>,
+    pub(super) line: &'a Line,
+}
+
+impl Notebook<'_> {
+    fn stored(&self, job: &JobId, url: Option<&str>) {
+        if let Some(job) = lock(&self.engine.world.truth).jobs.get_mut(job) {
+            job.stored_session = url.map(str::to_owned);
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for Notebook<'_> {
+    async fn session_opened(&self, job: &JobId, session: &Session) -> Result<(), JournalError> {
+        self.line.seat.take().await;
+        if self.engine.world.has_planted(Plant::IntentIsSkipped) {
+            return Ok(());
+        }
+        let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
+        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at: None };
+        steady(self.engine.queue.session_opened(job, stored)).map_err(journal_error)?;
+        self.stored(job, Some(&session.upload_url));
+        Ok(())
+    }
+
+    async fn offset(&self, job: &JobId, bytes: u64) -> Result<(), JournalError> {
+        self.line.seat.take().await;
+        lock(&self.engine.world.truth).confirmed(job, bytes);
+        steady(self.engine.queue.session_offset(job, bytes)).map_err(journal_error)
+    }
+
+    async fn session_lost(&self, job: &JobId) -> Result<(), JournalError> {
+        self.line.seat.take().await;
+        let written = steady(self.engine.queue.session_lost(job));
+        self.stored(job, None);
+        written.map_err(journal_error)
+    }
+}
+
+impl Progress for Engine {
+    fn phase(&self, _: &JobId, _: Phase) {}
+
+    fn confirmed(&self, job: &JobId, bytes: u64) {
+        lock(&self.world.truth).confirmed(job, bytes);
+        lock(&self.mind).confirmed.insert(job.clone(), bytes);
+    }
+}
+
+fn journal_error(error: QueueError) -> JournalError {
+    JournalError(error.to_string())
+}
