@@ -67,7 +67,14 @@ async fn fill(queue: &Queue) -> Result<Vec<DestinationFacts>> {
     for number in 0..DESTINATIONS {
         let name = format!("destination {number}");
         let url = format!("https://{number}.example/files");
-        let new = NewDestination { name, connector: Connector::Resumable, url, capabilities: None, app_id: None };
+        let new = NewDestination {
+            name,
+            connector: Connector::Resumable,
+            url,
+            config: Default::default(),
+            capabilities: None,
+            app_id: None,
+        };
         let destination = queue.add_destination(new, NOW).await?;
         for from in (0..JOBS / DESTINATIONS).step_by(AT_ONCE) {
             let batch = NewBatch {

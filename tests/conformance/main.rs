@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answers;
+mod connectors;
 mod cuts;
+mod every;
 mod pace;
 mod receiver;
 mod rig;

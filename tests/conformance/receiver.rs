@@ -15,7 +15,7 @@ async fn rig() -> (Rig, Receiver, tempfile::TempDir) {
     let receiver = afterglow_receiver::start(options).await.unwrap();
     let mut rig = Rig::new().await;
     let credential = ("Authorization".to_owned(), "Bearer canary-token".to_owned());
-    rig.account = Account { url: receiver.url().parse().unwrap(), headers: vec![credential], socket: None };
+    rig.account = Account { headers: vec![credential], ..Account::at(receiver.url().parse().unwrap()) };
     (rig, receiver, storage)
 }
 

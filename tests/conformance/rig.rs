@@ -67,7 +67,7 @@ impl Rig {
 
     pub(crate) async fn with(traits: Traits, options: TransferOptions) -> Self {
         let server = FaultServer::start(traits).await.unwrap();
-        let account = Account { url: server.url().parse().unwrap(), headers: vec![], socket: None };
+        let account = Account::at(server.url().parse().unwrap());
         Self {
             folder: tempfile::tempdir().unwrap(),
             server,

@@ -4,7 +4,6 @@
 //! liberties. What happened is read from [`Truth`], never from what the client believes. Each fault is set for a kind of request and
 //! used up by the next request of that kind, unless it was set for all.
 
-mod http;
 mod protocol;
 
 use std::{

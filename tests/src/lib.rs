@@ -1,6 +1,8 @@
 //! The whole product, tested from outside.
 
 pub mod fault_server;
+mod http;
+pub mod model_server;
 pub mod process;
 pub mod proxy;
 pub mod simulation;

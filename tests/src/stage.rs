@@ -138,6 +138,7 @@ impl Stage {
     pub async fn destination(&self, name: &str, url: &Url) -> Result<Destination> {
         let request = AddDestination {
             connector: Connector::Resumable,
+            config: Default::default(),
             url: url.to_string(),
             name: name.to_owned(),
             token: Some("a token".to_owned()),

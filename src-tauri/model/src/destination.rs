@@ -9,6 +9,18 @@ names! {
         Resumable,
         /// An archive on this computer: a folder that the service itself receives into.
         Archive,
+        /// tus 1.0, the older protocol of resumable uploads.
+        Tus,
+        /// Immich.
+        Immich,
+        /// Nextcloud and ownCloud, with chunked uploads.
+        Nextcloud,
+        /// Any WebDAV server, such as a NAS.
+        Webdav,
+        /// A bucket of S3, or of a store that speaks its protocol.
+        S3,
+        /// A folder or drive.
+        Folder,
     }
 
     /// How much a destination proved of a delivery, weakest first.
@@ -51,6 +63,22 @@ words! {
         pub probed_at: Timestamp,
     }
 
+    /// What a connector has to know beyond the address. Nothing of it is secret; what is missing has a usual value.
+    #[derive(Default)]
+    #[serde(default)]
+    pub struct DestinationConfig {
+        /// The account: a user's name, the id of an access key.
+        pub user: Option<String>,
+        /// Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its keys.
+        pub folder: Option<String>,
+        /// Region of a bucket.
+        pub region: Option<String>,
+        /// Whether a bucket's name is in the path instead of the host's name; none for what its address suggests.
+        pub path_style: Option<bool>,
+        /// Whether each delivery is read back and compared, where that is possible.
+        pub read_back: bool,
+    }
+
     /// An account at a server.
     pub struct Destination {
         /// Stable id.
@@ -61,6 +89,8 @@ words! {
         pub connector: Connector,
         /// Where uploads are created; of an archive, its folder as a `file:` URL.
         pub url: String,
+        /// What its connector has to know beyond the address.
+        pub config: DestinationConfig,
         /// Its own rules, beyond the person's settings.
         pub options: UploadJobOptions,
         /// The app that answers for its photos' visibility: a connector of ours, or another program.

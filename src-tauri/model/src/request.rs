@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Conditions,
-    Connector, Destination, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority, Rate, ResourceId,
-    Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
+    Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority,
+    Rate, ResourceId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
 };
 
 names! {
@@ -71,7 +71,10 @@ words! {
         pub url: String,
         /// What the person calls it.
         pub name: String,
-        /// A bearer token, if it wants one. Kept in the secret store.
+        /// What its connector has to know beyond the address.
+        #[serde(default)]
+        pub config: DestinationConfig,
+        /// A token, password or key, if it wants one. Kept in the secret store.
         pub token: Option<String>,
         /// Add it even if the test fails.
         #[serde(default)]
@@ -88,7 +91,7 @@ words! {
 
     /// Gives a destination a new credential.
     pub struct SetCredential {
-        /// A bearer token.
+        /// A token, password or key.
         pub token: String,
     }
 

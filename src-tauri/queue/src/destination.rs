@@ -1,8 +1,8 @@
 //! Where photos go.
 
 use afterglow_model::{
-    AppId, AppKind, AuthorizationStatus, Capabilities, Connector, Destination, DestinationId, DestinationState, Failure, Timestamp,
-    UploadJobOptions,
+    AppId, AppKind, AuthorizationStatus, Capabilities, Connector, Destination, DestinationConfig, DestinationId, DestinationState,
+    Failure, Timestamp, UploadJobOptions,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
@@ -15,6 +15,7 @@ CREATE TABLE destination (
     name TEXT NOT NULL,
     connector TEXT NOT NULL,
     url TEXT NOT NULL,
+    config TEXT NOT NULL,
     app_id TEXT NOT NULL REFERENCES app (id),
     state TEXT NOT NULL DEFAULT 'ready',
     problem TEXT,
@@ -41,6 +42,8 @@ pub struct NewDestination {
     pub connector: Connector,
     /// Where uploads are created.
     pub url: String,
+    /// What its connector has to know beyond that.
+    pub config: DestinationConfig,
     /// What its test showed.
     pub capabilities: Option<Capabilities>,
     /// The program whose uploads go there; none for the person's own, which gets a connector with the whole library in sight.
@@ -79,10 +82,11 @@ impl Queue {
                 None => app::add(db, changes, &connector_app(&new), now)?.id,
             };
             db.execute(
-                "INSERT INTO destination (id, name, connector, url, app_id, capabilities, created_at)
-                 VALUES (:id, :name, :connector, :url, :app_id, :capabilities, :created_at)",
+                "INSERT INTO destination (id, name, connector, url, config, app_id, capabilities, created_at)
+                 VALUES (:id, :name, :connector, :url, :config, :app_id, :capabilities, :created_at)",
                 named_params! {
                     ":id": id.as_str(), ":name": new.name, ":connector": Word(new.connector), ":url": new.url,
+                    ":config": Json(&new.config),
                     ":app_id": app_id.as_str(), ":capabilities": new.capabilities.as_ref().map(Json), ":created_at": now.0,
                 },
             )?;
@@ -181,7 +185,7 @@ fn update(db: &Connection, id: &DestinationId, assignment: &str, value: &dyn ToS
 
 fn select(condition: &str) -> String {
     format!(
-        "SELECT id, name, connector, url, app_id, state, problem, capabilities, options, created_at, delivered, delivered_bytes
+        "SELECT id, name, connector, url, config, app_id, state, problem, capabilities, options, created_at, delivered, delivered_bytes
          FROM destination WHERE {condition}"
     )
 }
@@ -190,11 +194,13 @@ fn destination_row(row: &Row<'_>) -> rusqlite::Result<Destination> {
     let Word(connector) = row.get("connector")?;
     let Word(state) = row.get("state")?;
     let Json(options) = row.get("options")?;
+    let Json(config) = row.get("config")?;
     Ok(Destination {
         id: DestinationId(row.get("id")?),
         name: row.get("name")?,
         connector,
         url: row.get("url")?,
+        config,
         options,
         app_id: AppId(row.get("app_id")?),
         state,

@@ -88,7 +88,14 @@ impl Bench {
 
 fn new_destination(name: &str) -> NewDestination {
     let url = format!("https://{name}.example/files");
-    NewDestination { name: name.to_owned(), connector: Connector::Resumable, url, capabilities: None, app_id: None }
+    NewDestination {
+        name: name.to_owned(),
+        connector: Connector::Resumable,
+        url,
+        config: Default::default(),
+        capabilities: None,
+        app_id: None,
+    }
 }
 
 fn sha256(content: u8) -> String {

@@ -355,6 +355,7 @@ async fn destination_for(core: &Core, caller: &Caller, url: &Url) -> Answer<Dest
     let new = NewDestination {
         name: format!("{} → {host}{}", caller.app.name, url.port().map(|port| format!(":{port}")).unwrap_or_default()),
         connector: Connector::Resumable,
+        config: Default::default(),
         url: origin,
         capabilities: None,
         app_id: Some(caller.app.id.clone()),

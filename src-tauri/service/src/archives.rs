@@ -95,7 +95,7 @@ impl Archives {
         };
         let url = Url::parse("http://archive/files").map_err(|error| away(error.to_string()))?;
         let headers = vec![("authorization".to_owned(), format!("Bearer {}", archive.token))];
-        Ok(Access { account: Account { url, headers, socket: Some(socket) }, _archive: Some(archive) })
+        Ok(Access { account: Account { headers, socket: Some(socket), ..Account::at(url) }, _archive: Some(archive) })
     }
 
     /// Closes what nobody sends to. To be called when nothing is under way.

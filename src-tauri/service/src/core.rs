@@ -80,11 +80,9 @@ impl Core {
             return Ok(self.archives.reach(&archives::folder(&destination.url, || None)?).await?);
         }
         let url = parse_url(&destination.url)?;
-        let mut headers = Vec::new();
-        if let Some(token) = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)? {
-            headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
-        }
-        Ok(Account { url, headers, socket: None }.into())
+        let secret = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
+        let secret = secret.map(|secret| secret.expose().to_owned());
+        Ok(Account { config: destination.config.clone(), secret, ..Account::at(url) }.into())
     }
 
     /// How a job's destination is reached: an app's job may bring a URL and header fields of its own.

@@ -33,8 +33,8 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     let (url, access) = match request.connector {
         Connector::Resumable => {
             let url = parse_url(&request.url)?;
-            let headers = token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}"))).collect();
-            (url.clone(), Account { url, headers, socket: None }.into())
+            let account = Account { config: request.config.clone(), secret: token.clone(), ..Account::at(url.clone()) };
+            (url, account.into())
         }
         Connector::Archive => {
             let dir = archives::folder(&request.url, || usual_archive(core))?;
@@ -47,6 +47,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
         name,
         connector: request.connector,
         url: url.to_string(),
+        config: request.config.clone(),
         capabilities: test.as_ref().map(|test| test.capabilities.clone()),
         app_id: None,
     };
@@ -90,7 +91,7 @@ pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<Desti
 /// Gives a destination a new credential, after a test with it.
 pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
     let url = parse_url(&destination.url)?;
-    let account = Account { url, headers: vec![("authorization".to_owned(), format!("Bearer {token}"))], socket: None };
+    let account = Account { config: destination.config.clone(), secret: Some(token.to_owned()), ..Account::at(url) };
     core.transfer.test(destination.connector, &account).await?;
     core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;

@@ -1,6 +1,6 @@
 //! What every protocol has to offer to the driver, and the ways in which a step can go wrong.
 
-use afterglow_model::{Capabilities, Failure};
+use afterglow_model::{Capabilities, Evidence, Failure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
@@ -18,6 +18,8 @@ pub struct Content {
     pub byte_count: u64,
     /// Its SHA-256.
     pub digest: [u8; 32],
+    /// Its SHA-1, for a destination that [wants it](Destination::wants_sha1).
+    pub sha1: Option<[u8; 20]>,
     /// When the picture was taken, milliseconds since 1970.
     pub created_ms: Option<i64>,
     /// The same for the same content at the same destination, so that a repeated request makes no second object.
@@ -29,7 +31,8 @@ pub struct Content {
 pub struct Proof {
     /// The server's name for it.
     pub remote_id: String,
-    /// SHA-256 that the server computed.
+    /// SHA-256 that the server computed. A server that computes another digest proves as much: a connector that has found it to be the
+    /// content's says the content's SHA-256.
     pub digest: Option<[u8; 32]>,
     /// Size that the server states.
     pub byte_count: Option<u64>,
@@ -94,6 +97,10 @@ pub enum Setback {
     Failed(Failure),
 }
 
+/// What a server takes that wants a file in one request, from its first byte.
+pub(crate) const IN_ONE_REQUEST: Limits =
+    Limits { max_size: None, max_append_size: None, min_append_size: Some(u64::MAX), max_age: None };
+
 /// A protocol. Steps are called in the order `probe`, `find`, `begin`, then `offset` and `send` until all bytes are held, then
 /// `finish`; `whole` stands for all of them where one request will do.
 #[async_trait]
@@ -104,12 +111,28 @@ pub trait Destination: Send + Sync {
     /// Asks what the server can do, without leaving anything there.
     async fn probe(&self) -> Result<Capabilities, Setback>;
 
+    /// Whether a small file may go by [`whole`](Self::whole), to a server of which this evidence is known: only where a repeat is
+    /// harmless.
+    fn takes_whole(&self, evidence: Evidence) -> bool {
+        evidence >= Evidence::Hashed
+    }
+
+    /// Whether [`Content::sha1`] is needed. It costs another reading of the file.
+    fn wants_sha1(&self) -> bool {
+        false
+    }
+
+    /// Whether the last byte sent completes the upload. Then it leaves only once the whole file was read and is what was ordered.
+    fn completes_with_last_byte(&self) -> bool {
+        false
+    }
+
     /// Looks for the content where a protocol can ask for it without a trace. Where it cannot, `begin` with the same key asks.
     async fn find(&self, _content: &Content) -> Result<Option<Proof>, Setback> {
         Ok(None)
     }
 
-    /// Delivers in one request. Only for servers whose evidence is `hashed`: a repeat is harmless with them.
+    /// Delivers in one request, where [`takes_whole`](Self::takes_whole) says so.
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback>;
 
     /// Creates a session, without content.
@@ -126,4 +149,7 @@ pub trait Destination: Send + Sync {
 
     /// Gives a session up. Best effort.
     async fn abort(&self, upload_url: &Url);
+
+    /// Removes what was delivered; only ever what the test of a destination has left. Best effort.
+    async fn remove(&self, _remote_id: &str) {}
 }

@@ -37,7 +37,7 @@ pub enum End {
 }
 
 /// One file on its way.
-pub struct Delivery<'a, D> {
+pub struct Delivery<'a, D: ?Sized> {
     /// The protocol.
     pub destination: &'a D,
     /// How transfers are made.
@@ -58,7 +58,7 @@ struct Opened {
     whole: Option<Bytes>,
 }
 
-impl<D: Destination> Delivery<'_, D> {
+impl<D: Destination + ?Sized> Delivery<'_, D> {
     /// Delivers. `takes_whole` is asked only if the file is small: whether the server takes it in one request.
     ///
     /// # Errors
@@ -67,6 +67,9 @@ impl<D: Destination> Delivery<'_, D> {
         self.phase(Phase::Preparing);
         let mut content = content_of(self.order)?;
         let opened = self.open(content.digest).await?;
+        if self.destination.wants_sha1() {
+            content.sha1 = Some(self.sha1(&opened).await?);
+        }
         if let Some(body) = opened.whole {
             match self.in_one_request(&content, body, takes_whole).await {
                 // A proxy on the way may take less than the server; appending in parts may still do.
@@ -115,6 +118,21 @@ impl<D: Destination> Delivery<'_, D> {
                 Err(End::Failed(self.source_failure(&error)))
             }
         }
+    }
+
+    async fn sha1(&self, opened: &Opened) -> Result<[u8; 20], End> {
+        use sha1::{Digest, Sha1};
+        if let Some(whole) = &opened.whole {
+            return Ok(Sha1::digest(whole).into());
+        }
+        let (source, block_bytes) = (opened.source.clone(), self.options.block_bytes);
+        let reading = tokio::task::spawn_blocking(move || source.sha1(block_bytes));
+        let read = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(End::Stopped),
+            read = reading => read.map_err(|_| End::Failed(failure::internal("reading the file")))?,
+        };
+        read.map_err(|error| End::Failed(self.source_failure(&error)))
     }
 
     async fn in_one_request(
@@ -217,6 +235,7 @@ fn content_of(order: &Order) -> Result<Content, End> {
         content_type: order.content_type.clone(),
         byte_count: order.byte_count,
         digest,
+        sha1: None,
         created_ms: order.created_ms,
         key: key(order, 0),
     })

@@ -49,6 +49,16 @@ impl Fields {
 }
 
 impl Limits {
+    /// Requests of one size, but for the last.
+    pub(crate) fn parts(bytes: u64) -> Self {
+        Self { max_append_size: Some(bytes), min_append_size: Some(bytes), ..Self::default() }
+    }
+
+    /// Whether requests have one size that cannot be changed in mid-session.
+    pub(crate) fn are_parts(&self) -> bool {
+        self.min_append_size.is_some() && self.min_append_size == self.max_append_size
+    }
+
     /// None if a known member has another type than Integer: then the whole field is ignored.
     fn of(dictionary: &Dictionary) -> Option<Self> {
         let member = |name: &str| match dictionary.get(name) {

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use afterglow_model::{DestinationId, Evidence, Failure, JobId, Phase};
+use afterglow_model::{DestinationConfig, DestinationId, Evidence, Failure, JobId, Phase};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -14,16 +14,32 @@ pub use crate::source::Pin;
 pub struct Account {
     /// Where uploads are created. Credentials are sent to this origin only.
     pub url: Url,
-    /// Header fields of every request, such as `Authorization`. Secret; `Debug` does not show their values.
+    /// What the connector has to know beyond the address.
+    pub config: DestinationConfig,
+    /// The token, password or key, if there is one. Each connector knows how its server wants it; `Debug` does not show it.
+    pub secret: Option<String>,
+    /// Header fields of every request beyond the connector's own. Secret, too.
     pub headers: Vec<(String, String)>,
     /// A Unix socket that is connected to instead of the URL's host, for a server inside this computer.
     pub socket: Option<PathBuf>,
 }
 
+impl Account {
+    /// An account without a credential.
+    pub fn at(url: Url) -> Self {
+        Self { url, config: DestinationConfig::default(), secret: None, headers: Vec::new(), socket: None }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Account").field("url", &self.url.as_str()).field("headers", &names).field("socket", &self.socket).finish()
+        f.debug_struct("Account")
+            .field("url", &self.url.as_str())
+            .field("config", &self.config)
+            .field("headers", &names)
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 

@@ -81,11 +81,20 @@ impl Blocks {
 pub(crate) type Reading = JoinHandle<(Prefix, Result<(), SourceError>)>;
 
 /// Starts to read `range` of `source`, hashing on from `prefix`. Dropping the payload ends the reading.
-pub(crate) fn read(source: Arc<Source>, mut prefix: Prefix, range: Range<u64>, block_bytes: usize) -> (Payload, Reading) {
+///
+/// With `expected`, the range reaches to the file's end, and its last block is handed on only if the whole file has that SHA-256 and is
+/// still the version that it was: what the last byte completes is never another file.
+pub(crate) fn read(
+    source: Arc<Source>,
+    mut prefix: Prefix,
+    range: Range<u64>,
+    block_bytes: usize,
+    expected: Option<[u8; 32]>,
+) -> (Payload, Reading) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let length = range.end - range.start;
     let reading = tokio::task::spawn_blocking(move || {
-        let result = read_blocks(&source, &mut prefix, &range, block_bytes, &sender);
+        let result = read_blocks(&source, &mut prefix, &range, block_bytes, expected, &sender);
         if result.is_err() {
             // Ends the request; why it ended is in the result.
             let _ = sender.blocking_send(Err(io::ErrorKind::InvalidData.into()));
@@ -100,6 +109,7 @@ fn read_blocks(
     prefix: &mut Prefix,
     range: &Range<u64>,
     block_bytes: usize,
+    expected: Option<[u8; 32]>,
     sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), SourceError> {
     prefix.seek(source, range.start, block_bytes)?;
@@ -111,6 +121,14 @@ fn read_blocks(
         buffer.resize(length, 0);
         source.read_at(prefix.at(), &mut buffer)?;
         prefix.update(&buffer);
+        if prefix.at() == range.end
+            && let Some(expected) = expected
+        {
+            source.ensure_unchanged()?;
+            if prefix.digest() != expected {
+                return Err(SourceError::Changed);
+            }
+        }
         let block = buffer.freeze();
         used.push_back(block.clone());
         if sender.blocking_send(Ok(block)).is_err() {

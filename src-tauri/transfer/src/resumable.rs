@@ -228,4 +228,10 @@ impl Destination for Resumable<'_> {
             tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to expire");
         }
     }
+
+    async fn remove(&self, remote_id: &str) {
+        if let Ok(stored) = Url::parse(remote_id) {
+            self.abort(&stored).await;
+        }
+    }
 }

@@ -100,6 +100,20 @@ impl Source {
         self.ensure_unchanged()?;
         Ok(prefix.digest())
     }
+
+    /// SHA-1 of the whole file.
+    pub(crate) fn sha1(&self, block_bytes: usize) -> Result<[u8; 20], SourceError> {
+        use sha1::{Digest, Sha1};
+        let (mut hasher, mut at, mut block) = (Sha1::new(), 0, vec![0; block_bytes]);
+        while at < self.pin.size {
+            let length = block.len().min(usize::try_from(self.pin.size - at).unwrap_or(usize::MAX));
+            self.read_at(at, &mut block[..length])?;
+            hasher.update(&block[..length]);
+            at += length as u64;
+        }
+        self.ensure_unchanged()?;
+        Ok(hasher.finalize().into())
+    }
 }
 
 /// SHA-256 over everything from the file's first byte to where sending stands, with marks to step back to after a cut.

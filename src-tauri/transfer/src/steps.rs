@@ -18,6 +18,9 @@ use crate::{
 /// Sessions begun anew within one delivery.
 pub(crate) const RESTARTS_MAX: u32 = 1;
 
+/// Sessions begun anew with smaller parts within one delivery; each time they are half as large at most.
+const SHRINKS_MAX: u32 = 8;
+
 /// Requests are not made smaller than this to please a server that refuses large ones.
 const APPEND_BYTES_MIN: u64 = 64 * 1024;
 
@@ -35,11 +38,12 @@ struct Stage {
     append_bytes: u64,
     stumbles: u32,
     restarts: u32,
+    shrinks: u32,
     /// The completing request was made in this session.
     completing: bool,
 }
 
-impl<D: Destination> Delivery<'_, D> {
+impl<D: Destination + ?Sized> Delivery<'_, D> {
     /// Delivers a file of any size.
     pub(crate) async fn in_steps(&self, content: Content, source: Arc<Source>) -> Result<Delivered, End> {
         let pin = source.pin();
@@ -54,6 +58,7 @@ impl<D: Destination> Delivery<'_, D> {
             append_bytes: self.options.checkpoint_bytes.max(APPEND_BYTES_MIN),
             stumbles: 0,
             restarts: 0,
+            shrinks: 0,
             completing: false,
         };
         if let Some(session) = &self.order.session {
@@ -145,7 +150,9 @@ impl<D: Destination> Delivery<'_, D> {
             // Unknown until the answer says otherwise.
             stage.offset = None;
             let prefix = std::mem::take(&mut stage.prefix);
-            let (payload, reading) = payload::read(stage.source.clone(), prefix, offset..until, self.options.block_bytes);
+            let completes = until == end && self.destination.completes_with_last_byte();
+            let expected = completes.then_some(stage.content.digest);
+            let (payload, reading) = payload::read(stage.source.clone(), prefix, offset..until, self.options.block_bytes, expected);
             let sent = self.destination.send(upload_url, offset, payload).await;
             if let Err(Setback::Stopped) = sent {
                 return Err(Setback::Stopped);
@@ -248,6 +255,14 @@ impl<D: Destination> Delivery<'_, D> {
                     Err(setback) => Err(self.end(setback)),
                 }
             }
+            // The destination has learnt how much less it may be; another session takes smaller parts.
+            Setback::TooLarge { failure, .. } if stage.limits.are_parts() => {
+                stage.shrinks += 1;
+                if stage.shrinks > SHRINKS_MAX {
+                    return Err(End::Failed(failure));
+                }
+                self.begin_anew(stage).await
+            }
             Setback::TooLarge { limit, failure } => {
                 let smaller = limit.unwrap_or(u64::MAX).min(stage.append_bytes / 2);
                 if stage.upload_url.is_none() || smaller < APPEND_BYTES_MIN.min(limit.unwrap_or(APPEND_BYTES_MIN)) {
@@ -283,16 +298,23 @@ impl<D: Destination> Delivery<'_, D> {
         }
     }
 
+    /// Abandons the session, so that the next attempt begins one.
+    async fn begin_anew(&self, stage: &mut Stage) -> Result<(), End> {
+        self.give_up(stage.upload_url.take().as_ref()).await?;
+        (stage.offset, stage.confirmed, stage.completing) = (None, 0, false);
+        stage.prefix = Prefix::default();
+        Ok(())
+    }
+
     /// Abandons the session and prepares for another, a bounded number of times.
     async fn restart(&self, stage: &mut Stage, failure: Failure) -> Result<(), End> {
-        self.give_up(stage.upload_url.take().as_ref()).await?;
         stage.restarts += 1;
         if stage.restarts > RESTARTS_MAX {
+            self.give_up(stage.upload_url.take().as_ref()).await?;
             return Err(End::Failed(failure));
         }
         tracing::info!(job = %self.order.job_id, reason = failure.message, "beginning anew");
-        (stage.offset, stage.confirmed, stage.completing) = (None, 0, false);
-        stage.prefix = Prefix::default();
+        self.begin_anew(stage).await?;
         stage.content.key = key(self.order, stage.restarts);
         Ok(())
     }

@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     by_socket: Mutex<HashMap<PathBuf, Client>>,
     /// What servers were found to prove, by the URL where uploads are created. Asked anew after a restart.
     learnt: Mutex<HashMap<Url, Evidence>>,
+    /// The largest bodies that were not refused as too large, by origin.
+    largest_bodies: Mutex<HashMap<url::Origin, u64>>,
 }
 
 impl Transfer {
@@ -92,6 +94,7 @@ impl Transfer {
             bandwidth: Arc::new(Bandwidth::unlimited()),
             sent: Arc::new(AtomicU64::new(0)),
             learnt: Mutex::new(HashMap::new()),
+            largest_bodies: Mutex::new(HashMap::new()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -123,13 +126,13 @@ impl Transfer {
             Err(failure) => return Outcome::Failed(failure),
         };
         let options = &self.shared.options;
-        let delivery = Delivery { destination: &destination, options, order, journal, progress, cancel };
+        let delivery = Delivery { destination: destination.as_ref(), options, order, journal, progress, cancel };
         let takes_whole = async || match self.shared.learnt(&account.url) {
-            Some(evidence) => Ok(evidence >= Evidence::Hashed),
+            Some(evidence) => Ok(destination.takes_whole(evidence)),
             None => match destination.probe().await {
                 Ok(capabilities) => {
                     self.shared.learn(&account.url, capabilities.evidence);
-                    Ok(capabilities.evidence >= Evidence::Hashed)
+                    Ok(destination.takes_whole(capabilities.evidence))
                 }
                 // What stands against it, creating an upload will tell better.
                 Err(setback @ (Setback::Stopped | Setback::Doubt(_))) => Err(setback),
@@ -166,7 +169,7 @@ impl Transfer {
     pub async fn test(&self, connector: Connector, account: &Account) -> Result<DestinationTest, Failure> {
         let cancel = CancellationToken::new();
         let destination = self.connect(connector, account, &cancel)?;
-        let tested = trial::run(&destination).await?;
+        let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)
     }
@@ -184,14 +187,37 @@ impl Transfer {
         connector: Connector,
         account: &'a Account,
         cancel: &'a CancellationToken,
-    ) -> Result<Resumable<'a>, Failure> {
-        if !matches!(account.url.scheme(), "http" | "https") || account.url.host_str().is_none() {
+    ) -> Result<Box<dyn Destination + 'a>, Failure> {
+        let by_http = matches!(account.url.scheme(), "http" | "https") && account.url.host_str().is_some();
+        if !by_http && connector != Connector::Folder {
             return Err(failure::no_address(account.url.as_str()));
         }
-        match connector {
+        let wire = || Wire::new(&self.shared, account, &credential(connector, account), cancel);
+        Ok(match connector {
             // An archive is a receiver of ours at a socket.
-            Connector::Resumable | Connector::Archive => Ok(Resumable::new(Wire::new(&self.shared, account, cancel)?)),
+            Connector::Resumable | Connector::Archive => Box::new(Resumable::new(wire()?)),
+            Connector::Tus => return Err(failure::no_address(account.url.as_str())),
+            Connector::Webdav => return Err(failure::no_address(account.url.as_str())),
+            Connector::Nextcloud => return Err(failure::no_address(account.url.as_str())),
+            Connector::Immich => return Err(failure::no_address(account.url.as_str())),
+            Connector::S3 => return Err(failure::no_address(account.url.as_str())),
+            Connector::Folder => return Err(failure::no_address(account.url.as_str())),
+        })
+    }
+}
+
+/// The header fields by which a protocol carries the account's secret. Those that sign each request carry none.
+fn credential(connector: Connector, account: &Account) -> Vec<(&'static str, String)> {
+    let Some(secret) = &account.secret else { return Vec::new() };
+    match connector {
+        Connector::Resumable | Connector::Archive | Connector::Tus => vec![("authorization", format!("Bearer {secret}"))],
+        Connector::Immich => vec![("x-api-key", secret.clone())],
+        Connector::Nextcloud | Connector::Webdav => {
+            use base64::{Engine, engine::general_purpose::STANDARD};
+            let user = account.config.user.as_deref().unwrap_or_default();
+            vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{secret}"))))]
         }
+        Connector::S3 | Connector::Folder => Vec::new(),
     }
 }
 
@@ -229,6 +255,19 @@ impl Shared {
         let made = client(&self.options, Some(socket)).map_err(|error| failure::internal(&error.to_string()))?;
         known.insert(socket.clone(), made.clone());
         Ok(made)
+    }
+
+    /// The largest body, in bytes, that the way to this server is known to take; `u64::MAX` if none was refused.
+    pub(crate) fn largest_body(&self, url: &Url) -> u64 {
+        let known = self.largest_bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&url.origin()).copied().unwrap_or(u64::MAX)
+    }
+
+    /// A body was too large: one of so many bytes may do.
+    pub(crate) fn refused(&self, url: &Url, at_most: u64) {
+        let mut known = self.largest_bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        let largest = known.entry(url.origin()).or_insert(u64::MAX);
+        *largest = (*largest).min(at_most);
     }
 
     fn learnt(&self, url: &Url) -> Option<Evidence> {

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use afterglow_model::Failure;
+use afterglow_model::{DestinationConfig, Failure};
 use reqwest::{
     Client, Method, Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
@@ -57,10 +57,17 @@ enum Reply {
 
 impl<'a> Wire<'a> {
     /// `Err` if a header field of the account cannot be sent.
-    pub(crate) fn new(shared: &'a Shared, account: &'a Account, cancel: &'a CancellationToken) -> Result<Self, Failure> {
+    /// `credential` are the header fields by which the protocol carries the account's secret.
+    pub(crate) fn new(
+        shared: &'a Shared,
+        account: &'a Account,
+        credential: &[(&str, String)],
+        cancel: &'a CancellationToken,
+    ) -> Result<Self, Failure> {
         let host = account.url.host_str().unwrap_or("The server").to_owned();
-        let mut headers = HeaderMap::with_capacity(account.headers.len());
-        for (name, value) in &account.headers {
+        let mut headers = HeaderMap::with_capacity(account.headers.len() + credential.len());
+        let own = credential.iter().map(|(name, value)| (*name, value));
+        for (name, value) in own.chain(account.headers.iter().map(|(name, value)| (name.as_str(), value))) {
             let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
                 return Err(failure::failure(
                     afterglow_model::FailureClass::NeedsUser,
@@ -82,6 +89,16 @@ impl<'a> Wire<'a> {
     /// Where uploads are created.
     pub(crate) fn url(&self) -> &Url {
         &self.account.url
+    }
+
+    /// What the connector has to know beyond the address.
+    pub(crate) fn config(&self) -> &DestinationConfig {
+        &self.account.config
+    }
+
+    /// The largest body that the way to the server is known to take, in bytes; `u64::MAX` if none was refused yet.
+    pub(crate) fn largest_body(&self) -> u64 {
+        self.shared.largest_body(&self.account.url)
     }
 
     /// A URL that the server named, if it lies within the account's origin.
@@ -137,20 +154,26 @@ impl<'a> Wire<'a> {
             request.headers_mut().append(name, value.clone());
         }
         // A GET-like request has no content and no length; one that carries content says so even when it is empty.
-        if matches!(*request.method(), Method::POST | Method::PATCH) {
+        if length > 0 || matches!(*request.method(), Method::POST | Method::PATCH | Method::PUT) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
             *request.body_mut() = Some(tap.body(payload));
         }
-        let mut reply = tokio::select! {
+        let reply = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
             () = tap.pulse.stalled(self.shared.options.stall) => return Err(Setback::Doubt(failure::timed_out(&self.host))),
             reply = self.converse(&self.client, request, &tap.pulse) => reply?,
         };
-        if let Reply::Answer(answer) = &mut reply {
-            answer.is_early = tap.pulse.taken() < length;
-        }
-        Ok(reply)
+        Ok(match reply {
+            Reply::Answer(mut answer) => {
+                answer.is_early = tap.pulse.taken() < length;
+                if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
+                    self.shared.refused(&self.account.url, answer.fields.limits.max_append_size.unwrap_or(length / 2));
+                }
+                Reply::Answer(answer)
+            }
+            Reply::Moved(to) => Reply::Moved(to),
+        })
     }
 
     async fn converse(&self, client: &Client, request: Request, pulse: &Pulse) -> Result<Reply, Setback> {
@@ -161,7 +184,8 @@ impl<'a> Wire<'a> {
         if status.is_redirection() {
             return self.redirected(&url, status, response.headers()).map(Reply::Moved);
         }
-        if status.is_success() && is_web_page(response.headers()) {
+        // A portal answers with a page; some servers of files answer with one that says what they made, and then with 201.
+        if status == StatusCode::OK && is_web_page(response.headers()) {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
         let mut body = Vec::new();

@@ -64,6 +64,7 @@ impl Stage {
         stage._receiver = Some(receiver);
         let destination = AddDestination {
             connector: Connector::Resumable,
+            config: Default::default(),
             url,
             name: "Archive".to_owned(),
             token: Some("a token for tests".to_owned()),

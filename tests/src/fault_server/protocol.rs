@@ -5,10 +5,8 @@ use sha2::{Digest, Sha256};
 use std::io;
 use tokio::net::TcpStream;
 
-use super::{
-    Fault, Object, Received, Shared, Step, Upload,
-    http::{Connection, Head},
-};
+use super::{Fault, Object, Received, Shared, Step, Upload};
+use crate::http::{Connection, Head};
 
 /// How an exchange left the connection.
 enum After {

@@ -1,8 +1,8 @@
 //! Destinations and rules.
 
 use afterglow_client::model::{
-    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Rule, SetCredential,
-    bytes,
+    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest, Rule,
+    SetCredential, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 }
             };
             let token = token_stdin.then(read_token).transpose()?;
-            let request = AddDestination { connector, url, name, token, skip_test: no_test };
+            let request = AddDestination { connector, url, name, config: DestinationConfig::default(), token, skip_test: no_test };
             let added: AddedDestination = call.owner.post("/v1/destinations", &request).await?;
             if call.json {
                 output::json(&added)?;

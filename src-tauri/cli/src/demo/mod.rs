@@ -95,6 +95,7 @@ async fn set_up(owner: &Owner, places: &Places) -> anyhow::Result<()> {
         None => {
             let request = AddDestination {
                 connector: Connector::Archive,
+                config: Default::default(),
                 url: places.archive.to_string_lossy().into_owned(),
                 name: ARCHIVE.to_owned(),
                 token: None,

@@ -12,37 +12,37 @@ const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The head of a request.
 #[derive(Debug, Clone)]
-pub(super) struct Head {
-    pub(super) method: String,
-    pub(super) path: String,
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// Names in lower case.
-    pub(super) headers: HashMap<String, String>,
+    pub(crate) headers: HashMap<String, String>,
 }
 
 impl Head {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    pub(super) fn integer(&self, name: &str) -> Option<u64> {
+    pub(crate) fn integer(&self, name: &str) -> Option<u64> {
         self.header(name)?.parse().ok()
     }
 }
 
 /// A connection, and what of it was read too early.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     ahead: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, ahead: Vec::new() }
     }
 
     /// The next request's head; none once the client has gone.
-    pub(super) async fn head(&mut self) -> io::Result<Option<Head>> {
+    pub(crate) async fn head(&mut self) -> io::Result<Option<Head>> {
         loop {
             let mut fields = [httparse::EMPTY_HEADER; 64];
             let mut request = httparse::Request::new(&mut fields);
@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// The next piece of content, of at most `most` bytes.
-    pub(super) async fn content(&mut self, most: u64) -> io::Result<Vec<u8>> {
+    pub(crate) async fn content(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let most = usize::try_from(most).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         if self.ahead.is_empty() {
             self.ahead.reserve(CHUNK_BYTES);
@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Sends an answer; `fields` are lines without their ends.
-    pub(super) async fn answer(&mut self, status: &str, fields: &[String], body: &str) -> io::Result<()> {
+    pub(crate) async fn answer(&mut self, status: &str, fields: &[String], body: &str) -> io::Result<()> {
         let mut text = format!("HTTP/1.1 {status}\r\n");
         for field in fields {
             text.push_str(field);
@@ -94,12 +94,12 @@ impl Connection {
         self.raw(&text).await
     }
 
-    pub(super) async fn raw(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) async fn raw(&mut self, text: &str) -> io::Result<()> {
         self.stream.write_all(text.as_bytes()).await
     }
 
     /// Ends politely: what was written arrives, what still comes is thrown away.
-    pub(super) async fn end(mut self) -> io::Result<()> {
+    pub(crate) async fn end(mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
         let mut rest = vec![0; CHUNK_BYTES];
         while self.stream.read(&mut rest).await? > 0 {}
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// Ends by a reset.
-    pub(super) fn reset(self) -> io::Result<()> {
+    pub(crate) fn reset(self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }
 }

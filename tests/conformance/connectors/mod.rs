@@ -1,0 +1,1 @@
+//! The servers that the suite is put to, by their documents: one file for each protocol.

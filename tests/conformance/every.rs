@@ -1,0 +1,418 @@
+//! The suite for every connector: the same cases, whatever the protocol. A connector is put to it by a [`Peer`] and a line in
+//! [`connectors`](crate::connectors).
+//!
+//! Faults strike the n-th request of a delivery, for every n: so no request of a protocol is forgotten, and none has to be known here.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, JobId};
+use afterglow_tests::model_server::{Answer, Fault, ModelServer, Protocol, Truth};
+use afterglow_transfer::{Account, Delivered, Order, Outcome, Transfer, TransferOptions};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::rig::{MIB, Memory, content, options};
+
+/// Attempts after which a passing trouble must be over.
+const ATTEMPTS: usize = 6;
+
+/// A connector with the server that it speaks to.
+pub(crate) trait Peer {
+    /// The server.
+    type Server: Protocol;
+    /// The connector.
+    const CONNECTOR: Connector;
+    /// What the server is able to prove.
+    const EVIDENCE: Evidence;
+    /// Whether an empty file can be delivered at all.
+    const TAKES_EMPTY: bool = true;
+    /// Whether the same content twice is one object, also for another job with another name.
+    const KNOWS_CONTENT: bool = true;
+
+    /// A server with nothing in it.
+    fn server() -> Self::Server;
+    /// How it is reached, with the credential that it wants.
+    fn account(origin: &str) -> Account;
+}
+
+/// A folder, a server of the peer's, and a journal that remembers.
+pub(crate) struct Bench<P: Peer> {
+    folder: TempDir,
+    pub(crate) server: ModelServer<P::Server>,
+    transfer: Transfer,
+    account: Account,
+    pub(crate) memory: Memory,
+}
+
+impl<P: Peer> Bench<P> {
+    pub(crate) async fn new() -> Self {
+        Self::with(options()).await
+    }
+
+    async fn with(options: TransferOptions) -> Self {
+        let server = ModelServer::start(P::server()).await.unwrap();
+        let account = P::account(&server.origin());
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, server, transfer: Transfer::new(options).unwrap(), account, memory: Memory::default() }
+    }
+
+    /// Writes a file whose every part differs, and orders it.
+    pub(crate) fn file(&self, name: &str, bytes: u64) -> Order {
+        let content = content(bytes);
+        fs::write(self.folder.path().join(name), &content).unwrap();
+        Order {
+            job_id: JobId::from(name),
+            destination_id: "destination".into(),
+            root: self.folder.path().to_owned(),
+            path: PathBuf::from(name),
+            filename: name.to_owned(),
+            content_type: Some("image/jpeg".to_owned()),
+            byte_count: bytes,
+            sha256: hex(&Sha256::digest(&content)),
+            created_ms: Some(1_700_000_000_000),
+            session: None,
+        }
+    }
+
+    pub(crate) async fn attempt(&self, order: &Order) -> Outcome {
+        let order = Order { session: self.memory.session.lock().unwrap().clone(), ..order.clone() };
+        let cancel = CancellationToken::new();
+        self.transfer.deliver(P::CONNECTOR, &self.account, &order, &self.memory, &self.memory, &cancel).await
+    }
+
+    /// As the queue does: again, as long as the trouble may pass, each time like after a restart of ours.
+    async fn delivered(&mut self, order: &Order, why: &str) -> Delivered {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            match self.attempt(order).await {
+                Outcome::Delivered(delivered) => return delivered,
+                Outcome::Failed(failure) if failure.class == FailureClass::Transient => last = Some(failure),
+                other => panic!("{why}: {other:?}"),
+            }
+            self.transfer = Transfer::new(options()).unwrap();
+        }
+        panic!("{why}: still not delivered after {ATTEMPTS} attempts: {last:?}");
+    }
+
+    pub(crate) async fn failed(&self, order: &Order, code: FailureCode, why: &str) -> Failure {
+        match self.attempt(order).await {
+            Outcome::Failed(failure) if failure.code == code => failure,
+            other => panic!("{why}: not {code:?}: {other:?}"),
+        }
+    }
+
+    /// The truth, after what matters most was checked: exactly one object, with exactly the ordered bytes, and nothing left lying about.
+    pub(crate) fn stored_once(&self, order: &Order, why: &str) -> Truth {
+        let truth = self.server.truth();
+        let names: Vec<&str> = truth.objects.iter().map(|object| object.name.as_str()).collect();
+        assert_eq!(names.len(), 1, "{why}: {names:?}");
+        assert_eq!(hex(&Sha256::digest(&truth.objects[0].bytes)), order.sha256, "{why}: stored bytes");
+        assert_eq!(truth.leftovers, 0, "{why}: left lying about");
+        truth
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sizes that take each way through a connector.
+const SIZES: [u64; 3] = [1, 20_000, 21 * MIB + 13];
+
+pub(crate) async fn files_of_every_size_arrive_once<P: Peer>() {
+    let sizes = SIZES.into_iter().chain(P::TAKES_EMPTY.then_some(0));
+    for bytes in sizes {
+        let mut bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let delivered = bench.delivered(&order, &format!("{bytes} bytes")).await;
+        assert_eq!(delivered.evidence, P::EVIDENCE, "{bytes} bytes");
+        let truth = bench.stored_once(&order, &format!("{bytes} bytes"));
+        assert!(truth.content_bytes <= bytes + 64 * 1024, "{} bytes of content for {bytes}", truth.content_bytes);
+    }
+}
+
+pub(crate) async fn hostile_names_arrive<P: Peer>() {
+    let long = "n".repeat(200) + ".jpg";
+    let names = [
+        "with spaces.jpg",
+        "Grüße aus Köln.jpg",
+        "写真.jpg",
+        "a?b#c%20d&e=f+g.jpg",
+        "-rf.jpg",
+        ".hidden.jpg",
+        "new\nline.jpg",
+        "quote\"back\\slash'.jpg",
+        "<img onerror=alert(1)>.jpg",
+        "\u{202e}gpj.exe.jpg",
+        "CON.jpg",
+        "trailing dot..jpg",
+        long.as_str(),
+    ];
+    for name in names {
+        let mut bench = Bench::<P>::new().await;
+        let order = bench.file(name, 3000);
+        bench.delivered(&order, name).await;
+        bench.stored_once(&order, name);
+    }
+}
+
+/// The ways in which a request may fail and the next attempt may succeed.
+fn passing_faults() -> Vec<(&'static str, Fault)> {
+    let busy = Answer::new("503 Service Unavailable").with("Retry-After", 0);
+    vec![
+        ("cut before", Fault::CutBefore),
+        ("cut midway", Fault::CutMidway),
+        ("acknowledgement lost", Fault::CutAfter),
+        ("fault of the server", Fault::Answer(Answer::new("500 Internal Server Error"))),
+        ("applied, but a gateway says no", Fault::AnswerAfter(Answer::new("502 Bad Gateway"))),
+        ("busy", Fault::Answer(busy)),
+        ("a portal", Fault::Answer(portal())),
+    ]
+}
+
+fn portal() -> Answer {
+    Answer::new("200 OK").body("text/html; charset=utf-8", "<html><body>Welcome to Hotel Wi-Fi. Please sign in.</body></html>")
+}
+
+/// How many requests an undisturbed delivery of so many bytes takes.
+async fn requests<P: Peer>(bytes: u64) -> usize {
+    let mut bench = Bench::<P>::new().await;
+    let order = bench.file("IMG_0001.jpg", bytes);
+    bench.delivered(&order, "undisturbed").await;
+    bench.server.truth().requests.len()
+}
+
+pub(crate) async fn every_request_may_fail_in_every_way<P: Peer>() {
+    for bytes in [20_000, 21 * MIB] {
+        for n in 0..requests::<P>(bytes).await {
+            for (what, fault) in passing_faults() {
+                let mut bench = Bench::<P>::new().await;
+                let order = bench.file("IMG_0001.jpg", bytes);
+                bench.server.fail(n, fault);
+                let why = format!("{bytes} bytes, request {n}: {what}");
+                let delivered = bench.delivered(&order, &why).await;
+                assert_eq!(delivered.evidence, P::EVIDENCE, "{why}");
+                bench.stored_once(&order, &why);
+            }
+        }
+    }
+}
+
+pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
+    for bytes in [20_000, 21 * MIB] {
+        for n in 0..requests::<P>(bytes).await {
+            let mut bench = Bench::<P>::new().await;
+            let order = bench.file("IMG_0001.jpg", bytes);
+            bench.server.fail(n, Fault::Silence);
+            let server = &bench.server;
+            tokio::select! {
+                biased;
+                () = async { while server.truth().requests.len() <= n { tokio::task::yield_now().await } } => {}
+                outcome = bench.attempt(&order) => panic!("request {n} never came: {outcome:?}"),
+            }
+            // The attempt was dropped in mid-flight, as a killed process is.
+            bench.transfer = Transfer::new(options()).unwrap();
+            let why = format!("{bytes} bytes, killed in request {n}");
+            bench.delivered(&order, &why).await;
+            bench.stored_once(&order, &why);
+        }
+    }
+}
+
+pub(crate) async fn what_the_person_must_mend_is_said_and_loses_nothing<P: Peer>() {
+    let cases = [
+        (Answer::new("401 Unauthorized"), FailureCode::AuthenticationRequired),
+        (Answer::new("403 Forbidden"), FailureCode::AuthenticationRequired),
+        (Answer::new("507 Insufficient Storage"), FailureCode::QuotaExceeded),
+    ];
+    for (answer, code) in cases {
+        for n in 0..requests::<P>(20_000).await {
+            let mut bench = Bench::<P>::new().await;
+            let order = bench.file("IMG_0001.jpg", 20_000);
+            bench.server.fail(n, Fault::Answer(answer.clone()));
+            let why = format!("{} at request {n}", answer.status);
+            // A first question that is not needed may be let go.
+            if let Outcome::Failed(failure) = bench.attempt(&order).await {
+                assert_eq!((failure.code, failure.class), (code, FailureClass::NeedsUser), "{why}: {}", failure.message);
+                assert!(failure.message.contains("127.0.0.1"), "{why}: {}", failure.message);
+            }
+            bench.delivered(&order, &why).await;
+            bench.stored_once(&order, &why);
+        }
+    }
+}
+
+pub(crate) async fn a_wish_for_patience_is_heard<P: Peer>() {
+    for answer in [Answer::new("429 Too Many Requests"), Answer::new("503 Service Unavailable")] {
+        let bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", 20_000);
+        bench.server.always(Some(Fault::Answer(answer.clone().with("Retry-After", 70))));
+        let failure = bench.failed(&order, FailureCode::Throttled, &answer.status).await;
+        assert_eq!((failure.class, failure.retry_after_ms), (FailureClass::Transient, Some(70_000)), "{}", answer.status);
+        assert!(bench.server.truth().requests.len() <= 2, "it was asked again although it wants peace");
+    }
+}
+
+pub(crate) async fn a_portal_is_never_a_delivery<P: Peer>() {
+    let bench = Bench::<P>::new().await;
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    bench.server.always(Some(Fault::Answer(portal())));
+    let failure = bench.failed(&order, FailureCode::CaptivePortal, "a portal").await;
+    assert_eq!(failure.class, FailureClass::Transient);
+}
+
+pub(crate) async fn nonsense_is_no_delivery_and_no_crash<P: Peer>() {
+    let endless = "x".repeat(2 << 20);
+    let answers = [
+        Answer::new("200 OK"),
+        Answer::new("204 No Content"),
+        Answer::new("200 OK").body("application/json", "{"),
+        Answer::new("200 OK").body("application/json", "[]"),
+        Answer::new("207 Multi-Status").body("application/xml", "<a><b></a>"),
+        Answer::new("201 Created").with("Location", "https://elsewhere.example/x"),
+        Answer::new("200 OK").body("application/octet-stream", endless),
+        Answer::new("418 I'm a teapot"),
+    ];
+    for answer in answers {
+        let bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", 20_000);
+        bench.server.always(Some(Fault::Answer(answer.clone())));
+        match bench.attempt(&order).await {
+            Outcome::Failed(_) => {}
+            Outcome::Delivered(delivered) if delivered.evidence == Evidence::Accepted && P::EVIDENCE == Evidence::Accepted => {}
+            other => panic!("{}: {other:?}", answer.status),
+        }
+    }
+}
+
+pub(crate) async fn a_redirect_takes_no_credential_elsewhere<P: Peer>() {
+    let bench = Bench::<P>::new().await;
+    let other = ModelServer::start(P::server()).await.unwrap();
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        // Another name of the same machine is another host.
+        let elsewhere = other.origin().replace("127.0.0.1", "localhost");
+        bench.server.always(Some(Fault::Answer(Answer::new(status).with("Location", format!("{elsewhere}/")))));
+        assert!(matches!(bench.attempt(&order).await, Outcome::Failed(_)), "{status}");
+    }
+    assert_eq!(other.truth().requests.len(), 0);
+}
+
+pub(crate) async fn a_silent_line_is_left<P: Peer>() {
+    for n in 0..requests::<P>(20_000).await {
+        let stall = Duration::from_millis(200);
+        let mut bench = Bench::<P>::with(TransferOptions { stall, ..options() }).await;
+        let order = bench.file("IMG_0001.jpg", 20_000);
+        bench.server.fail(n, Fault::Silence);
+        let why = format!("silence at request {n}");
+        bench.delivered(&order, &why).await;
+        bench.stored_once(&order, &why);
+    }
+}
+
+pub(crate) async fn a_file_that_changes_is_never_a_mixture<P: Peer>() {
+    for n in 0..requests::<P>(21 * MIB).await {
+        let mut bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", 21 * MIB);
+        bench.server.fail(n, Fault::CutMidway);
+        let server = &bench.server;
+        let path = bench.folder.path().join("IMG_0001.jpg");
+        let changed = content(21 * MIB).into_iter().map(|byte| !byte).collect::<Vec<u8>>();
+        let change = async {
+            while server.truth().requests.len() <= n {
+                tokio::task::yield_now().await;
+            }
+            fs::write(&path, &changed).unwrap();
+        };
+        let (outcome, ()) = tokio::join!(bench.attempt(&order), change);
+        match outcome {
+            // It was all sent before the change.
+            Outcome::Delivered(_) => drop(bench.stored_once(&order, &format!("request {n}"))),
+            Outcome::Failed(_) => {
+                let new = Order { sha256: hex(&Sha256::digest(&changed)), job_id: "new".into(), ..order.clone() };
+                *bench.memory.session.lock().unwrap() = None;
+                bench.delivered(&new, &format!("request {n}, the new version")).await;
+                for object in bench.server.truth().objects {
+                    let digest = hex(&Sha256::digest(&object.bytes));
+                    assert!(digest == order.sha256 || digest == new.sha256, "request {n}: a mixture is stored");
+                }
+            }
+            Outcome::Stopped => panic!("nobody stopped it"),
+        }
+    }
+}
+
+pub(crate) async fn the_same_twice_is_one_object<P: Peer>() {
+    let mut bench = Bench::<P>::new().await;
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    bench.delivered(&order, "the first").await;
+    *bench.memory.session.lock().unwrap() = None;
+    bench.memory.confirmed.lock().unwrap().clear();
+    bench.delivered(&order, "the second").await;
+    if P::KNOWS_CONTENT {
+        bench.stored_once(&order, "twice");
+    }
+}
+
+pub(crate) async fn two_files_of_one_name_are_two_objects<P: Peer>() {
+    let mut bench = Bench::<P>::new().await;
+    let first = bench.file("IMG_0001.jpg", 20_000);
+    bench.delivered(&first, "the first").await;
+    *bench.memory.session.lock().unwrap() = None;
+    bench.memory.confirmed.lock().unwrap().clear();
+    let second = Order { job_id: "second".into(), ..bench.file("IMG_0001.jpg", 20_001) };
+    bench.delivered(&second, "the second").await;
+    let stored: Vec<u64> = bench.server.truth().objects.iter().map(|object| object.bytes.len() as u64).collect();
+    assert_eq!(stored.len(), 2, "{stored:?}");
+    assert!(stored.contains(&20_000) && stored.contains(&20_001), "{stored:?}");
+}
+
+pub(crate) async fn the_test_of_a_destination_leaves_nothing<P: Peer>() {
+    let bench = Bench::<P>::new().await;
+    let tested = bench.transfer.test(P::CONNECTOR, &bench.account).await.unwrap();
+    assert_eq!(tested.capabilities.evidence, P::EVIDENCE);
+    let truth = bench.server.truth();
+    assert_eq!((truth.objects.len(), truth.leftovers), (0, 0), "{:?}", truth.objects);
+    bench.server.always(Some(Fault::Answer(Answer::new("401 Unauthorized"))));
+    let refused = bench.transfer.test(P::CONNECTOR, &bench.account).await.unwrap_err();
+    assert_eq!(refused.code, FailureCode::AuthenticationRequired);
+}
+
+/// The suite, put to a connector.
+macro_rules! conformance {
+    ($name:ident, $peer:ty) => {
+        mod $name {
+            use super::*;
+            $crate::every::cases! { $peer;
+                files_of_every_size_arrive_once
+                hostile_names_arrive
+                every_request_may_fail_in_every_way
+                after_a_crash_at_any_request_it_goes_on
+                what_the_person_must_mend_is_said_and_loses_nothing
+                a_wish_for_patience_is_heard
+                a_portal_is_never_a_delivery
+                nonsense_is_no_delivery_and_no_crash
+                a_redirect_takes_no_credential_elsewhere
+                a_silent_line_is_left
+                a_file_that_changes_is_never_a_mixture
+                the_same_twice_is_one_object
+                two_files_of_one_name_are_two_objects
+                the_test_of_a_destination_leaves_nothing
+            }
+        }
+    };
+}
+
+macro_rules! cases {
+    ($peer:ty; $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::every::$case::<$peer>().await;
+            }
+        )*
+    };
+}
+
+pub(crate) use {cases, conformance};
