@@ -14,20 +14,25 @@ use super::{
 };
 
 impl Engine {
-    /// Looks at everything.
-    pub(crate) fn audit(&self) -> anyhow::Result<()> {
+    /// Looks at everything that may have changed. `touched` says that what happened changes jobs by itself.
+    pub(crate) fn audit(&self, touched: bool) -> anyhow::Result<()> {
+        if lock(&self.world.truth).has_moved() || touched {
+            self.audit_jobs()?;
+            self.audit_sums()?;
+            self.audit_assets()?;
+        }
+        self.audit_reasons()
+    }
+
+    fn audit_jobs(&self) -> anyhow::Result<()> {
         let query = JobQuery { limit: Some(1000), ..JobQuery::default() };
         let shown: BTreeMap<JobId, UploadJob> =
             steady(self.queue.jobs(&query))?.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
-        {
-            let mut truth = lock(&self.world.truth);
-            for id in truth.jobs.keys().cloned().collect::<Vec<_>>() {
-                truth.look_at(&id, shown.get(&id));
-            }
+        let mut truth = lock(&self.world.truth);
+        for id in truth.jobs.keys().cloned().collect::<Vec<_>>() {
+            truth.look_at(&id, shown.get(&id));
         }
-        self.audit_sums()?;
-        self.audit_assets()?;
-        self.audit_reasons()
+        Ok(())
     }
 
     /// Conservation: the sums over the lanes, and over the states, are the number of jobs.

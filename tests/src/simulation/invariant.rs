@@ -45,7 +45,7 @@ pub enum Invariant {
     TimeFree,
     /// An asset is shown as delivered when all of its files are, and not before.
     GroupWhole,
-    /// What the person took back does not arrive later.
+    /// What the person took back is not sent any more, and does not arrive later.
     CancelMeansCancel,
     /// What does not move has a reason that is true, and moves once all of its reasons are lifted.
     WaitReason,

@@ -93,6 +93,34 @@ pub(crate) enum Happening {
     },
 }
 
+impl Happening {
+    /// Whether it makes jobs, or moves them by itself.
+    pub(crate) fn touches_jobs(&self) -> bool {
+        match self {
+            Self::Comes(_)
+            | Self::Edited { .. }
+            | Self::Dies
+            | Self::SignsIn
+            | Self::Cancels { .. }
+            | Self::Access { .. }
+            | Self::Stick { .. } => true,
+            Self::Network(_)
+            | Self::Power(_)
+            | Self::Used { .. }
+            | Self::Clock { .. }
+            | Self::Sleeps { .. }
+            | Self::Server { .. }
+            | Self::LocksOut { .. }
+            | Self::Pauses(_)
+            | Self::Resumes
+            | Self::Lifts(_)
+            | Self::Rules(_)
+            | Self::Options { .. }
+            | Self::Flaps { .. } => false,
+        }
+    }
+}
+
 /// A photo or video.
 #[derive(Debug, Clone)]
 pub(crate) struct NewAsset {

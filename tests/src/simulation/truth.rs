@@ -20,10 +20,12 @@ const LINES_KEPT: usize = 60;
 const POLICY_MS: u64 = 2_000;
 /// The same for access that was withdrawn.
 const ACCESS_MS: u64 = 1_000;
-/// After so long nothing arrives that was taken back.
+/// After so long nothing is sent, and nothing arrives, that was taken back.
 const CANCEL_MS: u64 = 2_000;
 /// Attempts without progress that a job may have in an hour.
 const ATTEMPTS_PER_HOUR: usize = 12;
+/// Failures that a job may have in an hour, those that brought something among them.
+const FAILURES_PER_HOUR: usize = 60;
 /// Times that a job may be stopped while nothing changes.
 const STOPS_FOR_NOTHING: u32 = 3;
 
@@ -76,6 +78,8 @@ pub(crate) struct Job {
     pub(crate) refused_since: Option<u64>,
     /// When attempts began that have brought nothing since.
     pub(crate) attempts: VecDeque<u64>,
+    /// When attempts failed.
+    pub(crate) failures: VecDeque<u64>,
     /// When it was last tried.
     pub(crate) tried_at: Option<u64>,
     /// Times that it was stopped since anything changed.
@@ -131,6 +135,10 @@ pub(crate) struct Truth {
     seed: u64,
     hash: u64,
     events: u64,
+    /// Lines that are not of the machine.
+    moves: u64,
+    /// How many of them there were when the jobs were last looked at.
+    looked_at: u64,
     lines: VecDeque<String>,
     broken: Option<Broken>,
     pub(crate) files: BTreeMap<u64, File>,
@@ -159,6 +167,8 @@ impl Truth {
             seed,
             hash: seed,
             events: 0,
+            moves: 0,
+            looked_at: 0,
             lines: VecDeque::new(),
             broken: None,
             files: BTreeMap::new(),
@@ -181,6 +191,7 @@ impl Truth {
             return;
         }
         self.events += 1;
+        self.moves += u64::from(line.starts_with("job "));
         for byte in at_ms.to_le_bytes().into_iter().chain(line.bytes()) {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -188,6 +199,11 @@ impl Truth {
             self.lines.pop_front();
         }
         self.lines.push_back(format!("{}  {line}", clock(at_ms)));
+    }
+
+    /// Whether jobs moved since they were last looked at.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        std::mem::replace(&mut self.looked_at, self.moves) != self.moves
     }
 
     /// Something does not hold. The first counts.
@@ -313,6 +329,20 @@ impl Truth {
         }
     }
 
+    /// An attempt failed, with progress or without. What its destination is spared for is a change as well.
+    pub(crate) fn failed(&mut self, id: &JobId, at_ms: u64) {
+        self.changed();
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.failures.push_back(at_ms);
+        while job.failures.front().is_some_and(|first| at_ms - first > 3_600_000) {
+            job.failures.pop_front();
+        }
+        if job.failures.len() > FAILURES_PER_HOUR {
+            let (number, failures) = (job.number, job.failures.len());
+            self.broken(Invariant::NoHotLoop, format!("job {number} failed {failures} times in an hour"));
+        }
+    }
+
     /// A job is told to stop.
     pub(crate) fn stopped(&mut self, id: &JobId) {
         let Some(job) = self.jobs.get_mut(id) else { return };
@@ -339,7 +369,11 @@ impl Truth {
         let Some(job) = self.jobs.get(id) else { return };
         let number = job.number;
         let late = job.refused_since.map(|since| at_ms.saturating_sub(since)).filter(|ms| *ms > ACCESS_MS);
+        let taken_back = job.cancelled_at.map(|since| at_ms.saturating_sub(since)).filter(|ms| *ms > CANCEL_MS);
         let why = self.forbidden(job, at_ms);
+        if let Some(ms) = taken_back {
+            self.broken(Invariant::CancelMeansCancel, format!("job {number} sends {ms} ms after the person took it back"));
+        }
         if let Some(ms) = late {
             self.broken(Invariant::PermissionGate, format!("job {number} sent {bytes} bytes {ms} ms after access was withdrawn"));
         }

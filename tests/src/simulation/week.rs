@@ -95,6 +95,10 @@ impl Week {
                     let asset = self.an_asset();
                     self.now(Happening::Comes(asset));
                 }
+                if self.dice.permille(500) {
+                    self.at_ms += self.dice.under(15_000);
+                    self.while_it_goes();
+                }
             }
             8 => self.an_edit(),
             9 | 10 => self.a_server(),
@@ -129,6 +133,28 @@ impl Week {
                     self.at_ms += minutes * 60_000;
                 }
             }
+        }
+    }
+
+    /// Something befalls what came last, perhaps while it is under way.
+    fn while_it_goes(&mut self) {
+        let Some(Known { id, asker, .. }) = self.files.last() else { return };
+        let (file, asker) = (*id, *asker);
+        let server = self.a_server_of(asker);
+        let what = match self.dice.under(8) {
+            6 | 7 => return self.an_edit_of(self.files.len() - 1, true, true),
+            0 | 1 => Happening::Cancels { file, server },
+            2 | 3 => Happening::Access { app: server, answer: Answer::Deny, dies_after: None },
+            4 => Happening::Stick { there: false, told: self.dice.permille(500) },
+            _ => Happening::Dies,
+        };
+        self.now(what);
+    }
+
+    fn a_server_of(&mut self, asker: Asker) -> usize {
+        match asker {
+            Asker::Rule | Asker::Person => usize::try_from(self.dice.under(CONNECTORS as u64)).unwrap_or(0),
+            Asker::App(app) => CONNECTORS + app,
         }
     }
 
@@ -172,9 +198,14 @@ impl Week {
     }
 
     fn an_edit(&mut self) {
-        let size = self.a_size();
         let (keeps_size, in_place) = (self.dice.permille(500), self.dice.permille(400));
-        let Some(at) = self.a_known() else { return };
+        if let Some(at) = self.a_known() {
+            self.an_edit_of(at, keeps_size, in_place);
+        }
+    }
+
+    fn an_edit_of(&mut self, at: usize, keeps_size: bool, in_place: bool) {
+        let size = self.a_size();
         let file = &mut self.files[at];
         if file.version + 1 >= VERSIONS {
             return;
@@ -224,10 +255,7 @@ impl Week {
     /// A file, and a server that it goes to.
     fn a_way(&mut self) -> Option<(u64, usize)> {
         let at = self.a_known()?;
-        let server = match self.files[at].asker {
-            Asker::Rule | Asker::Person => usize::try_from(self.dice.under(CONNECTORS as u64)).unwrap_or(0),
-            Asker::App(app) => CONNECTORS + app,
-        };
+        let server = self.a_server_of(self.files[at].asker);
         Some((self.files[at].id, server))
     }
 

@@ -98,8 +98,7 @@ impl Engine {
                 if failure.code == FailureCode::SourceOffline {
                     self.source_away(job.source_id.as_ref())?;
                 }
-                // What a destination is spared for is a change as well.
-                lock(&world.truth).changed();
+                lock(&world.truth).failed(&job.id, world.boot_ms());
                 let change = lock(&self.mind).health.failed(&job.destination_id, failure, now);
                 (self.failed(job, number, failure), change)
             }
@@ -129,7 +128,9 @@ impl Engine {
         let (world, id) = (&self.world, job.id.clone());
         let failure = failure.clone();
         let before = job.session.as_ref().map_or(0, |session| session.offset);
-        let moved = lock(&self.mind).confirmed.get(&id).is_some_and(|confirmed| *confirmed > before);
+        let confirmed = lock(&self.mind).confirmed.get(&id).is_some_and(|confirmed| *confirmed > before);
+        // Of a file that changed nothing came further, however much was sent of it.
+        let moved = confirmed && failure.code != FailureCode::SourceChanged;
         let setbacks = if moved { 0 } else { job.setbacks };
         if moved {
             lock(&world.truth).forgive(&id);

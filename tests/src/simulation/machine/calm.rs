@@ -42,7 +42,7 @@ impl Machine {
             // One last trouble that nobody tells the service the end of: it has to look again by itself.
             server.down = true;
         }
-        self.engine.audit()?;
+        self.engine.audit(true)?;
         drop(turn);
         world.stir.notify_one();
         tokio::time::sleep(Duration::from_secs(600)).await;
@@ -54,7 +54,7 @@ impl Machine {
             tokio::time::sleep(Duration::from_secs(3600)).await;
         }
         let _turn = world.turn().await;
-        self.engine.audit()?;
+        self.engine.audit(true)?;
         self.account()?;
         self.look_at_library()
     }

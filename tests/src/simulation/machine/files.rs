@@ -175,6 +175,7 @@ impl Machine {
                 cancelled_at: None,
                 refused_since,
                 attempts: Default::default(),
+                failures: Default::default(),
                 tried_at: None,
                 stops: 0,
                 sent: 0,

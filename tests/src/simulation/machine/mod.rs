@@ -140,7 +140,7 @@ impl Machine {
             Happening::Access { app, answer, dies_after } => self.access(*app, answer, *dies_after)?,
             Happening::Stick { there, told } => self.stick(*there, *told)?,
         }
-        self.engine.audit()?;
+        self.engine.audit(event.what.touches_jobs())?;
         drop(turn);
         world.stir.notify_one();
         Ok(())
