@@ -80,6 +80,7 @@ impl Machine {
                 name: format!("server {number}"),
                 connector: Connector::Resumable,
                 url: format!("https://server-{number}.example.com/"),
+                config: Default::default(),
                 capabilities: None,
                 app_id: program,
             };
