@@ -228,12 +228,27 @@ pub(crate) enum DestinationCommand {
     Add {
         /// Its protocol.
         connector: ConnectorArg,
-        /// Where uploads are created: a URL. Of an archive its folder, or nothing for the usual one.
+        /// Its address: a URL. Of a folder or archive its path; an archive has a usual one.
         url: Option<String>,
         /// What you call it.
         #[arg(long)]
         name: String,
-        /// Read a token from the standard input.
+        /// Your account there: a user's name; of a bucket, the id of the access key.
+        #[arg(long)]
+        user: Option<String>,
+        /// Folder there beneath which photos are put; of a bucket, the prefix of its keys.
+        #[arg(long)]
+        folder: Option<String>,
+        /// Region of a bucket.
+        #[arg(long)]
+        region: Option<String>,
+        /// Whether the bucket's name is in the path of the address instead of its host.
+        #[arg(long)]
+        path_style: Option<bool>,
+        /// Read back and compare each delivery, where that is possible.
+        #[arg(long)]
+        read_back: bool,
+        /// Read the token, password or key from the standard input.
         #[arg(long)]
         token_stdin: bool,
         /// Add it without a test.
@@ -247,7 +262,7 @@ pub(crate) enum DestinationCommand {
         /// Its name.
         name: String,
     },
-    /// Give a destination a new token, read from the standard input.
+    /// Give a destination a new token, password or key, read from the standard input.
     SignIn {
         /// Its name.
         name: String,
@@ -265,6 +280,18 @@ pub(crate) enum ConnectorArg {
     Resumable,
     /// An archive on this computer: a folder.
     Archive,
+    /// tus 1.0.
+    Tus,
+    /// Immich, with an API key.
+    Immich,
+    /// Nextcloud, with an app password.
+    Nextcloud,
+    /// Any WebDAV server, such as a NAS.
+    Webdav,
+    /// A bucket of S3, or of a store that speaks its protocol.
+    S3,
+    /// A folder or drive.
+    Folder,
 }
 
 #[derive(Debug, Subcommand)]

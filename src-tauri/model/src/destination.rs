@@ -158,7 +158,7 @@ impl Evidence {
         match self {
             Self::Accepted => "accepted by the server",
             Self::Sized => "delivered, size confirmed",
-            Self::Hashed => "delivered, verified by SHA-256",
+            Self::Hashed => "delivered, verified by digest",
             Self::ReadBack => "delivered, read back and compared",
         }
     }

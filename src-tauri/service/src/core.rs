@@ -79,7 +79,17 @@ impl Core {
         if destination.connector == Connector::Archive {
             return Ok(self.archives.reach(&archives::folder(&destination.url, || None)?).await?);
         }
-        let url = parse_url(&destination.url)?;
+        let url = match destination.connector {
+            // A folder's address was made from its path.
+            Connector::Folder => Url::parse(&destination.url).map_err(|error| Refusal::internal(error.to_string()))?,
+            Connector::Archive
+            | Connector::Resumable
+            | Connector::Tus
+            | Connector::Immich
+            | Connector::Nextcloud
+            | Connector::Webdav
+            | Connector::S3 => parse_url(&destination.url)?,
+        };
         let secret = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
         let secret = secret.map(|secret| secret.expose().to_owned());
         Ok(Account { config: destination.config.clone(), secret, ..Account::at(url) }.into())

@@ -31,10 +31,20 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     }
     let token = request.token.clone().filter(|token| !token.is_empty());
     let (url, access) = match request.connector {
-        Connector::Resumable => {
+        Connector::Resumable
+        | Connector::Tus
+        | Connector::Immich
+        | Connector::Nextcloud
+        | Connector::Webdav
+        | Connector::S3 => {
             let url = parse_url(&request.url)?;
             let account = Account { config: request.config.clone(), secret: token.clone(), ..Account::at(url.clone()) };
             (url, account.into())
+        }
+        Connector::Folder => {
+            let dir = archives::folder(&request.url, || None)?;
+            let url = Url::from_file_path(&dir).map_err(|()| Refusal::internal("the folder has no URL"))?;
+            (url.clone(), Account { config: request.config.clone(), ..Account::at(url) }.into())
         }
         Connector::Archive => {
             let dir = archives::folder(&request.url, || usual_archive(core))?;
@@ -123,7 +133,7 @@ fn said(test: DestinationTest, name: &str) -> DestinationTest {
     let proof = match test.capabilities.evidence {
         Evidence::Accepted => "accepts uploads, but proves nothing about them",
         Evidence::Sized => "confirms how many bytes it holds",
-        Evidence::Hashed => "proves each delivery with a SHA-256 digest",
+        Evidence::Hashed => "proves each delivery with a digest",
         Evidence::ReadBack => "lets each delivery be read back",
     };
     let resume = if test.capabilities.resumable { "An interrupted upload goes on where it stopped." } else { "It cannot resume." };

@@ -84,6 +84,6 @@ fn sentence(host: &str, evidence: Evidence) -> String {
     match evidence {
         Evidence::Accepted => format!("{host} accepts uploads. It does not prove what it holds."),
         Evidence::Sized => format!("{host} accepts uploads and confirms their size, not their content."),
-        Evidence::Hashed | Evidence::ReadBack => format!("{host} accepts uploads and verifies each by SHA-256."),
+        Evidence::Hashed | Evidence::ReadBack => format!("{host} accepts uploads and verifies each by its digest."),
     }
 }

@@ -16,17 +16,22 @@ use crate::{
 
 pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Result<Exit> {
     match command {
-        DestinationCommand::Add { connector, url, name, token_stdin, no_test } => {
-            let (connector, url) = match (connector, url) {
-                (ConnectorArg::Resumable, Some(url)) => (Connector::Resumable, url),
-                (ConnectorArg::Resumable, None) => anyhow::bail!("a resumable destination needs its URL"),
-                (ConnectorArg::Archive, None) => (Connector::Archive, String::new()),
-                (ConnectorArg::Archive, Some(dir)) => {
-                    (Connector::Archive, std::path::absolute(dir)?.to_string_lossy().into_owned())
-                }
-            };
+        DestinationCommand::Add {
+            connector,
+            url,
+            name,
+            user,
+            folder,
+            region,
+            path_style,
+            read_back,
+            token_stdin,
+            no_test,
+        } => {
+            let (connector, url) = address(connector, url)?;
+            let config = DestinationConfig { user, folder, region, path_style, read_back };
             let token = token_stdin.then(read_token).transpose()?;
-            let request = AddDestination { connector, url, name, config: DestinationConfig::default(), token, skip_test: no_test };
+            let request = AddDestination { connector, url, name, config, token, skip_test: no_test };
             let added: AddedDestination = call.owner.post("/v1/destinations", &request).await?;
             if call.json {
                 output::json(&added)?;
@@ -67,6 +72,35 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
     Ok(Exit::Done)
 }
 
+/// The connector, and its address as the service wants it.
+fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Connector, String)> {
+    let connector = match connector {
+        ConnectorArg::Resumable => Connector::Resumable,
+        ConnectorArg::Archive => Connector::Archive,
+        ConnectorArg::Tus => Connector::Tus,
+        ConnectorArg::Immich => Connector::Immich,
+        ConnectorArg::Nextcloud => Connector::Nextcloud,
+        ConnectorArg::Webdav => Connector::Webdav,
+        ConnectorArg::S3 => Connector::S3,
+        ConnectorArg::Folder => Connector::Folder,
+    };
+    let url = match (connector, url) {
+        (Connector::Archive, None) => String::new(),
+        (Connector::Folder, None) => anyhow::bail!("say which folder: afterglow destination add folder PATH --name NAME"),
+        (Connector::Archive | Connector::Folder, Some(dir)) => std::path::absolute(dir)?.to_string_lossy().into_owned(),
+        (
+            Connector::Resumable
+            | Connector::Tus
+            | Connector::Immich
+            | Connector::Nextcloud
+            | Connector::Webdav
+            | Connector::S3,
+            url,
+        ) => url.context("say its address: afterglow destination add KIND URL --name NAME")?,
+    };
+    Ok((connector, url))
+}
+
 async fn list(call: &Call) -> anyhow::Result<()> {
     let destinations: Vec<Destination> = call.owner.get("/v1/destinations").await?;
     if call.json {
@@ -80,11 +114,25 @@ async fn list(call: &Call) -> anyhow::Result<()> {
         .iter()
         .map(|destination| {
             let delivered = format!("{} ({})", destination.delivered, bytes(destination.delivered_bytes));
-            [destination.name.clone(), destination.url.clone(), state(destination), delivered]
+            [destination.name.clone(), kind(destination.connector), destination.url.clone(), state(destination), delivered]
         })
         .collect();
-    output::table(["NAME", "URL", "STATE", "DELIVERED"], &rows);
+    output::table(["NAME", "KIND", "ADDRESS", "STATE", "DELIVERED"], &rows);
     Ok(())
+}
+
+fn kind(connector: Connector) -> String {
+    let word = match connector {
+        Connector::Resumable => "resumable",
+        Connector::Archive => "archive",
+        Connector::Tus => "tus",
+        Connector::Immich => "Immich",
+        Connector::Nextcloud => "Nextcloud",
+        Connector::Webdav => "WebDAV",
+        Connector::S3 => "S3",
+        Connector::Folder => "folder",
+    };
+    word.to_owned()
 }
 
 fn state(destination: &Destination) -> String {
