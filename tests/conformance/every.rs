@@ -118,7 +118,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Sizes that take each way through a connector.
-const SIZES: [u64; 3] = [1, 20_000, 21 * MIB + 13];
+const SIZES: [u64; 3] = [1, 20_000, LARGE];
+/// Larger than a small file, and several requests where a protocol takes a file in parts.
+const LARGE: u64 = 11 * MIB + 13;
 
 pub(crate) async fn files_of_every_size_arrive_once<P: Peer>() {
     let sizes = SIZES.into_iter().chain(P::TAKES_EMPTY.then_some(0));
@@ -184,7 +186,7 @@ async fn requests<P: Peer>(bytes: u64) -> usize {
 }
 
 pub(crate) async fn every_request_may_fail_in_every_way<P: Peer>() {
-    for bytes in [20_000, 21 * MIB] {
+    for bytes in [20_000, LARGE] {
         for n in 0..requests::<P>(bytes).await {
             for (what, fault) in passing_faults() {
                 let mut bench = Bench::<P>::new().await;
@@ -200,7 +202,7 @@ pub(crate) async fn every_request_may_fail_in_every_way<P: Peer>() {
 }
 
 pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
-    for bytes in [20_000, 21 * MIB] {
+    for bytes in [20_000, LARGE] {
         for n in 0..requests::<P>(bytes).await {
             let mut bench = Bench::<P>::new().await;
             let order = bench.file("IMG_0001.jpg", bytes);
@@ -208,7 +210,7 @@ pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
             let server = &bench.server;
             tokio::select! {
                 biased;
-                () = async { while server.truth().requests.len() <= n { tokio::task::yield_now().await } } => {}
+                () = server.requests_reach(n + 1) => {}
                 outcome = bench.attempt(&order) => panic!("request {n} never came: {outcome:?}"),
             }
             // The attempt was dropped in mid-flight, as a killed process is.
@@ -312,17 +314,15 @@ pub(crate) async fn a_silent_line_is_left<P: Peer>() {
 }
 
 pub(crate) async fn a_file_that_changes_is_never_a_mixture<P: Peer>() {
-    for n in 0..requests::<P>(21 * MIB).await {
+    for n in 0..requests::<P>(LARGE).await {
         let mut bench = Bench::<P>::new().await;
-        let order = bench.file("IMG_0001.jpg", 21 * MIB);
+        let order = bench.file("IMG_0001.jpg", LARGE);
         bench.server.fail(n, Fault::CutMidway);
         let server = &bench.server;
         let path = bench.folder.path().join("IMG_0001.jpg");
-        let changed = content(21 * MIB).into_iter().map(|byte| !byte).collect::<Vec<u8>>();
+        let changed = content(LARGE).into_iter().map(|byte| !byte).collect::<Vec<u8>>();
         let change = async {
-            while server.truth().requests.len() <= n {
-                tokio::task::yield_now().await;
-            }
+            server.requests_reach(n + 1).await;
             fs::write(&path, &changed).unwrap();
         };
         let (outcome, ()) = tokio::join!(bench.attempt(&order), change);

@@ -152,6 +152,7 @@ pub struct ModelServer<P> {
 struct Shared<P> {
     state: Mutex<State<P>>,
     content: watch::Sender<u64>,
+    requests: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
@@ -171,7 +172,7 @@ impl<P: Protocol> ModelServer<P> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let state = State { protocol, faults: HashMap::new(), always: None, requests: Vec::new() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), content: watch::Sender::new(0) });
+        let shared = Arc::new(Shared { state: Mutex::new(state), content: watch::Sender::new(0), requests: watch::Sender::new(0) });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Ok(Self { address, shared, task })
     }
@@ -202,6 +203,12 @@ impl<P: Protocol> ModelServer<P> {
     pub async fn content_reaches(&self, bytes: u64) {
         // The sender lives as long as `self`.
         let _ = self.shared.content.subscribe().wait_for(|came| *came >= bytes).await;
+    }
+
+    /// Waits until so many requests have come in all.
+    pub async fn requests_reach(&self, requests: usize) {
+        // The sender lives as long as `self`.
+        let _ = self.shared.requests.subscribe().wait_for(|came| *came >= requests).await;
     }
 
     /// What happened so far.
@@ -270,6 +277,7 @@ async fn exchange<P: Protocol>(connection: &mut Connection, shared: &Shared<P>, 
         let mut state = shared.state();
         let n = state.requests.len();
         state.requests.push(request.clone());
+        shared.requests.send_replace(n + 1);
         let fault = state.faults.remove(&n).or_else(|| state.always.clone());
         (fault, state.protocol.refuses(&request))
     };
