@@ -15,6 +15,8 @@ mod destination;
 mod driver;
 mod failure;
 mod fields;
+mod folder;
+mod name;
 mod order;
 mod payload;
 mod resumable;
@@ -22,6 +24,7 @@ mod source;
 mod steps;
 mod transfer;
 mod trial;
+mod tus;
 mod wire;
 
 pub use destination::{Begun, Content, Destination, Held, Proof, Setback};

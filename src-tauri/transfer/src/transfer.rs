@@ -20,9 +20,11 @@ use crate::{
     destination::{Destination, Setback},
     driver::{Delivery, End},
     failure,
+    folder::Folder,
     order::{Account, Journal, Order, Outcome, Progress, Session},
     resumable::Resumable,
     trial,
+    tus::Tus,
     wire::Wire,
 };
 
@@ -196,12 +198,12 @@ impl Transfer {
         Ok(match connector {
             // An archive is a receiver of ours at a socket.
             Connector::Resumable | Connector::Archive => Box::new(Resumable::new(wire()?)),
-            Connector::Tus => return Err(failure::no_address(account.url.as_str())),
+            Connector::Tus => Box::new(Tus::new(wire()?)),
             Connector::Webdav => return Err(failure::no_address(account.url.as_str())),
             Connector::Nextcloud => return Err(failure::no_address(account.url.as_str())),
             Connector::Immich => return Err(failure::no_address(account.url.as_str())),
             Connector::S3 => return Err(failure::no_address(account.url.as_str())),
-            Connector::Folder => return Err(failure::no_address(account.url.as_str())),
+            Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })
     }
 }

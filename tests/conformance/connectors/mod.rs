@@ -1,1 +1,3 @@
 //! The servers that the suite is put to, by their documents: one file for each protocol.
+
+mod tus;
