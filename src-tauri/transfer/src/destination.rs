@@ -127,6 +127,12 @@ pub trait Destination: Send + Sync {
         false
     }
 
+    /// What a digest that it proves is worth: [`Evidence::Hashed`] if the server computed it, [`Evidence::ReadBack`] if the bytes were
+    /// fetched and compared here.
+    fn digest_grade(&self) -> Evidence {
+        Evidence::Hashed
+    }
+
     /// Looks for the content where a protocol can ask for it without a trace. Where it cannot, `begin` with the same key asks.
     async fn find(&self, _content: &Content) -> Result<Option<Proof>, Setback> {
         Ok(None)

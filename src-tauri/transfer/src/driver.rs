@@ -184,7 +184,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
 
     pub(crate) fn delivered(&self, content: &Content, proof: Proof) -> Result<Delivered, End> {
         let evidence = match (proof.digest, proof.byte_count) {
-            (Some(digest), _) if digest == content.digest => Evidence::Hashed,
+            (Some(digest), _) if digest == content.digest => self.destination.digest_grade(),
             (Some(_), _) => return Err(End::Failed(failure::digest_mismatch(self.destination.host()))),
             (None, Some(byte_count)) if byte_count == content.byte_count => Evidence::Sized,
             (None, Some(held)) => return Err(End::Failed(self.disagrees(held))),

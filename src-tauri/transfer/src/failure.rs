@@ -2,7 +2,7 @@
 //!
 //! Each message names the host or the file, says what happened, and what the person can do, if anything.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use afterglow_model::{Failure, FailureClass, FailureCode};
 use reqwest::StatusCode;
@@ -151,6 +151,45 @@ pub(crate) fn of_source(name: &str, error: &SourceError) -> Failure {
     failure(class, code, message)
 }
 
+/// The folder that is sent to is not there, or a drive's place is empty.
+pub(crate) fn folder_away(folder: &str) -> Failure {
+    failure(Transient, FailureCode::ConnectionLost, format!("The folder {folder} is not there. Connect its drive to go on."))
+}
+
+/// What an error of the folder that is sent to means.
+pub(crate) fn of_folder(folder: &str, error: &io::Error) -> Failure {
+    let (class, code, message) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (NeedsUser, FailureCode::QuotaExceeded, format!("{folder} has no room left. Make room there, then retry."))
+        }
+        io::ErrorKind::ReadOnlyFilesystem => (
+            NeedsUser,
+            FailureCode::DestinationNotAllowed,
+            format!("The drive of {folder} is read-only, so nothing can be put there. Make it writable, then retry."),
+        ),
+        io::ErrorKind::PermissionDenied => (
+            NeedsUser,
+            FailureCode::DestinationNotAllowed,
+            format!("Afterglow may not write to {folder}. Change the folder's permissions, then retry."),
+        ),
+        io::ErrorKind::NotADirectory => (
+            NeedsUser,
+            FailureCode::DestinationNotAllowed,
+            format!("{folder} holds a link or a file where a folder should be. Move it away, then retry."),
+        ),
+        io::ErrorKind::FileTooLarge => {
+            (Permanent, FailureCode::PayloadTooLarge, format!("The drive of {folder} does not take files of this size."))
+        }
+        io::ErrorKind::NotFound => return folder_away(folder),
+        _ => (
+            Transient,
+            FailureCode::ConnectionLost,
+            format!("{folder} cannot be written to now ({error}). Check its drive; it is tried again."),
+        ),
+    };
+    failure(class, code, message)
+}
+
 /// A fault of ours, or of the queue that we report to.
 pub(crate) fn internal(what: &str) -> Failure {
     failure(Transient, FailureCode::Internal, format!("Something went wrong inside Afterglow: {what}. It is tried again."))
@@ -159,7 +198,7 @@ pub(crate) fn internal(what: &str) -> Failure {
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let within = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        let within = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
         if error.is::<rustls::Error>() || within.is_some_and(|error| error.is::<rustls::Error>()) {
             return true;
         }

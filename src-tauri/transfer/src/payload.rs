@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -197,16 +198,23 @@ impl Pulse {
 impl Tap {
     /// The content as the body of a request. Content that fits into one slice goes as it is.
     pub(crate) fn body(self: &Arc<Self>, payload: Payload) -> reqwest::Body {
-        let feed = match payload {
+        match payload {
             Payload::Whole(bytes) if bytes.len() <= SLICE_BYTES * 4 && !self.bandwidth.is_capped() => {
                 self.take(bytes.len());
-                return bytes.into();
+                bytes.into()
             }
+            payload => reqwest::Body::wrap_stream(self.stream(payload)),
+        }
+    }
+
+    /// The content in slices, each counted, and as the cap allows. An error ends it: a stop, or a file that cannot be read.
+    pub(crate) fn stream(self: &Arc<Self>, payload: Payload) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        let feed = match payload {
             Payload::Whole(bytes) => Feed::Memory(bytes),
             Payload::Blocks(blocks) => Feed::Disk(blocks.receiver),
         };
         let flow = Flow { feed, block: Bytes::new(), slow: true, block_began: None, tap: self.clone() };
-        reqwest::Body::wrap_stream(futures_util::stream::unfold(flow, Flow::next))
+        futures_util::stream::unfold(flow, Flow::next)
     }
 
     fn take(&self, bytes: usize) {

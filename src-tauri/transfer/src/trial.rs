@@ -30,7 +30,7 @@ pub(crate) async fn run<D: Destination + ?Sized>(destination: &D) -> Result<Dest
     };
     let proof = deliver(destination, &content, body).await.map_err(failure_of)?;
     capabilities.evidence = match (proof.digest, proof.byte_count) {
-        (Some(held), _) if held == digest => Evidence::Hashed,
+        (Some(held), _) if held == digest => destination.digest_grade(),
         (Some(_), _) => return Err(failure::digest_mismatch(destination.host())),
         (None, Some(held)) if held == content.byte_count => Evidence::Sized,
         (None, Some(_) | None) => Evidence::Accepted,
@@ -84,6 +84,7 @@ fn sentence(host: &str, evidence: Evidence) -> String {
     match evidence {
         Evidence::Accepted => format!("{host} accepts uploads. It does not prove what it holds."),
         Evidence::Sized => format!("{host} accepts uploads and confirms their size, not their content."),
-        Evidence::Hashed | Evidence::ReadBack => format!("{host} accepts uploads and verifies each by its digest."),
+        Evidence::Hashed => format!("{host} accepts uploads and verifies each by its digest."),
+        Evidence::ReadBack => format!("{host} accepts uploads, and each is read back and compared."),
     }
 }
