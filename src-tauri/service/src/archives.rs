@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::error::{Answer, Refusal};
 
-/// The folder inside an archive that says that it is one.
+/// The folder inside an archive, or another chosen folder, that says that it is one.
 const MARK: &str = ".afterglow";
 
 /// Who can receive.
@@ -106,6 +106,18 @@ impl Archives {
 
 fn away(message: String) -> Failure {
     Failure { class: FailureClass::Transient, code: FailureCode::ConnectionLost, message, retry_after_ms: None }
+}
+
+/// Marks a folder as chosen, so that the empty place of its drive is not taken for it later. It has to be there already.
+pub(crate) async fn mark(dir: &Path) -> Answer<()> {
+    let sentence = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("The folder {} is not there. Make it, or connect its drive.", dir.display()),
+        _ => format!("{} cannot be used: {error}", dir.display()),
+    };
+    match tokio::fs::create_dir(dir.join(MARK)).await {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Refusal::bad("bad_folder", sentence(error))),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The folder that a person means: a path, a `file:` URL, or nothing for the usual place.

@@ -31,18 +31,14 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     }
     let token = request.token.clone().filter(|token| !token.is_empty());
     let (url, access) = match request.connector {
-        Connector::Resumable
-        | Connector::Tus
-        | Connector::Immich
-        | Connector::Nextcloud
-        | Connector::Webdav
-        | Connector::S3 => {
+        Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3 => {
             let url = parse_url(&request.url)?;
             let account = Account { config: request.config.clone(), secret: token.clone(), ..Account::at(url.clone()) };
             (url, account.into())
         }
         Connector::Folder => {
             let dir = archives::folder(&request.url, || None)?;
+            archives::mark(&dir).await?;
             let url = Url::from_file_path(&dir).map_err(|()| Refusal::internal("the folder has no URL"))?;
             (url.clone(), Account { config: request.config.clone(), ..Account::at(url) }.into())
         }

@@ -1,3 +1,5 @@
 //! The servers that the suite is put to, by their documents: one file for each protocol.
 
+mod folder;
+mod s3;
 mod tus;
