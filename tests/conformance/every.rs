@@ -40,8 +40,8 @@ pub(crate) trait Peer {
 pub(crate) struct Bench<P: Peer> {
     folder: TempDir,
     pub(crate) server: ModelServer<P::Server>,
-    transfer: Transfer,
-    account: Account,
+    pub(crate) transfer: Transfer,
+    pub(crate) account: Account,
     pub(crate) memory: Memory,
 }
 

@@ -68,7 +68,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         let mut content = content_of(self.order)?;
         let opened = self.open(content.digest).await?;
         if self.destination.wants_sha1() {
-            content.sha1 = Some(self.sha1(&opened).await?);
+            content.sha1 = Some(self.sha1(&opened, content.digest).await?);
         }
         if let Some(body) = opened.whole {
             match self.in_one_request(&content, body, takes_whole).await {
@@ -111,28 +111,37 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         };
         match opened {
             Ok(opened) => Ok(opened),
-            Err(error) => {
-                if let (SourceError::Changed, Some(session)) = (&error, &self.order.session) {
-                    self.give_up(Url::parse(&session.upload_url).ok().as_ref()).await?;
-                }
-                Err(End::Failed(self.source_failure(&error)))
-            }
+            Err(error) => Err(self.unfit(&error).await),
         }
     }
 
-    async fn sha1(&self, opened: &Opened) -> Result<[u8; 20], End> {
+    /// A file that cannot be sent; a session for another version of it is given up.
+    async fn unfit(&self, error: &SourceError) -> End {
+        if let (SourceError::Changed, Some(session)) = (error, &self.order.session)
+            && let Err(end) = self.give_up(Url::parse(&session.upload_url).ok().as_ref()).await
+        {
+            return end;
+        }
+        End::Failed(self.source_failure(error))
+    }
+
+    /// The SHA-1 of the content that was ordered. A server that is asked by it proves nothing about another version of the file.
+    async fn sha1(&self, opened: &Opened, digest: [u8; 32]) -> Result<[u8; 20], End> {
         use sha1::{Digest, Sha1};
         if let Some(whole) = &opened.whole {
             return Ok(Sha1::digest(whole).into());
         }
         let (source, block_bytes) = (opened.source.clone(), self.options.block_bytes);
-        let reading = tokio::task::spawn_blocking(move || source.sha1(block_bytes));
+        let reading = tokio::task::spawn_blocking(move || source.digests(block_bytes));
         let read = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stopped),
             read = reading => read.map_err(|_| End::Failed(failure::internal("reading the file")))?,
         };
-        read.map_err(|error| End::Failed(self.source_failure(&error)))
+        match read.and_then(|(sha256, sha1)| if sha256 == digest { Ok(sha1) } else { Err(SourceError::Changed) }) {
+            Ok(sha1) => Ok(sha1),
+            Err(error) => Err(self.unfit(&error).await),
+        }
     }
 
     async fn in_one_request(

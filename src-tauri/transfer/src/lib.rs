@@ -16,6 +16,7 @@ mod driver;
 mod failure;
 mod fields;
 mod folder;
+mod immich;
 mod name;
 mod order;
 mod payload;

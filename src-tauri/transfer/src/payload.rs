@@ -52,11 +52,25 @@ pub enum Payload {
 pub struct Blocks {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     length: u64,
+    /// What goes before and after the content.
+    head: Bytes,
+    tail: Bytes,
 }
 
 impl Payload {
     pub(crate) fn empty() -> Self {
         Self::Whole(Bytes::new())
+    }
+
+    /// The same between `head` and `tail`, as a form carries a file.
+    pub(crate) fn framed(self, head: Bytes, tail: Bytes) -> Self {
+        match self {
+            Self::Whole(bytes) => Self::Whole([head, bytes, tail].concat().into()),
+            Self::Blocks(blocks) => {
+                let length = blocks.length + (head.len() + tail.len()) as u64;
+                Self::Blocks(Blocks { length, head, tail, ..blocks })
+            }
+        }
     }
 
     /// Its bytes.
@@ -74,7 +88,13 @@ impl Blocks {
     /// # Errors
     /// The file could not be read as one version. The driver knows why.
     pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        self.receiver.recv().await
+        if !self.head.is_empty() {
+            return Some(Ok(std::mem::take(&mut self.head)));
+        }
+        match self.receiver.recv().await {
+            None if !self.tail.is_empty() => Some(Ok(std::mem::take(&mut self.tail))),
+            block => block,
+        }
     }
 }
 
@@ -102,7 +122,7 @@ pub(crate) fn read(
         }
         (prefix, result)
     });
-    (Payload::Blocks(Blocks { receiver, length }), reading)
+    (Payload::Blocks(Blocks { receiver, length, head: Bytes::new(), tail: Bytes::new() }), reading)
 }
 
 fn read_blocks(
@@ -211,7 +231,7 @@ impl Tap {
     pub(crate) fn stream(self: &Arc<Self>, payload: Payload) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         let feed = match payload {
             Payload::Whole(bytes) => Feed::Memory(bytes),
-            Payload::Blocks(blocks) => Feed::Disk(blocks.receiver),
+            Payload::Blocks(blocks) => Feed::Disk(blocks),
         };
         let flow = Flow { feed, block: Bytes::new(), slow: true, block_began: None, tap: self.clone() };
         futures_util::stream::unfold(flow, Flow::next)
@@ -225,7 +245,7 @@ impl Tap {
 
 enum Feed {
     Memory(Bytes),
-    Disk(mpsc::Receiver<io::Result<Bytes>>),
+    Disk(Blocks),
 }
 
 impl Feed {
@@ -233,7 +253,7 @@ impl Feed {
         match self {
             Self::Memory(bytes) if bytes.is_empty() => None,
             Self::Memory(bytes) => Some(Ok(bytes.split_to(bytes.len().min(MEMORY_BLOCK_BYTES)))),
-            Self::Disk(receiver) => receiver.recv().await,
+            Self::Disk(blocks) => blocks.next().await,
         }
     }
 }

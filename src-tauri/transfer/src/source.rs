@@ -101,18 +101,18 @@ impl Source {
         Ok(prefix.digest())
     }
 
-    /// SHA-1 of the whole file.
-    pub(crate) fn sha1(&self, block_bytes: usize) -> Result<[u8; 20], SourceError> {
-        use sha1::{Digest, Sha1};
-        let (mut hasher, mut at, mut block) = (Sha1::new(), 0, vec![0; block_bytes]);
+    /// SHA-256 and SHA-1 of the whole file, from one reading.
+    pub(crate) fn digests(&self, block_bytes: usize) -> Result<([u8; 32], [u8; 20]), SourceError> {
+        let (mut sha256, mut sha1, mut at, mut block) = (Sha256::new(), sha1::Sha1::new(), 0, vec![0; block_bytes]);
         while at < self.pin.size {
             let length = block.len().min(usize::try_from(self.pin.size - at).unwrap_or(usize::MAX));
             self.read_at(at, &mut block[..length])?;
-            hasher.update(&block[..length]);
+            sha256.update(&block[..length]);
+            sha1.update(&block[..length]);
             at += length as u64;
         }
         self.ensure_unchanged()?;
-        Ok(hasher.finalize().into())
+        Ok((sha256.finalize().into(), sha1.finalize().into()))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     driver::{Delivery, End},
     failure,
     folder::Folder,
+    immich::Immich,
     order::{Account, Journal, Order, Outcome, Progress, Session},
     resumable::Resumable,
     trial,
@@ -201,7 +202,7 @@ impl Transfer {
             Connector::Tus => Box::new(Tus::new(wire()?)),
             Connector::Webdav => return Err(failure::no_address(account.url.as_str())),
             Connector::Nextcloud => return Err(failure::no_address(account.url.as_str())),
-            Connector::Immich => return Err(failure::no_address(account.url.as_str())),
+            Connector::Immich => Box::new(Immich::new(wire()?)),
             Connector::S3 => return Err(failure::no_address(account.url.as_str())),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })

@@ -1,0 +1,382 @@
+//! Immich, servers 2 and 3, by its OpenAPI document (2.7.5 and 3.2.2) and the server's own source.
+//!
+//! The server knows each of a user's assets by its SHA-1, which it computes while it receives, and keeps one asset for one SHA-1. So
+//! `POST /assets/bulk-upload-check` is the question before, after any doubt, and at the end: a delivery is proved when the server says
+//! that it holds that SHA-1. What it holds in its trash is not delivered, and not resurrected behind the person's back.
+//!
+//! A file goes in one form (`POST /assets`), since the server keeps nothing of one that was cut; its last block leaves only once the whole
+//! file is known to be what was ordered. A session is therefore nothing at the server: the fragment of its URL, which never leaves this
+//! computer, holds what the form says. Live Photos go as a photo and a video of their own.
+
+mod form;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use afterglow_model::{Capabilities, Evidence, Failure, FailureClass, FailureCode, Timestamp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use url::Url;
+
+use self::form::Form;
+use crate::{
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
+    failure,
+    fields::Limits,
+    payload::Payload,
+    wire::{Answer, Wire},
+};
+
+const CHECKSUM: HeaderName = HeaderName::from_static("x-immich-checksum");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The oldest version that is spoken to.
+const MAJOR_MIN: u64 = 2;
+
+/// All that a key must be allowed to: sending and asking for what is there.
+const PERMISSION: &str = "asset.upload";
+/// The permission that includes every other.
+const EVERYTHING: &str = "all";
+
+/// How much of a server's own words is passed on, in characters.
+const REASON_CHARS_MAX: usize = 120;
+
+/// A user's account at a server.
+pub(crate) struct Immich<'a> {
+    wire: Wire<'a>,
+    /// The asset that the last upload of this delivery was answered with.
+    uploaded: Mutex<Option<String>>,
+}
+
+/// What the server knows of a SHA-1.
+enum Known {
+    Nothing,
+    Asset(String),
+    Trashed,
+}
+
+/// `AssetBulkUploadCheckResponseDto`.
+#[derive(Deserialize)]
+struct Checks {
+    results: Vec<Check>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Check {
+    id: String,
+    action: String,
+    reason: Option<String>,
+    asset_id: Option<String>,
+    is_trashed: Option<bool>,
+}
+
+/// `AssetMediaResponseDto`.
+#[derive(Deserialize)]
+struct Uploaded {
+    id: String,
+    status: String,
+}
+
+/// `ServerVersionResponseDto`.
+#[derive(Deserialize)]
+struct Version {
+    major: u64,
+    minor: u64,
+    patch: u64,
+}
+
+/// `ApiKeyResponseDto`.
+#[derive(Deserialize)]
+struct Key {
+    permissions: Vec<String>,
+}
+
+impl<'a> Immich<'a> {
+    pub(crate) fn new(wire: Wire<'a>) -> Self {
+        Self { wire, uploaded: Mutex::new(None) }
+    }
+
+    /// A URL of the API, whether the person gave the address with `/api` or without.
+    fn api(&self, path: &str) -> Url {
+        let mut url = self.wire.url().clone();
+        let base = url.path().trim_end_matches('/');
+        let path = format!("{}/api/{path}", base.strip_suffix("/api").unwrap_or(base));
+        url.set_path(&path);
+        url.set_query(None);
+        url.set_fragment(None);
+        url
+    }
+
+    async fn ask(&self, method: Method, path: &str, question: Option<Value>) -> Result<Answer, Setback> {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(ACCEPT, JSON);
+        let payload = match question {
+            Some(question) => {
+                headers.insert(CONTENT_TYPE, JSON);
+                Payload::Whole(question.to_string().into())
+            }
+            None => Payload::empty(),
+        };
+        let answer = self.wire.exchange(method, &self.api(path), headers, payload).await?;
+        if answer.status.is_success() { Ok(answer) } else { Err(self.setback(&answer)) }
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Setback> {
+        serde_json::from_slice(&answer.body).map_err(|_| self.nonsense("not in the way that Immich does"))
+    }
+
+    fn nonsense(&self, what: &str) -> Setback {
+        Setback::Failed(failure::unexpected(self.wire.host(), what))
+    }
+
+    /// Asks for a SHA-1.
+    async fn check(&self, sha1: &str) -> Result<Known, Setback> {
+        let question = json!({ "assets": [{ "id": sha1, "checksum": sha1 }] });
+        let answer = self.ask(Method::POST, "assets/bulk-upload-check", Some(question)).await?;
+        let checks: Checks = self.read(&answer)?;
+        let [check] = checks.results.as_slice() else { return Err(self.nonsense("to another question")) };
+        if check.id != sha1 {
+            return Err(self.nonsense("to another question"));
+        }
+        match (check.action.as_str(), check.reason.as_deref(), &check.asset_id, check.is_trashed) {
+            ("accept", ..) => Ok(Known::Nothing),
+            ("reject", Some("duplicate"), _, Some(true)) => Ok(Known::Trashed),
+            ("reject", Some("duplicate"), Some(id), Some(false) | None) => Ok(Known::Asset(id.clone())),
+            ("reject", Some("unsupported-format"), ..) => Err(Setback::Verdict(self.refused("Unsupported file type"))),
+            _ => Err(self.nonsense("neither yes nor no")),
+        }
+    }
+
+    /// The content as the server holds it; none if it does not.
+    async fn held(&self, content: &Content) -> Result<Option<Proof>, Setback> {
+        match self.check(&Form::of(content)?.sha1).await? {
+            Known::Nothing => Ok(None),
+            // The SHA-1 is the server's own, and the driver has found ours and the SHA-256 in one reading.
+            Known::Asset(id) => Ok(Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None })),
+            Known::Trashed => Err(Setback::Failed(self.in_trash(&content.filename))),
+        }
+    }
+
+    /// The end of a delivery: the server holds the content, as the asset that it has just told of.
+    async fn confirm(&self, content: &Content) -> Result<Proof, Setback> {
+        let proof = self.held(content).await?.ok_or_else(|| Setback::Spoilt(failure::lost_bytes(self.wire.host())))?;
+        let uploaded = self.uploaded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match uploaded {
+            Some(id) if id != proof.remote_id => Err(self.nonsense("two assets for one file")),
+            Some(_) | None => Ok(proof),
+        }
+    }
+
+    async fn upload(&self, url: &Url, form: &Form, payload: Payload) -> Result<(), Setback> {
+        let unsendable = |_| Setback::Failed(failure::internal("an unsendable field"));
+        let boundary = format!("afterglow-{}", uuid::Uuid::new_v4().simple());
+        let (head, tail) = form.frame(&boundary);
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(ACCEPT, JSON);
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        headers.insert(CONTENT_TYPE, HeaderValue::try_from(kind).map_err(unsendable)?);
+        headers.insert(CHECKSUM, HeaderValue::try_from(form.sha1.as_str()).map_err(unsendable)?);
+        let answer = self.wire.exchange(Method::POST, url, headers, payload.framed(head, tail)).await?;
+        match answer.status {
+            StatusCode::OK | StatusCode::CREATED => {}
+            status if status.is_success() => return Err(self.nonsense("neither stored nor refused")),
+            _ => return Err(self.setback(&answer)),
+        }
+        let uploaded: Uploaded = self.read(&answer)?;
+        match (answer.status, uploaded.status.as_str()) {
+            (StatusCode::CREATED, "created") if answer.is_early => {
+                return Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent")));
+            }
+            // A duplicate may be told as soon as the header fields are there.
+            (StatusCode::CREATED, "created") | (StatusCode::OK, "duplicate") => {}
+            _ => return Err(self.nonsense("neither stored nor refused")),
+        }
+        *self.uploaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(uploaded.id);
+        Ok(())
+    }
+
+    /// What a status other than success means. The server's own words tell what its statuses do not.
+    fn setback(&self, answer: &Answer) -> Setback {
+        let host = self.wire.host();
+        let (failure, said) = (answer.failure(host), said(&answer.body));
+        match answer.status {
+            StatusCode::BAD_REQUEST if said.to_ascii_lowercase().contains("quota") => {
+                Setback::Failed(failure::of_status(host, StatusCode::INSUFFICIENT_STORAGE, None))
+            }
+            StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY if !said.is_empty() => {
+                Setback::Verdict(self.refused(&said))
+            }
+            StatusCode::FORBIDDEN => match said.rsplit_once("permission: ") {
+                Some((_, permission)) => Setback::Failed(self.lacks(permission)),
+                None => Setback::Failed(failure),
+            },
+            // A smaller request is none of the whole file.
+            StatusCode::PAYLOAD_TOO_LARGE => Setback::Verdict(failure),
+            _ if failure.class == FailureClass::Transient
+                && failure.retry_after_ms.is_none()
+                && failure.code != FailureCode::Throttled =>
+            {
+                Setback::Doubt(failure)
+            }
+            _ => Setback::Failed(failure),
+        }
+    }
+
+    fn refused(&self, reason: &str) -> Failure {
+        let message = format!("{} refused this file: {}.", self.wire.host(), reason.trim_end_matches('.'));
+        failure::failure(FailureClass::Permanent, FailureCode::ServerRejected, message)
+    }
+
+    fn in_trash(&self, filename: &str) -> Failure {
+        let message = format!("{filename} lies in Immich's trash at {}. Restore it there, then retry.", self.wire.host());
+        failure::failure(FailureClass::NeedsUser, FailureCode::ServerRejected, message)
+    }
+
+    fn lacks(&self, permission: &str) -> Failure {
+        let host = self.wire.host();
+        let message =
+            format!("The API key for {host} lacks the permission {permission}. Allow it in Immich, or sign in with another key.");
+        failure::failure(FailureClass::NeedsUser, FailureCode::AuthenticationRequired, message)
+    }
+
+    fn too_old(&self, version: &Version) -> Failure {
+        let Version { major, minor, patch } = version;
+        let message = format!(
+            "{} runs Immich {major}.{minor}.{patch}. Afterglow needs version {MAJOR_MIN} or later: update the server.",
+            self.wire.host()
+        );
+        failure::failure(FailureClass::NeedsUser, FailureCode::ProtocolUnsupported, message)
+    }
+
+    fn form(&self, upload_url: &Url) -> Result<Form, Setback> {
+        Form::from(upload_url).ok_or_else(|| Setback::SessionGone(failure::lost_bytes(self.wire.host())))
+    }
+}
+
+/// The `message` of an error, as far as it is worth passing on; servers say one or several.
+fn said(body: &[u8]) -> String {
+    let message = serde_json::from_slice(body).ok().and_then(|mut body: Value| body.get_mut("message").map(Value::take));
+    let said = match message {
+        Some(Value::String(said)) => said,
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Some(_) | None => String::new(),
+    };
+    said.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
+}
+
+#[async_trait]
+impl Destination for Immich<'_> {
+    fn host(&self) -> &str {
+        self.wire.host()
+    }
+
+    async fn probe(&self) -> Result<Capabilities, Setback> {
+        let version: Version = self.read(&self.ask(Method::GET, "server/version", None).await?)?;
+        if version.major < MAJOR_MIN {
+            return Err(Setback::Failed(self.too_old(&version)));
+        }
+        let key: Key = self.read(&self.ask(Method::GET, "api-keys/me", None).await?)?;
+        if !key.permissions.iter().any(|permission| permission == EVERYTHING || permission == PERMISSION) {
+            return Err(Setback::Failed(self.lacks(PERMISSION)));
+        }
+        tracing::info!(host = self.wire.host(), "Immich {}.{}.{}", version.major, version.minor, version.patch);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Capabilities {
+            evidence: Evidence::Hashed,
+            max_size: None,
+            max_append_size: None,
+            resumable: false,
+            probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
+        })
+    }
+
+    fn wants_sha1(&self) -> bool {
+        true
+    }
+
+    fn completes_with_last_byte(&self) -> bool {
+        true
+    }
+
+    async fn find(&self, content: &Content) -> Result<Option<Proof>, Setback> {
+        self.held(content).await
+    }
+
+    async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
+        match self.upload(&self.api("assets"), &Form::of(content)?, Payload::Whole(body)).await {
+            Ok(()) => self.confirm(content).await,
+            // Also when a server that has it already says so and hangs up, before it was heard.
+            Err(Setback::Doubt(failure)) => self.held(content).await?.ok_or(Setback::Doubt(failure)),
+            Err(setback) => Err(setback),
+        }
+    }
+
+    /// Nothing at the server, but for an empty file, which is no more than its form.
+    async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
+        let form = Form::of(content)?;
+        if content.byte_count == 0 {
+            return self.whole(content, Bytes::new()).await.map(Begun::Delivered);
+        }
+        Ok(Begun::Session { upload_url: form.url(self.api("assets")), offset: 0, limits: IN_ONE_REQUEST })
+    }
+
+    /// All or nothing: what was cut is not kept.
+    async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
+        let form = self.form(upload_url)?;
+        match self.check(&form.sha1).await? {
+            Known::Nothing => Ok(Held { offset: 0, complete: false, digest: None, limits: IN_ONE_REQUEST }),
+            Known::Asset(_) => Ok(Held { offset: form.byte_count, complete: true, digest: None, limits: Limits::default() }),
+            Known::Trashed => Err(Setback::Failed(self.in_trash(&form.filename))),
+        }
+    }
+
+    async fn send(&self, upload_url: &Url, _offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
+        let form = self.form(upload_url)?;
+        if payload.length() != form.byte_count {
+            return Err(Setback::Failed(failure::internal("a part of a file for Immich")));
+        }
+        let mut url = upload_url.clone();
+        url.set_fragment(None);
+        match self.upload(&url, &form, payload).await {
+            Ok(()) => Ok(Some(form.byte_count)),
+            Err(Setback::Moved(to)) => Err(Setback::Moved(form.url(to))),
+            Err(setback) => Err(setback),
+        }
+    }
+
+    async fn finish(&self, _upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
+        self.confirm(content).await
+    }
+
+    /// There is nothing to give up.
+    async fn abort(&self, _upload_url: &Url) {}
+
+    /// For good: what a test has left is not for the trash.
+    async fn remove(&self, remote_id: &str) {
+        let which = json!({ "ids": [remote_id], "force": true });
+        if let Err(setback) = self.ask(Method::DELETE, "assets", Some(which)).await {
+            tracing::info!(host = self.wire.host(), ?setback, "the test picture was left in Immich");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_passed_on_whatever_its_shape() {
+        assert_eq!(said(br#"{"message":"Quota has been exceeded!","statusCode":400}"#), "Quota has been exceeded!");
+        assert_eq!(said(br#"{"message":["a","b"]}"#), "a, b");
+        assert_eq!(said(b"<html>"), "");
+    }
+}

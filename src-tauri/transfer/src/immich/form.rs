@@ -1,0 +1,105 @@
+//! The form by which a file is sent, and the session that remembers it.
+
+use bytes::Bytes;
+use url::{Url, form_urlencoded};
+
+use crate::{
+    destination::{Content, Setback},
+    driver::base16,
+    failure, name,
+};
+
+/// What a form says of a file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Form {
+    pub(super) sha1: String,
+    pub(super) byte_count: u64,
+    pub(super) filename: String,
+    content_type: String,
+    /// As ISO 8601 with an offset; servers 3 take no other.
+    created: String,
+}
+
+impl Form {
+    pub(super) fn of(content: &Content) -> Result<Self, Setback> {
+        let sha1 = content.sha1.ok_or_else(|| Setback::Failed(failure::internal("a file without its SHA-1")))?;
+        let dated = content.created_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        Ok(Self {
+            sha1: base16(&sha1),
+            byte_count: content.byte_count,
+            filename: name::safe(&content.filename),
+            content_type: content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            created: dated.unwrap_or_else(jiff::Timestamp::now).to_string(),
+        })
+    }
+
+    pub(super) fn url(&self, mut assets: Url) -> Url {
+        let fragment = form_urlencoded::Serializer::new(String::new())
+            .append_pair("sha1", &self.sha1)
+            .append_pair("bytes", &self.byte_count.to_string())
+            .append_pair("name", &self.filename)
+            .append_pair("type", &self.content_type)
+            .append_pair("created", &self.created)
+            .finish();
+        assets.set_fragment(Some(&fragment));
+        assets
+    }
+
+    /// None for a URL that is no session of ours.
+    pub(super) fn from(upload_url: &Url) -> Option<Self> {
+        let pairs = || form_urlencoded::parse(upload_url.fragment().unwrap_or_default().as_bytes());
+        let value = |wanted: &str| pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        Some(Self {
+            sha1: value("sha1")?,
+            byte_count: value("bytes")?.parse().ok()?,
+            filename: value("name")?,
+            content_type: value("type")?,
+            created: value("created")?,
+        })
+    }
+
+    /// `AssetMediaCreateDto` as `multipart/form-data` (RFC 7578), before and after the file. The name goes before the file, since the
+    /// server judges the file by it; `deviceAssetId` and `deviceId` are what servers 2 want and servers 3 pass over.
+    pub(super) fn frame(&self, boundary: &str) -> (Bytes, Bytes) {
+        let fields = [
+            ("deviceAssetId", self.sha1.as_str()),
+            ("deviceId", "Afterglow"),
+            ("fileCreatedAt", &self.created),
+            ("fileModifiedAt", &self.created),
+            ("filename", &self.filename),
+        ];
+        let mut head = String::new();
+        for (name, value) in fields {
+            head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        // Servers disagree about other letters in this place; the field above has them.
+        let plain: String = self.filename.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+        head += &format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"assetData\"; filename=\"{plain}\"\r\nContent-Type: {}\r\n\r\n",
+            self.content_type
+        );
+        (head.into(), format!("\r\n--{boundary}--\r\n").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form() -> Form {
+        Form {
+            sha1: "a9993e364706816aba3e25717850c26c9cd0d89d".to_owned(),
+            byte_count: 3,
+            filename: "Grüße & #1.jpg".to_owned(),
+            content_type: "image/jpeg".to_owned(),
+            created: "2023-11-14T22:13:20Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_session_holds_what_the_form_says() {
+        let url = form().url("https://photos.example/api/assets".parse().unwrap());
+        assert_eq!(Form::from(&url.as_str().parse().unwrap()), Some(form()));
+        assert_eq!(Form::from(&"https://photos.example/api/assets#sha1=x".parse().unwrap()), None);
+    }
+}

@@ -1,0 +1,202 @@
+//! The connector for Immich, put to the suite and to what is special to Immich.
+
+mod server;
+
+use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode};
+use afterglow_tests::model_server::{Answer, Fault};
+use afterglow_transfer::{Account, Delivered, Order, Outcome};
+
+use self::server::{Asset, ImmichServer, KEY, sha1};
+use crate::{
+    every::{Bench, Peer, conformance},
+    rig::{MIB, content},
+};
+
+/// A server of the current version.
+struct Immich;
+
+impl Peer for Immich {
+    type Server = ImmichServer;
+    const CONNECTOR: Connector = Connector::Immich;
+    const EVIDENCE: Evidence = Evidence::Hashed;
+
+    fn server() -> ImmichServer {
+        ImmichServer::default()
+    }
+
+    fn account(origin: &str) -> Account {
+        Account { secret: Some(KEY.to_owned()), ..Account::at(origin.parse().unwrap()) }
+    }
+}
+
+conformance!(every, Immich);
+
+/// Sizes that take each way through the connector.
+const SIZES: [u64; 2] = [20_000, 3 * MIB];
+
+async fn delivered(bench: &Bench<Immich>, order: &Order) -> Delivered {
+    match bench.attempt(order).await {
+        Outcome::Delivered(delivered) => delivered,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn refused(bench: &Bench<Immich>, order: &Order, class: FailureClass, code: FailureCode) -> Failure {
+    let failure = bench.failed(order, code, "refused").await;
+    assert_eq!(failure.class, class, "{}", failure.message);
+    failure
+}
+
+fn posts(bench: &Bench<Immich>) -> usize {
+    bench.server.truth().requests.iter().filter(|request| request.method == "POST" && request.target() == "/api/assets").count()
+}
+
+fn put(bench: &Bench<Immich>, bytes: u64, trashed: bool) {
+    let bytes = content(bytes);
+    let fields = [("filename".to_owned(), "before.jpg".to_owned())].into();
+    let asset = Asset { id: "asset-of-before".to_owned(), fields, bytes: bytes.clone(), trashed };
+    bench.server.with(|server| drop(server.assets.insert(sha1(&bytes), asset)));
+}
+
+#[tokio::test]
+async fn both_versions_get_what_they_want_to_know() {
+    for version in [[2, 0, 0], [2, 7, 5], [3, 0, 0]] {
+        for bytes in SIZES {
+            let bench = Bench::<Immich>::new().await;
+            bench.server.with(|server| server.version = version);
+            let order = Order { filename: "Grüße \"1\".jpg".to_owned(), ..bench.file("IMG_0001.jpg", bytes) };
+            let delivered = delivered(&bench, &order).await;
+            bench.stored_once(&order, "a version");
+            let asset = bench.server.with(|server| server.assets.values().next().cloned().unwrap());
+            assert_eq!(delivered.remote_id, asset.id);
+            assert_eq!(asset.fields["filename"], "Grüße _1_.jpg");
+            assert_eq!(asset.fields["fileCreatedAt"], "2023-11-14T22:13:20Z");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_address_may_have_a_path_and_the_api_in_it() {
+    for (base, suffix) in [("", "/"), ("", "/api"), ("/photos", "/photos"), ("/photos", "/photos/api/")] {
+        let mut bench = Bench::<Immich>::new().await;
+        bench.server.with(|server| server.base = base);
+        bench.account.url = format!("{}{suffix}", bench.server.origin()).parse().unwrap();
+        for bytes in SIZES {
+            *bench.memory.session.lock().unwrap() = None;
+            let order = bench.file("IMG_0001.jpg", bytes);
+            delivered(&bench, &order).await;
+        }
+        assert_eq!(bench.server.truth().objects.len(), 2, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_not_sent_again() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        put(&bench, bytes, false);
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let delivered = delivered(&bench, &order).await;
+        assert_eq!((delivered.remote_id.as_str(), delivered.evidence), ("asset-of-before", Evidence::Hashed));
+        bench.stored_once(&order, "there already");
+        assert!(bytes < MIB || posts(&bench) == 0, "a large file was sent");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_in_the_trash_is_not_delivered() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        put(&bench, bytes, true);
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let failure = refused(&bench, &order, FailureClass::NeedsUser, FailureCode::ServerRejected).await;
+        assert!(failure.message.contains("trash") && failure.message.contains("Restore it there"), "{}", failure.message);
+        assert!(bench.server.truth().objects.is_empty());
+        bench.server.with(|server| server.assets.values_mut().for_each(|asset| asset.trashed = false));
+        delivered(&bench, &order).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_is_told_what_it_lacks() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        bench.server.with(|server| server.permissions = vec!["asset.read", "user.read"]);
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let failure = refused(&bench, &order, FailureClass::NeedsUser, FailureCode::AuthenticationRequired).await;
+        assert!(failure.message.contains("permission asset.upload"), "{}", failure.message);
+        let probed = bench.transfer.probe(Connector::Immich, &bench.account).await.unwrap_err();
+        assert!(probed.message.contains("permission asset.upload"), "{}", probed.message);
+        bench.server.with(|server| server.permissions = vec!["all"]);
+        delivered(&bench, &order).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_account_is_said() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        bench.server.with(|server| server.quota = Some(10_000));
+        let order = bench.file("IMG_0001.jpg", bytes);
+        refused(&bench, &order, FailureClass::NeedsUser, FailureCode::QuotaExceeded).await;
+        bench.server.with(|server| server.quota = None);
+        delivered(&bench, &order).await;
+        bench.stored_once(&order, "with room again");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_refused_for_good_with_the_reason() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        let failure = refused(&bench, &bench.file("notes.txt", bytes), FailureClass::Permanent, FailureCode::ServerRejected).await;
+        assert!(failure.message.contains("Unsupported file type notes.txt"), "{}", failure.message);
+        assert_eq!(*bench.memory.session.lock().unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_does_not_let_through_is_said_once() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let before = if bytes < MIB { 2 } else { 1 };
+        bench.server.fail(before, Fault::Answer(Answer::new("413 Request Entity Too Large")));
+        refused(&bench, &order, FailureClass::Permanent, FailureCode::PayloadTooLarge).await;
+        assert_eq!(posts(&bench), 1);
+    }
+}
+
+#[tokio::test]
+async fn only_what_the_server_knows_afterwards_is_delivered() {
+    for bytes in SIZES {
+        for damages in [false, true] {
+            let bench = Bench::<Immich>::new().await;
+            bench.server.with(|server| (server.forgets, server.damages) = (!damages, damages));
+            match bench.attempt(&bench.file("IMG_0001.jpg", bytes)).await {
+                Outcome::Failed(failure) => assert_eq!(failure.class, FailureClass::Transient, "{}", failure.message),
+                other => panic!("{other:?}"),
+            }
+            assert!(posts(&bench) <= 4, "sent again and again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_version_of_the_file_proves_nothing() {
+    let bench = Bench::<Immich>::new().await;
+    let order = bench.file("IMG_0001.jpg", 3 * MIB);
+    // The library has seen other bytes of the same number; the server has those that are there now.
+    put(&bench, 3 * MIB, false);
+    let order = Order { sha256: "ab".repeat(32), ..order };
+    refused(&bench, &order, FailureClass::Transient, FailureCode::SourceChanged).await;
+}
+
+#[tokio::test]
+async fn an_old_server_is_named() {
+    let bench = Bench::<Immich>::new().await;
+    bench.server.with(|server| server.version = [1, 144, 1]);
+    let failure = bench.transfer.probe(Connector::Immich, &bench.account).await.unwrap_err();
+    assert_eq!((failure.class, failure.code), (FailureClass::NeedsUser, FailureCode::ProtocolUnsupported));
+    assert!(failure.message.contains("Immich 1.144.1"), "{}", failure.message);
+}
