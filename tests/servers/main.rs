@@ -2,6 +2,7 @@
 //! judges what was. A program that is not installed skips its tests, and says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod immich;
 mod running;
 mod sending;
 mod tus;
