@@ -6,3 +6,4 @@ mod immich;
 mod running;
 mod sending;
 mod tus;
+mod webdav;

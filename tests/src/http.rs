@@ -80,7 +80,8 @@ impl Connection {
     }
 
     /// Sends an answer; `fields` are lines without their ends.
-    pub(crate) async fn answer(&mut self, status: &str, fields: &[String], body: &str) -> io::Result<()> {
+    pub(crate) async fn answer(&mut self, status: &str, fields: &[String], body: impl AsRef<[u8]>) -> io::Result<()> {
+        let body = body.as_ref();
         let mut text = format!("HTTP/1.1 {status}\r\n");
         for field in fields {
             text.push_str(field);
@@ -90,8 +91,9 @@ impl Connection {
             text.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         text.push_str("\r\n");
-        text.push_str(body);
-        self.raw(&text).await
+        let mut answer = text.into_bytes();
+        answer.extend_from_slice(body);
+        self.stream.write_all(&answer).await
     }
 
     pub(crate) async fn raw(&mut self, text: &str) -> io::Result<()> {

@@ -58,13 +58,13 @@ pub struct Answer {
     /// Header fields, without `Content-Length`.
     pub fields: Vec<(String, String)>,
     /// Its content.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// An answer without content.
     pub fn new(status: &str) -> Self {
-        Self { status: status.to_owned(), fields: Vec::new(), body: String::new() }
+        Self { status: status.to_owned(), fields: Vec::new(), body: Vec::new() }
     }
 
     /// With a header field more.
@@ -76,7 +76,7 @@ impl Answer {
 
     /// With content of this type.
     #[must_use]
-    pub fn body(self, content_type: &str, body: impl Into<String>) -> Self {
+    pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..self.with("Content-Type", content_type) }
     }
 }

@@ -100,6 +100,17 @@ pub(crate) fn no_address(url: &str) -> Failure {
     failure(NeedsUser, FailureCode::DestinationNotAllowed, format!("{url} is not the address of a server. Check the address."))
 }
 
+/// A server of something else than files.
+pub(crate) fn no_webdav(host: &str) -> Failure {
+    let message = format!("{host} does not speak WebDAV at this address. Check the address, or choose another protocol.");
+    failure(NeedsUser, FailureCode::ProtocolUnsupported, message)
+}
+
+/// Whether the same request may work at once, so that asking the server and going on is better than waiting.
+pub(crate) fn may_work_at_once(failure: &Failure) -> bool {
+    failure.class == Transient && failure.retry_after_ms.is_none() && failure.code != FailureCode::Throttled
+}
+
 /// What the server holds is not what was sent.
 pub(crate) fn digest_mismatch(host: &str) -> Failure {
     let message = format!("{host} holds other bytes than were sent. Remove the file there, then retry.");

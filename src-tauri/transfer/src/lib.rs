@@ -11,6 +11,7 @@
 //! policy is in here: when to try again is the scheduler's business.
 
 mod bandwidth;
+mod dav;
 mod destination;
 mod driver;
 mod failure;
@@ -26,6 +27,7 @@ mod steps;
 mod transfer;
 mod trial;
 mod tus;
+mod webdav;
 mod wire;
 
 pub use destination::{Begun, Content, Destination, Held, Proof, Setback};

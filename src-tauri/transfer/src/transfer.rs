@@ -26,6 +26,7 @@ use crate::{
     resumable::Resumable,
     trial,
     tus::Tus,
+    webdav::Webdav,
     wire::Wire,
 };
 
@@ -200,7 +201,7 @@ impl Transfer {
             // An archive is a receiver of ours at a socket.
             Connector::Resumable | Connector::Archive => Box::new(Resumable::new(wire()?)),
             Connector::Tus => Box::new(Tus::new(wire()?)),
-            Connector::Webdav => return Err(failure::no_address(account.url.as_str())),
+            Connector::Webdav => Box::new(Webdav::new(wire()?)),
             Connector::Nextcloud => return Err(failure::no_address(account.url.as_str())),
             Connector::Immich => Box::new(Immich::new(wire()?)),
             Connector::S3 => return Err(failure::no_address(account.url.as_str())),

@@ -8,6 +8,7 @@ use reqwest::{
     Client, Method, Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
 };
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -22,6 +23,9 @@ use crate::{
 
 /// What is read of an answer at most. Whoever sends more does not speak the protocol.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What is read at most of an answer that describes many resources (207, RFC 4918 section 13), which WebDAV cannot page.
+const MULTISTATUS_BYTES_MAX: usize = 1024 * 1024;
 
 /// Redirects followed for one request; more is a loop.
 const REDIRECTS_MAX: usize = 3;
@@ -176,6 +180,41 @@ impl<'a> Wire<'a> {
         })
     }
 
+    /// Reads what is stored at a URL, and says its SHA-256 and its size; none if nothing is there. Constant memory, whatever the size.
+    pub(crate) async fn read_back(&self, url: &Url) -> Result<Option<([u8; 32], u64)>, Setback> {
+        let mut request = Request::new(Method::GET, self.resolve(url, url.as_str())?);
+        request.headers_mut().extend(self.headers.clone());
+        let pulse = Pulse::new();
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Setback::Stopped),
+            () = pulse.stalled(self.shared.options.stall) => Err(Setback::Doubt(failure::timed_out(&self.host))),
+            read = self.digest(request, &pulse) => read,
+        }
+    }
+
+    async fn digest(&self, request: Request, pulse: &Pulse) -> Result<Option<([u8; 32], u64)>, Setback> {
+        let mut response = self.client.execute(request).await.map_err(|error| self.broken(&error))?;
+        pulse.beat();
+        match response.status() {
+            StatusCode::OK if is_web_page(response.headers()) => return Err(Setback::Failed(failure::captive_portal(&self.host))),
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            status => {
+                let failure = failure::of_status(&self.host, status, fields::retry_after_ms(response.headers(), SystemTime::now()));
+                let is_passing = failure::may_work_at_once(&failure);
+                return Err(if is_passing { Setback::Doubt(failure) } else { Setback::Failed(failure) });
+            }
+        }
+        let (mut hasher, mut bytes) = (Sha256::new(), 0);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            pulse.beat();
+            hasher.update(&chunk);
+            bytes += chunk.len() as u64;
+        }
+        Ok(Some((hasher.finalize().into(), bytes)))
+    }
+
     async fn converse(&self, client: &Client, request: Request, pulse: &Pulse) -> Result<Reply, Setback> {
         let url = request.url().clone();
         let mut response = client.execute(request).await.map_err(|error| self.broken(&error))?;
@@ -188,9 +227,10 @@ impl<'a> Wire<'a> {
         if status == StatusCode::OK && is_web_page(response.headers()) {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
+        let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { ANSWER_BYTES_MAX };
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if body.len() + chunk.len() > most {
                 return Err(Setback::Failed(failure::unexpected(&self.host, "an answer without end")));
             }
             body.extend_from_slice(&chunk);

@@ -4,3 +4,4 @@ mod folder;
 mod immich;
 mod s3;
 mod tus;
+mod webdav;

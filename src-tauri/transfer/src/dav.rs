@@ -1,0 +1,313 @@
+//! What servers that speak WebDAV (RFC 4918) have in common: places, folders, looking, renaming.
+//!
+//! A session's URL carries in its fragment, which never leaves this computer, what has to be known between two steps: see [`Marked`].
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use roxmltree::{Document, Node};
+use url::Url;
+
+use crate::{
+    destination::{Content, Setback},
+    failure,
+    payload::Payload,
+    wire::{Answer, Wire},
+};
+
+const DEPTH: HeaderName = HeaderName::from_static("depth");
+const DESTINATION: HeaderName = HeaderName::from_static("destination");
+const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
+/// A date for the file, in seconds since 1970. ownCloud's; Nextcloud, PhotoPrism and others take it too, and the rest ignore it.
+const X_OC_MTIME: HeaderName = HeaderName::from_static("x-oc-mtime");
+
+const NAMESPACE: &str = "DAV:";
+
+/// The two properties that tell a file of so many bytes from a folder (sections 15.4 and 15.9).
+const LOOK: &str = concat!(
+    r#"<?xml version="1.0" encoding="utf-8"?>"#,
+    r#"<propfind xmlns="DAV:"><prop><getcontentlength/><resourcetype/></prop></propfind>"#
+);
+
+/// Something that is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resource {
+    /// The last part of its path, decoded.
+    pub(crate) name: String,
+    /// Its size in bytes, if it is a file and the server says it.
+    pub(crate) byte_count: Option<u64>,
+}
+
+/// What became of giving a file another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renamed {
+    /// It has it.
+    Done,
+    /// Something else has that name.
+    Taken,
+    /// There is no such file, or not any more.
+    Gone,
+}
+
+/// What a session's URL carries besides where the bytes go: the fragment `byte count,part bytes,date,path of the target`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Marked {
+    /// The size of the whole file.
+    pub(crate) byte_count: u64,
+    /// The size of its parts; 0 where it goes in one piece.
+    pub(crate) part_bytes: u64,
+    /// The file's date, in seconds since 1970; 0 for none.
+    pub(crate) created_s: u64,
+    /// The file that the session becomes.
+    pub(crate) target: Url,
+}
+
+impl Marked {
+    /// `place` with this in its fragment.
+    pub(crate) fn on(&self, mut place: Url) -> Url {
+        let Self { byte_count, part_bytes, created_s, target } = self;
+        place.set_fragment(Some(&format!("{byte_count},{part_bytes},{created_s},{}", target.path())));
+        place
+    }
+
+    /// None for the URL of no session of ours.
+    pub(crate) fn of(session: &Url) -> Option<Self> {
+        let mut fields = session.fragment()?.splitn(4, ',');
+        let mut number = || fields.next()?.parse().ok();
+        let (byte_count, part_bytes, created_s) = (number()?, number()?, number()?);
+        let mut target = plain(session);
+        target.set_path(fields.next()?);
+        Some(Self { byte_count, part_bytes, created_s, target })
+    }
+}
+
+/// A URL without its fragment.
+pub(crate) fn plain(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
+}
+
+/// `base` with further parts of a path, each encoded so that it stays one part.
+pub(crate) fn beneath<S: AsRef<str>>(base: &Url, parts: impl IntoIterator<Item = S>) -> Url {
+    let mut url = plain(base);
+    url.set_query(None);
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(parts);
+    }
+    url
+}
+
+/// The photo's date in seconds since 1970; 0 for one that a server may not take: before 1970 or in the future.
+pub(crate) fn created_s(content: &Content) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let created = content.created_ms.and_then(|ms| u64::try_from(ms / 1000).ok());
+    created.filter(|seconds| *seconds <= now).unwrap_or(0)
+}
+
+/// The header field with the file's date, if it has one.
+pub(crate) fn dated(headers: &mut HeaderMap, created_s: u64) {
+    if created_s > 0 {
+        headers.insert(X_OC_MTIME, HeaderValue::from(created_s));
+    }
+}
+
+/// A line to a WebDAV server.
+pub(crate) struct Dav<'a> {
+    pub(crate) wire: Wire<'a>,
+}
+
+impl Dav<'_> {
+    pub(crate) fn nonsense(&self, what: &str) -> Setback {
+        Setback::Failed(failure::unexpected(self.wire.host(), what))
+    }
+
+    /// What a status other than success means, where it has no meaning of its own in the step.
+    pub(crate) fn setback(&self, answer: &Answer) -> Setback {
+        let failure = answer.failure(self.wire.host());
+        match answer.status {
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Setback::Failed(failure::no_webdav(self.wire.host())),
+            // No folder where one was made (section 9.7.1): somebody is moving things about.
+            StatusCode::CONFLICT => Setback::Doubt(failure::unexpected(self.wire.host(), "no folder for the file")),
+            // Nothing that a repeat would change: a session may be spoilt, so another is begun once.
+            StatusCode::BAD_REQUEST => Setback::Spoilt(failure),
+            _ if failure::may_work_at_once(&failure) => Setback::Doubt(failure),
+            _ => Setback::Failed(failure),
+        }
+    }
+
+    pub(crate) async fn ask(&self, method: &'static str, url: &Url, headers: HeaderMap) -> Result<Answer, Setback> {
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| Setback::Failed(failure::internal("an unsendable method")))?;
+        self.wire.exchange(method, url, headers, Payload::empty()).await
+    }
+
+    async fn properties(&self, url: &Url, depth: &'static str) -> Result<Option<Vec<Resource>>, Setback> {
+        let method = Method::from_bytes(b"PROPFIND").map_err(|_| Setback::Failed(failure::internal("an unsendable method")))?;
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(DEPTH, HeaderValue::from_static(depth));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
+        let payload = Payload::Whole(Bytes::from_static(LOOK.as_bytes()));
+        let answer = self.wire.exchange(method, url, headers, payload).await?;
+        match answer.status {
+            StatusCode::MULTI_STATUS => {
+                multistatus(&answer.body).map(Some).ok_or_else(|| self.nonsense("an unreadable list of properties"))
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            status if status.is_success() => Err(self.nonsense("no properties where some were asked for")),
+            _ => Err(self.setback(&answer)),
+        }
+    }
+
+    /// What is at a place (section 9.1, `Depth: 0`); none if there is nothing.
+    pub(crate) async fn look(&self, url: &Url) -> Result<Option<Resource>, Setback> {
+        match self.properties(url, "0").await? {
+            None => Ok(None),
+            Some(found) => found.into_iter().next().map(Some).ok_or_else(|| self.nonsense("an empty list of properties")),
+        }
+    }
+
+    /// What is in a folder (`Depth: 1`), the folder itself among it; none if it is not there.
+    pub(crate) async fn list(&self, url: &Url) -> Result<Option<Vec<Resource>>, Setback> {
+        self.properties(url, "1").await
+    }
+
+    /// Makes the folders beneath `base` that are missing. Mostly all are there, so the innermost is tried first.
+    pub(crate) async fn make_folders(&self, base: &Url, folders: &[String]) -> Result<(), Setback> {
+        let mut there = folders.len();
+        while there > 0 && !self.make_folder(base, &folders[..there]).await? {
+            there -= 1;
+        }
+        if there == 0 {
+            return Err(Setback::Failed(failure::of_status(self.wire.host(), StatusCode::NOT_FOUND, None)));
+        }
+        for depth in there + 1..=folders.len() {
+            if !self.make_folder(base, &folders[..depth]).await? {
+                return Err(Setback::Doubt(failure::unexpected(self.wire.host(), "no folder for the file")));
+            }
+        }
+        Ok(())
+    }
+
+    /// False if the folder that it would lie in is missing (section 9.3.1: 409; Go's server says 404). 405: it is there already.
+    async fn make_folder(&self, base: &Url, folders: &[String]) -> Result<bool, Setback> {
+        let url = beneath(base, folders.iter().map(String::as_str).chain([""]));
+        let answer = self.ask("MKCOL", &url, HeaderMap::new()).await?;
+        match answer.status {
+            StatusCode::METHOD_NOT_ALLOWED => Ok(true),
+            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(self.setback(&answer)),
+        }
+    }
+
+    /// Gives what is at `from` the name `to`, unless something has it (section 9.9, `Overwrite: F`).
+    ///
+    /// Behind a proxy that ends TLS, some servers (mod_dav, Go's) take the scheme or host in `Destination` for another server's and
+    /// answer 502. Section 10.3 lets the path stand alone, so that is tried then; if a gateway only lost the answer, the file is gone.
+    pub(crate) async fn rename(&self, from: &Url, to: &Url, headers: HeaderMap) -> Result<Renamed, Setback> {
+        let (mut destination, mut tried) = (to.as_str(), false);
+        loop {
+            let mut headers = headers.clone();
+            self.destined(&mut headers, destination)?;
+            headers.insert(OVERWRITE, HeaderValue::from_static("F"));
+            let answer = self.ask("MOVE", from, headers).await?;
+            return match answer.status {
+                StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(Renamed::Done),
+                StatusCode::PRECONDITION_FAILED => Ok(Renamed::Taken),
+                StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Renamed::Gone),
+                StatusCode::BAD_GATEWAY if !tried => {
+                    (destination, tried) = (to.path(), true);
+                    continue;
+                }
+                status if status.is_success() => Err(self.nonsense("neither renamed nor refused")),
+                _ => Err(self.setback(&answer)),
+            };
+        }
+    }
+
+    pub(crate) fn destined(&self, headers: &mut HeaderMap, destination: &str) -> Result<(), Setback> {
+        let value = HeaderValue::from_str(destination).map_err(|_| Setback::Failed(failure::internal("an unsendable field")))?;
+        headers.insert(DESTINATION, value);
+        Ok(())
+    }
+
+    /// Best effort.
+    pub(crate) async fn delete(&self, url: &Url) {
+        if let Err(setback) = self.ask("DELETE", url, HeaderMap::new()).await {
+            tracing::debug!(host = self.wire.host(), ?setback, "something of ours was left");
+        }
+    }
+}
+
+/// The resources that an answer describes (section 14.16), in its order; none if it is no such answer. What is said to be missing there is
+/// left out.
+fn multistatus(body: &[u8]) -> Option<Vec<Resource>> {
+    let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
+    let root = document.root_element();
+    if !root.has_tag_name((NAMESPACE, "multistatus")) {
+        return None;
+    }
+    let responses = root.children().filter(|node| node.has_tag_name((NAMESPACE, "response")));
+    Some(responses.filter_map(resource).collect())
+}
+
+fn resource(response: Node<'_, '_>) -> Option<Resource> {
+    let named = |node: Node<'_, '_>, name: &str| node.has_tag_name((NAMESPACE, name));
+    let text = |node: Node<'_, '_>, name: &str| Some(node.children().find(|node| named(*node, name))?.text()?.trim().to_owned());
+    // Alone, or of some properties: `HTTP/1.1 200 OK`.
+    let is_fine = |status: &str| status.split_ascii_whitespace().nth(1).is_some_and(|code| code.starts_with('2'));
+    if text(response, "status").is_some_and(|status| !is_fine(&status)) {
+        return None;
+    }
+    let href = text(response, "href")?;
+    let last = href.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let name = percent_decode_str(last).decode_utf8_lossy().into_owned();
+    let properties = response.children().filter(|node| named(*node, "propstat"));
+    let found = properties.filter(|node| text(*node, "status").is_some_and(|status| is_fine(&status)));
+    let found: Vec<Node<'_, '_>> = found.flat_map(|node| node.children().filter(|node| named(*node, "prop"))).collect();
+    let is_folder = found.iter().flat_map(Node::descendants).any(|node| named(node, "collection"));
+    let byte_count = found.iter().find_map(|prop| text(*prop, "getcontentlength")?.parse().ok()).filter(|_| !is_folder);
+    Some(Resource { name, byte_count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_has_is_read_whatever_its_prefixes() {
+        let apache = br#"<?xml version="1.0" encoding="utf-8"?>
+            <D:multistatus xmlns:D="DAV:" xmlns:ns0="DAV:">
+            <D:response xmlns:lp1="DAV:"><D:href>/dav/Gr%C3%BC%C3%9Fe.jpg</D:href>
+            <D:propstat><D:prop><lp1:getcontentlength>30000</lp1:getcontentlength><lp1:resourcetype/></D:prop>
+            <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
+            <D:response><D:href>/dav/gone</D:href><D:status>HTTP/1.1 404 Not Found</D:status></D:response>
+            <D:response><D:href>/dav/2023/</D:href>
+            <D:propstat><D:prop><resourcetype xmlns="DAV:"><collection/></resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>
+            <D:propstat><D:prop><D:getcontentlength>7</D:getcontentlength></D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>
+            </D:response></D:multistatus>"#;
+        let named = |name: &str, byte_count| Resource { name: name.to_owned(), byte_count };
+        assert_eq!(multistatus(apache), Some(vec![named("Grüße.jpg", Some(30_000)), named("2023", None)]));
+        assert_eq!(multistatus(b"<multistatus/>"), None);
+        assert_eq!(multistatus(b"<a><b></a>"), None);
+        assert_eq!(multistatus(b"<!DOCTYPE a [<!ENTITY b \"c\">]><multistatus xmlns=\"DAV:\">&b;</multistatus>"), None);
+    }
+
+    #[test]
+    fn a_session_remembers_its_target() {
+        let base: Url = "https://nas.example:8443/dav/photos".parse().unwrap();
+        let target = beneath(&base, ["a?b#c%20d, e.jpg"]);
+        assert_eq!(target.as_str(), "https://nas.example:8443/dav/photos/a%3Fb%23c%2520d,%20e.jpg");
+        let marked = Marked { byte_count: 7, part_bytes: 0, created_s: 1_700_000_000, target };
+        let session = marked.on(beneath(&base, [".part"]));
+        assert_eq!(Marked::of(&session.as_str().parse().unwrap()), Some(marked));
+        assert_eq!(plain(&session).as_str(), "https://nas.example:8443/dav/photos/.part");
+        assert_eq!(Marked::of(&base), None);
+    }
+}

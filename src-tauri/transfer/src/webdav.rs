@@ -1,0 +1,269 @@
+//! WebDAV (RFC 4918): a NAS, PhotoPrism, ownCloud, or any other server of files.
+//!
+//! A plain `PUT` is neither resumable nor whole or nothing: a server may keep and show what came before the line broke. So a file goes to
+//! `.<name>.<key>.part` beside its place, its size is asked for, and `MOVE` with `Overwrite: F` gives it its name. What can be seen is
+//! whole, and nothing is replaced.
+//!
+//! A file of that name is the content itself only if its bytes are: equal sizes are common among photos of one camera. So one of the
+//! same size is read back and compared, which happens only where a delivery was forgotten or two photos share name and size.
+//! A delivery is proved by its size, or, where the person wants that, by reading it back.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afterglow_model::{Capabilities, Evidence, Timestamp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use url::Url;
+
+use crate::{
+    dav::{Dav, Marked, Renamed, beneath, created_s, dated, plain},
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
+    failure, name,
+    payload::Payload,
+    wire::Wire,
+};
+
+/// What is left of a file's name in the name of its part, so that its key always fits. Bytes.
+const PART_NAME_BYTES_MAX: usize = 200;
+
+/// A collection of a WebDAV server.
+pub(crate) struct Webdav<'a> {
+    dav: Dav<'a>,
+}
+
+impl<'a> Webdav<'a> {
+    pub(crate) fn new(wire: Wire<'a>) -> Self {
+        Self { dav: Dav { wire } }
+    }
+
+    fn base(&self) -> &Url {
+        self.dav.wire.url()
+    }
+
+    fn folders(&self, content: &Content) -> Vec<String> {
+        name::folders(self.dav.wire.config().folder.as_deref(), content.created_ms)
+    }
+
+    fn part(&self, folders: &[String], content: &Content) -> Url {
+        let safe = name::safe(&content.filename);
+        let part = format!(".{}.{}.part", name::start(&safe, PART_NAME_BYTES_MAX), content.key);
+        beneath(self.base(), folders.iter().chain([&part]))
+    }
+
+    /// The places under which the content may be stored, in the order in which they are tried.
+    fn targets(&self, folders: &[String], content: &Content) -> [Url; 4] {
+        name::candidates(&content.filename, &content.digest).map(|name| beneath(self.base(), folders.iter().chain([&name])))
+    }
+
+    /// Header fields of the upload itself: the date stays with the file when it is renamed.
+    fn uploading(created_s: u64) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        dated(&mut headers, created_s);
+        headers
+    }
+
+    /// Stores a part, replacing what an attempt with the same key has left there. False if its folder is missing.
+    async fn put(&self, part: &Url, headers: HeaderMap, payload: Payload) -> Result<bool, Setback> {
+        let answer = self.dav.wire.exchange(Method::PUT, &plain(part), headers, payload).await?;
+        match answer.status {
+            // Section 9.7.1; Go's server says 404.
+            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
+            // Parts do not go beside each other here, so smaller requests are of no use.
+            status if status.is_success() && answer.is_early => {
+                Err(Setback::Doubt(failure::unexpected(self.dav.wire.host(), "an answer before the file was sent")))
+            }
+            status if status.is_success() => Ok(true),
+            _ => Err(self.dav.setback(&answer)),
+        }
+    }
+
+    /// Whether the file at a place is this content: the same size, then the same bytes.
+    async fn is_content(&self, place: &Url, content: &Content) -> Result<Option<bool>, Setback> {
+        let Some(found) = self.dav.look(place).await? else { return Ok(None) };
+        if found.byte_count != Some(content.byte_count) {
+            return Ok(Some(false));
+        }
+        let read = self.dav.wire.read_back(place).await?;
+        Ok(read.map(|(digest, _)| digest == content.digest))
+    }
+
+    /// The first place that nothing has, or the proof that the content is there. `Err` within: the place.
+    async fn place(&self, folders: &[String], content: &Content) -> Result<Result<Proof, Url>, Setback> {
+        for target in self.targets(folders, content) {
+            match self.is_content(&target, content).await? {
+                None => return Ok(Err(target)),
+                Some(true) => return Ok(Ok(self.compared(&target, content))),
+                Some(false) => {}
+            }
+        }
+        Err(Setback::Failed(failure::digest_mismatch(self.dav.wire.host())))
+    }
+
+    /// The proof for a file whose bytes were compared. It claims what any other delivery there is able to claim.
+    fn compared(&self, target: &Url, content: &Content) -> Proof {
+        let digest = self.dav.wire.config().read_back.then_some(content.digest);
+        Proof { remote_id: target.to_string(), digest, byte_count: Some(content.byte_count) }
+    }
+
+    /// What the server holds at a place; none if nothing.
+    async fn prove(&self, target: &Url) -> Result<Option<Proof>, Setback> {
+        let remote_id = target.to_string();
+        if self.dav.wire.config().read_back {
+            let read = self.dav.wire.read_back(target).await?;
+            return Ok(read.map(|(digest, bytes)| Proof { remote_id, digest: Some(digest), byte_count: Some(bytes) }));
+        }
+        let found = self.dav.look(target).await?;
+        Ok(found.map(|found| Proof { remote_id, digest: None, byte_count: found.byte_count }))
+    }
+
+    /// The part is gone: the answer to its renaming was lost, if the target is the content. Its size alone would not tell, since another
+    /// photo of that name and size may have come meanwhile.
+    async fn renamed_before(&self, target: &Url, content: &Content) -> Result<Proof, Setback> {
+        match self.is_content(target, content).await? {
+            Some(true) => Ok(self.compared(target, content)),
+            Some(false) | None => Err(Setback::Spoilt(failure::lost_bytes(self.dav.wire.host()))),
+        }
+    }
+
+    fn lost(&self) -> Setback {
+        Setback::SessionGone(failure::lost_bytes(self.dav.wire.host()))
+    }
+}
+
+#[async_trait]
+impl Destination for Webdav<'_> {
+    fn host(&self) -> &str {
+        self.dav.wire.host()
+    }
+
+    async fn probe(&self) -> Result<Capabilities, Setback> {
+        if self.dav.look(&beneath(self.base(), [""])).await?.is_none() {
+            return Err(Setback::Failed(failure::of_status(self.dav.wire.host(), StatusCode::NOT_FOUND, None)));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Capabilities {
+            evidence: if self.dav.wire.config().read_back { Evidence::ReadBack } else { Evidence::Sized },
+            max_size: None,
+            max_append_size: None,
+            resumable: false,
+            probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
+        })
+    }
+
+    /// Always: what a repeat finds under its name is compared.
+    fn takes_whole(&self, _evidence: Evidence) -> bool {
+        true
+    }
+
+    fn digest_grade(&self) -> Evidence {
+        Evidence::ReadBack
+    }
+
+    /// Not one request, but without a session: the part's name follows from the content.
+    async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
+        let folders = self.folders(content);
+        let part = self.part(&folders, content);
+        let headers = Self::uploading(created_s(content));
+        if !self.put(&part, headers.clone(), Payload::Whole(body.clone())).await? {
+            self.dav.make_folders(self.base(), &folders).await?;
+            if !self.put(&part, headers, Payload::Whole(body)).await? {
+                return Err(Setback::Doubt(failure::unexpected(self.dav.wire.host(), "no folder for the file")));
+            }
+        }
+        let held = self.dav.look(&part).await?.and_then(|found| found.byte_count);
+        if held != Some(content.byte_count) {
+            return Err(Setback::Doubt(failure::damaged_on_the_way(self.dav.wire.host())));
+        }
+        for target in self.targets(&folders, content) {
+            match self.dav.rename(&part, &target, HeaderMap::new()).await? {
+                Renamed::Done => return self.prove(&target).await?.ok_or_else(|| self.lost()),
+                Renamed::Taken if self.is_content(&target, content).await? == Some(true) => {
+                    self.dav.delete(&part).await;
+                    return Ok(self.compared(&target, content));
+                }
+                Renamed::Taken => {}
+                Renamed::Gone => return self.renamed_before(&target, content).await,
+            }
+        }
+        Err(Setback::Failed(failure::digest_mismatch(self.dav.wire.host())))
+    }
+
+    async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
+        let folders = self.folders(content);
+        let target = match self.place(&folders, content).await? {
+            Ok(proof) => return Ok(Begun::Delivered(proof)),
+            Err(target) => target,
+        };
+        self.dav.make_folders(self.base(), &folders).await?;
+        let part = self.part(&folders, content);
+        // Whatever version of the file a forgotten attempt has left there.
+        let answer = self.dav.ask("DELETE", &part, HeaderMap::new()).await?;
+        if !answer.status.is_success() && answer.status != StatusCode::NOT_FOUND {
+            return Err(self.dav.setback(&answer));
+        }
+        if content.byte_count == 0 && !self.put(&part, Self::uploading(created_s(content)), Payload::empty()).await? {
+            return Err(self.lost());
+        }
+        let marked = Marked { byte_count: content.byte_count, part_bytes: 0, created_s: created_s(content), target };
+        let upload_url = marked.on(part);
+        Ok(Begun::Session { upload_url, offset: 0, limits: IN_ONE_REQUEST })
+    }
+
+    /// All or nothing: what was cut is sent again from its first byte.
+    async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
+        let marked = Marked::of(upload_url).ok_or_else(|| self.lost())?;
+        let held = |offset, complete| Ok(Held { offset, complete, digest: None, limits: IN_ONE_REQUEST });
+        match self.dav.look(&plain(upload_url)).await? {
+            Some(part) if part.byte_count == Some(marked.byte_count) => held(marked.byte_count, false),
+            Some(_) => held(0, false),
+            None => match self.dav.look(&marked.target).await? {
+                // The answer to the renaming may have been lost: `finish` looks whether it is this content.
+                Some(found) if found.byte_count == Some(marked.byte_count) => held(marked.byte_count, true),
+                // Not begun, or swept away: it is sent from its first byte in either case.
+                Some(_) | None => held(0, false),
+            },
+        }
+    }
+
+    async fn send(&self, upload_url: &Url, _offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
+        let created_s = Marked::of(upload_url).map_or(0, |marked| marked.created_s);
+        if self.put(upload_url, Self::uploading(created_s), payload).await? { Ok(None) } else { Err(self.lost()) }
+    }
+
+    async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
+        let marked = Marked::of(upload_url).ok_or_else(|| self.lost())?;
+        let part = plain(upload_url);
+        match self.dav.rename(&part, &marked.target, HeaderMap::new()).await? {
+            Renamed::Done => self.prove(&marked.target).await?.ok_or_else(|| self.lost()),
+            Renamed::Gone => self.renamed_before(&marked.target, content).await,
+            // Somebody has put another file there meanwhile: the session goes on towards another name.
+            Renamed::Taken => match self.place(&self.folders(content), content).await? {
+                Ok(proof) => {
+                    self.dav.delete(&part).await;
+                    Ok(proof)
+                }
+                Err(target) => Err(Setback::Moved(Marked { target, ..marked }.on(part))),
+            },
+        }
+    }
+
+    /// Only ever a part of ours, whatever a journal says.
+    async fn abort(&self, upload_url: &Url) {
+        let last = upload_url.path_segments().and_then(|mut parts| parts.next_back());
+        if last.is_some_and(|name| name.starts_with('.') && name.ends_with(".part")) {
+            self.dav.delete(&plain(upload_url)).await;
+        }
+    }
+
+    /// The folders that were made for it stay.
+    async fn remove(&self, remote_id: &str) {
+        if let Ok(stored) = Url::parse(remote_id) {
+            self.dav.delete(&stored).await;
+        }
+    }
+}
