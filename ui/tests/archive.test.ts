@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { archiveRequest } from "../src/features/destinations/archive";
+import { NO_CONFIG } from "../src/features/destinations/kinds";
 
 test("an archive in the usual place needs no answer at all", () => {
   expect(archiveRequest(null, [])).toEqual({
     connector: "archive",
     url: "",
     name: "Archive",
+    config: NO_CONFIG,
     token: null,
     skip_test: false,
   });

@@ -47,7 +47,11 @@ url: string,
  */
 name: string, 
 /**
- * A bearer token, if it wants one. Kept in the secret store.
+ * What its connector has to know beyond the address.
+ */
+config: DestinationConfig, 
+/**
+ * A token, password or key, if it wants one. Kept in the secret store.
  */
 token: string | null, 
 /**
@@ -544,7 +548,7 @@ resources: Resources, };
 /**
  * The protocol of a destination.
  */
-export type Connector = "resumable" | "archive";
+export type Connector = "resumable" | "archive" | "tus" | "immich" | "nextcloud" | "webdav" | "s3" | "folder";
 
 /**
  * Uploads files or assets now.
@@ -597,6 +601,10 @@ connector: Connector,
  */
 url: string, 
 /**
+ * What its connector has to know beyond the address.
+ */
+config: DestinationConfig, 
+/**
  * Its own rules, beyond the person's settings.
  */
 options: UploadJobOptions, 
@@ -628,6 +636,31 @@ delivered: number,
  * Bytes delivered.
  */
 delivered_bytes: number, };
+
+/**
+ * What a connector has to know beyond the address. Nothing of it is secret; what is missing has a usual value.
+ */
+export type DestinationConfig = { 
+/**
+ * The account: a user's name, the id of an access key.
+ */
+user: string | null, 
+/**
+ * Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its keys.
+ */
+folder: string | null, 
+/**
+ * Region of a bucket.
+ */
+region: string | null, 
+/**
+ * Whether a bucket's name is in the path instead of the host's name; none for what its address suggests.
+ */
+path_style: boolean | null, 
+/**
+ * Whether each delivery is read back and compared, where that is possible.
+ */
+read_back: boolean, };
 
 /**
  * An account at a server.
@@ -1317,7 +1350,7 @@ answer: AccessAnswer, };
  */
 export type SetCredential = { 
 /**
- * A bearer token.
+ * A token, password or key.
  */
 token: string, };
 

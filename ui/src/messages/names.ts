@@ -3,6 +3,7 @@ import type {
   AssetCollection,
   AssetResourceType,
   AuthorizationStatus,
+  Connector,
   Destination,
   Evidence,
   MediaSubtype,
@@ -101,29 +102,116 @@ export function access(status: AuthorizationStatus): string {
   }
 }
 
-/** What a destination can prove of each delivery. */
-export function canProve(evidence: Evidence): string {
-  switch (evidence) {
+/** What a kind of destination is called. */
+export function kindName(connector: Connector): string {
+  switch (connector) {
+    case "archive":
+      return m.archive_name();
+    case "immich":
+      return m.kind_immich();
+    case "nextcloud":
+      return m.kind_nextcloud();
+    case "webdav":
+      return m.kind_webdav();
+    case "s3":
+      return m.kind_s3();
+    case "tus":
+      return m.kind_tus();
+    case "resumable":
+      return m.kind_resumable();
+    case "folder":
+      return m.kind_folder();
+  }
+}
+
+/** What it is, and what it can prove. */
+export function kindText(connector: Connector): string {
+  switch (connector) {
+    case "archive":
+      return m.archive_text();
+    case "immich":
+      return m.immich_text();
+    case "nextcloud":
+      return m.nextcloud_text();
+    case "webdav":
+      return m.webdav_text();
+    case "s3":
+      return m.s3_text();
+    case "tus":
+      return m.tus_text();
+    case "resumable":
+      return m.resumable_text();
+    case "folder":
+      return m.folder_text();
+  }
+}
+
+/** What its credential is called there, and how changing it is said; none where there is nothing to sign in to. */
+export function secretName(connector: Connector): { name: string; change: string } | null {
+  switch (connector) {
+    case "immich":
+      return { name: m.api_key(), change: m.change_api_key() };
+    case "nextcloud":
+      return { name: m.app_password(), change: m.change_app_password() };
+    case "webdav":
+      return { name: m.password(), change: m.change_password() };
+    case "s3":
+      return { name: m.secret_key(), change: m.change_secret_key() };
+    case "tus":
+    case "resumable":
+      return { name: m.token(), change: m.change_token() };
+    case "archive":
+    case "folder":
+      return null;
+  }
+}
+
+/** The digest that a kind of server computes; none where it depends on the store. */
+function digestOf(connector: Connector): string | null {
+  switch (connector) {
+    case "immich":
+      return "SHA-1";
+    case "archive":
+    case "resumable":
+    case "nextcloud":
+    case "folder":
+      return "SHA-256";
+    case "s3":
+    case "webdav":
+    case "tus":
+      return null;
+  }
+}
+
+/** What a destination can prove of each delivery; nothing before its first test. */
+export function canProve({ connector, capabilities }: Pick<Destination, "connector" | "capabilities">): string {
+  if (!capabilities) return "";
+  switch (capabilities.evidence) {
     case "accepted":
       return m.proves_accepted();
     case "sized":
       return m.proves_sized();
-    case "hashed":
-      return m.proves_hashed();
+    case "hashed": {
+      if (connector === "nextcloud") return m.proves_small_hashed();
+      const digest = digestOf(connector);
+      return digest === null ? m.proves_checksum() : m.proves_hashed({ digest });
+    }
     case "read_back":
       return m.proves_read_back();
   }
 }
 
-/** "verified by SHA-256": what was proved of one delivery, never more. */
-function proof(evidence: Evidence): string {
+/** "verified by SHA-256": what was proved of one delivery, never more. A removed destination's digest is no longer known. */
+function proof(evidence: Evidence, connector: Connector | undefined): string {
   switch (evidence) {
     case "accepted":
       return m.proof_accepted();
     case "sized":
       return m.proof_sized();
-    case "hashed":
-      return m.proof_hashed();
+    case "hashed": {
+      const digest = connector === undefined ? null : digestOf(connector);
+      return digest === null ? m.proof_checksum() : m.proof_hashed({ digest });
+    }
     case "read_back":
       return m.proof_read_back();
   }
@@ -143,16 +231,16 @@ export function destinationState({ state, problem, name }: Destination): string 
   }
 }
 
-/** Where a job stands, in one sentence. */
-export function jobSentence(job: UploadJob, destination: string): string {
-  const name = isolate(destination);
+/** Where a job stands, in one sentence. Its destination is undefined if it was removed. */
+export function jobSentence(job: UploadJob, destination: Pick<Destination, "name" | "connector"> | undefined): string {
+  const name = isolate(destination?.name ?? m.removed_destination());
   switch (job.state) {
     case "succeeded":
       if (job.receipt) {
         const { delivered_at, evidence } = job.receipt;
         return isToday(delivered_at)
-          ? m.delivered_at({ name, time: time(delivered_at), proof: proof(evidence) })
-          : m.delivered_on({ name, day: day(delivered_at), proof: proof(evidence) });
+          ? m.delivered_at({ name, time: time(delivered_at), proof: proof(evidence, destination?.connector) })
+          : m.delivered_on({ name, day: day(delivered_at), proof: proof(evidence, destination?.connector) });
       }
       return m.delivered_to({ name });
     case "failed":

@@ -5,15 +5,18 @@
 import type { Backend, Connection, FileDrag, Jobs } from "../backend";
 import type {
   AccessAnswer,
+  AddDestination,
   ApiError,
   App,
   AppLogEntry,
   AssetDetail,
   AssetTile,
+  Connector,
   CreateUpload,
   Destination,
   DestinationTest,
   Event,
+  Evidence,
   PauseRequest,
   PauseUntil,
   Rule,
@@ -31,6 +34,7 @@ import {
   appsIn,
   assetsIn,
   destinationsIn,
+  evidenceOf,
   historyIn,
   settingsIn,
   sourcesIn,
@@ -39,7 +43,6 @@ import {
 
 const STEP_MS = 250;
 const USUAL_ARCHIVE = "/home/ada/Afterglow Archive";
-const TEST_SENTENCE = "The test photo arrived, and the server proved it by SHA-256.";
 
 export function createMock(query: URLSearchParams): Backend {
   const scenario = SCENARIOS.find((known) => known === query.get("scenario")) ?? "uploading";
@@ -302,20 +305,32 @@ export class Mock implements Backend {
     return [...this.#destinations];
   }
 
-  async addDestination({ connector, url, name, token }: Parameters<Backend["addDestination"]>[0]) {
+  /** Fails on demand: at an address with "nowhere" in it, with the secret "wrong", in a folder "read-only". */
+  async addDestination({ connector, url, name, config, token }: AddDestination) {
     if (this.#destinations.some((known) => known.name === name))
-      refuse("name_taken", `There is a destination called ${name} already.`);
+      refuse("name_taken", `There is a destination called ${name} already. Choose another name.`);
     if (url.includes("nowhere"))
-      refuse("unreachable", "nowhere.example does not answer. Check the address and try again.");
-    if (token === "wrong") refuse("authentication_required", `${new URL(url).host} did not accept the token.`);
+      refuse("connection_lost", `${new URL(url).host} does not answer. Check the address and try again.`);
+    if (connector === "folder" && !url.startsWith("/"))
+      refuse("bad_folder", `${url} is no folder: give an absolute path.`);
+    if (url.includes("read-only")) refuse("bad_folder", `${url} cannot be written to. Choose another folder.`);
+    if (token === "wrong") refuseSecret(new URL(url).host, connector);
     const id = `destination-${++this.#serial}`;
     const destination: Destination = {
       ...destinationsIn("delivered", this.#now)[0]!,
       id,
       name,
       connector,
-      url: connector === "archive" ? pathToFileURL(url || USUAL_ARCHIVE) : url,
+      url: connector === "archive" || connector === "folder" ? pathToFileURL(url || USUAL_ARCHIVE) : url,
+      config,
       options: NO_OPTIONS,
+      capabilities: {
+        evidence: evidenceOf(connector, config),
+        max_size: null,
+        max_append_size: null,
+        resumable: connector !== "immich",
+        probed_at: Date.now(),
+      },
       app_id: `app-${id}`,
       created_at: Date.now(),
       delivered: 0,
@@ -327,14 +342,18 @@ export class Mock implements Backend {
   }
 
   async testDestination(id: string): Promise<DestinationTest> {
-    const { capabilities, problem } = this.#destination(id);
+    const { capabilities, connector, problem } = this.#destination(id);
     if (problem) throw { domain: "transfer", code: problem.code, message: problem.message } satisfies ApiError;
-    return { capabilities: capabilities!, took_ms: 84, sentence: TEST_SENTENCE };
+    return {
+      capabilities: capabilities!,
+      took_ms: 84,
+      sentence: `The test photo arrived, ${proved(connector, capabilities!.evidence)}.`,
+    };
   }
 
   async signIn(id: string, token: string) {
     const destination = this.#destination(id);
-    if (token === "wrong") refuse("authentication_required", `${destination.name} did not accept the token.`);
+    if (token === "wrong") refuseSecret(destination.name, destination.connector);
     const signedIn: Destination = { ...destination, state: "ready", problem: null };
     this.#destinations = this.#destinations.map((known) => (known.id === id ? signedIn : known));
     this.#queue.signedIn(id);
@@ -483,6 +502,29 @@ export class Mock implements Backend {
   #emit(event: Event): void {
     // As over a socket: never before the caller has its answer.
     setTimeout(() => this.#listeners.forEach((listener) => listener(event)));
+  }
+}
+
+function refuseSecret(who: string, connector: Connector): never {
+  const secrets: Partial<Record<Connector, string>> = {
+    immich: "API key",
+    nextcloud: "app password",
+    webdav: "password",
+    s3: "secret access key",
+  };
+  refuse("authentication_required", `${who} did not accept the ${secrets[connector] ?? "token"}.`);
+}
+
+function proved(connector: Connector, evidence: Evidence): string {
+  switch (evidence) {
+    case "accepted":
+      return "and the server said yes to it";
+    case "sized":
+      return "and its size was confirmed";
+    case "hashed":
+      return `and the server proved it by ${connector === "immich" ? "SHA-1" : connector === "s3" ? "checksum" : "SHA-256"}`;
+    case "read_back":
+      return "and was read back and compared";
   }
 }
 

@@ -52,7 +52,7 @@ export class Queue {
     this.#finished("148 photos to Home server", "home", 148, 652_000_000, 42 * MINUTE_MS);
     this.#finished("Lisbon, May to photos.example.com", "example", 48, 212_000_000, 190 * MINUTE_MS);
     this.#finished("61 photos to Archive", "archive", 61, 274_000_000, 300 * MINUTE_MS);
-    if (scenario === "delivered" || scenario === "disconnected") return;
+    if (scenario === "delivered" || scenario === "kinds" || scenario === "disconnected") return;
     this.#reel();
     this.#backup();
     if (scenario === "waiting") {

@@ -1,11 +1,24 @@
 /** What the mock can play; chosen by `?scenario=`. */
-import type { App, Destination, NetworkRule, Settings, Source, Timetable, UploadJobOptions, UploadRun } from "../types";
+import type {
+  App,
+  Connector,
+  Destination,
+  DestinationConfig,
+  Evidence,
+  NetworkRule,
+  Settings,
+  Source,
+  Timetable,
+  UploadJobOptions,
+  UploadRun,
+} from "../types";
 
 export const SCENARIOS = [
   "uploading",
   "waiting",
   "attention",
   "delivered",
+  "kinds",
   "empty",
   "first-run",
   "disconnected",
@@ -26,6 +39,7 @@ export function assetsIn(scenario: Scenario): number {
     case "waiting":
     case "attention":
     case "delivered":
+    case "kinds":
     case "disconnected":
       return 18_204;
   }
@@ -106,6 +120,31 @@ export function sourcesIn(scenario: Scenario, now: number): Source[] {
   ];
 }
 
+export const NO_CONFIG: DestinationConfig = {
+  user: null,
+  folder: null,
+  region: null,
+  path_style: null,
+  read_back: false,
+};
+
+/** What each kind proves here. */
+export function evidenceOf(connector: Connector, config: DestinationConfig): Evidence {
+  switch (connector) {
+    case "resumable":
+    case "archive":
+    case "immich":
+    case "nextcloud":
+    case "s3":
+      return "hashed";
+    case "webdav":
+    case "folder":
+      return config.read_back ? "read_back" : "sized";
+    case "tus":
+      return "sized";
+  }
+}
+
 export function destinationsIn(scenario: Scenario, now: number): Destination[] {
   const destination = (
     id: string,
@@ -118,6 +157,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
     name,
     connector: "resumable",
     url,
+    config: NO_CONFIG,
     options: NO_OPTIONS,
     app_id: `app-${id}`,
     state: "ready",
@@ -140,6 +180,48 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
     connector: "archive",
     options: { ...NO_OPTIONS, requires_external_power: true, trusted_networks: ["home"] },
   };
+  if (scenario === "kinds") {
+    const of = (connector: Connector, known: Destination, config: Partial<DestinationConfig> = {}): Destination => {
+      const whole = { ...NO_CONFIG, ...config };
+      const capabilities = { ...known.capabilities!, evidence: evidenceOf(connector, whole) };
+      // Immich has no way to go on with a cut upload.
+      return {
+        ...known,
+        connector,
+        config: whole,
+        capabilities: { ...capabilities, resumable: connector !== "immich" },
+      };
+    };
+    return [
+      of("immich", destination("home", "Immich at home", "https://photos.home.arpa", 17_852, 86_200_000_000)),
+      {
+        ...of("nextcloud", destination("example", "Family cloud", "https://cloud.example.com", 2_041, 9_400_000_000), {
+          user: "ada",
+          folder: "Photos/Ada",
+        }),
+        state: "auth_required",
+        problem: {
+          class: "needs_user",
+          code: "authentication_required",
+          message: "cloud.example.com did not accept the app password. Sign in again to go on.",
+          retry_after_ms: null,
+        },
+      },
+      of("webdav", destination("nas", "NAS", "https://nas.home.arpa/dav/", 9_102, 44_000_000_000), {
+        user: "ada",
+        folder: "Pictures",
+        read_back: true,
+      }),
+      of(
+        "s3",
+        destination("bucket", "ada-photos", "https://s3.eu-central-1.amazonaws.com/ada-photos", 204, 910_000_000),
+        { user: "AKIAEXAMPLE", folder: "afterglow", region: "eu-central-1", path_style: true },
+      ),
+      of("tus", destination("tus", "Studio", "https://tus.example.com/files/", 48, 212_000_000)),
+      of("folder", destination("drive", "Drive", "file:///media/ada/Drive/Photos", 4_410, 21_000_000_000)),
+      archive,
+    ];
+  }
   return [
     destination("home", "Home server", "https://photos.home.arpa/uploads", 17_852, 86_200_000_000),
     scenario === "attention"

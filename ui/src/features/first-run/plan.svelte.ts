@@ -1,6 +1,7 @@
 /** What the person has chosen so far in the first run. Before the last step only a destination is made, to be tested at once. */
 import type { Backend } from "../../api/backend";
 import type { DestinationId, Settings, SuggestedSource } from "../../api/types";
+import type { DescribedKind } from "../destinations/kinds";
 
 /** "When": each is a set of the same rules that the settings show. */
 export const WHEN = {
@@ -20,8 +21,8 @@ export class FirstRunPlan {
   destination_id = $state<DestinationId | null>(null);
   /** Where to make it; none is the usual place. */
   archive_folder = $state<string | null>(null);
-  /** Whether the person is describing a server. */
-  describing_server = $state(false);
+  /** What the person is describing, if anything. */
+  describing = $state<DescribedKind | null>(null);
   answer = $state<When>("sensible");
   readonly when = $derived(WHEN[this.answer]);
 

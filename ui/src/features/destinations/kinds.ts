@@ -1,0 +1,196 @@
+/** The kinds of places that have to be described before photos can go there: what each asks for, and what is made of the answers. */
+import Cloud from "@lucide/svelte/icons/cloud";
+import CloudUpload from "@lucide/svelte/icons/cloud-upload";
+import Database from "@lucide/svelte/icons/database";
+import FolderOpen from "@lucide/svelte/icons/folder-open";
+import HardDrive from "@lucide/svelte/icons/hard-drive";
+import Images from "@lucide/svelte/icons/images";
+import MonitorUp from "@lucide/svelte/icons/monitor-up";
+import Server from "@lucide/svelte/icons/server";
+import type { AddDestination, Connector, DestinationConfig } from "../../api/types";
+import type { Icon } from "../../components/icon";
+import { lastPart } from "../../messages/format";
+
+/** Every kind but the archive, which needs no answer. */
+export type DescribedKind = Exclude<Connector, "archive">;
+
+/** In the order in which they are offered. */
+export const DESCRIBED_KINDS = [
+  "immich",
+  "nextcloud",
+  "webdav",
+  "s3",
+  "folder",
+  "resumable",
+  "tus",
+] as const satisfies DescribedKind[];
+
+type Asked = "never" | "optional" | "required";
+
+/** What a kind asks for. */
+export interface Asks {
+  /** An example of its address; for a folder, of its path. */
+  example: string;
+  user: Asked;
+  secret: Asked;
+  /** A folder there, or the prefix of a bucket's keys. */
+  folder: boolean;
+  /** Where a bucket is, and how it is spoken to. */
+  bucket: boolean;
+  /** Whether each delivery can be read back. */
+  read_back: boolean;
+}
+
+const NOTHING = { user: "never", secret: "never", folder: false, bucket: false, read_back: false } as const;
+
+export const ASKS: Record<DescribedKind, Asks> = {
+  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required" },
+  nextcloud: {
+    ...NOTHING,
+    example: "https://cloud.example.com",
+    user: "required",
+    secret: "required",
+    folder: true,
+  },
+  webdav: {
+    ...NOTHING,
+    example: "https://nas.example.com/dav/",
+    user: "optional",
+    secret: "optional",
+    folder: true,
+    read_back: true,
+  },
+  s3: {
+    ...NOTHING,
+    example: "https://s3.eu-central-1.amazonaws.com/my-photos",
+    user: "required",
+    secret: "required",
+    folder: true,
+    bucket: true,
+  },
+  folder: { ...NOTHING, example: "/media/ada/Drive/Photos", read_back: true },
+  resumable: { ...NOTHING, example: "https://photos.example.com/uploads", secret: "optional" },
+  tus: { ...NOTHING, example: "https://tus.example.com/files/", secret: "optional" },
+};
+
+export const KIND_ICONS: Record<Connector, Icon> = {
+  archive: HardDrive,
+  immich: Images,
+  nextcloud: Cloud,
+  webdav: Server,
+  s3: Database,
+  folder: FolderOpen,
+  resumable: MonitorUp,
+  tus: CloudUpload,
+};
+
+/** What the person has written, field by field. */
+export interface Answers {
+  url: string;
+  name: string;
+  user: string;
+  secret: string;
+  folder: string;
+  region: string;
+  /** Where a bucket's name is; "suggested" by its address. */
+  path_style: "suggested" | "path" | "host";
+  read_back: boolean;
+}
+
+export const NO_ANSWERS: Answers = {
+  url: "",
+  name: "",
+  user: "",
+  secret: "",
+  folder: "",
+  region: "",
+  path_style: "suggested",
+  read_back: false,
+};
+
+export const NO_CONFIG: DestinationConfig = {
+  user: null,
+  folder: null,
+  region: null,
+  path_style: null,
+  read_back: false,
+};
+
+/** Asks for what the person described. What its kind does not ask for is left out. */
+export function describedRequest(kind: DescribedKind, answers: Answers): AddDestination {
+  const asks = ASKS[kind];
+  const given = (asked: boolean, text: string) => (asked && text.trim() ? text.trim() : null);
+  return {
+    connector: kind,
+    url: answers.url.trim(),
+    name: answers.name.trim() || suggestedName(kind, answers.url),
+    config: {
+      user: given(asks.user !== "never", answers.user),
+      folder: given(asks.folder, answers.folder),
+      region: given(asks.bucket, answers.region),
+      path_style: asks.bucket && answers.path_style !== "suggested" ? answers.path_style === "path" : null,
+      read_back: asks.read_back && answers.read_back,
+    },
+    // As it was written: a password may end in a space.
+    token: asks.secret !== "never" && answers.secret ? answers.secret : null,
+    skip_test: false,
+  };
+}
+
+/** A name to start from: the server's, the bucket's or the folder's; none if the address does not say. */
+export function suggestedName(kind: DescribedKind, address: string): string {
+  const text = address.trim();
+  if (kind === "folder") return text ? lastPart(text) : "";
+  if (!URL.canParse(text)) return "";
+  const { host, pathname } = new URL(text);
+  return kind === "s3" ? lastPart(pathname).replace(/^\/$/, "") || host : host;
+}
+
+/** An address as people write it: a server's name alone means its secure site. */
+export function completeAddress(text: string): string {
+  const address = text.trim();
+  return !address || address.includes("://") ? address : `https://${address}`;
+}
+
+/** The page of the person's own server where keys are made; none where the kind has no such page, or no server is named yet. */
+export function keysPage(kind: Connector, address: string): string | null {
+  if (!URL.canParse(address)) return null;
+  const { origin, pathname, protocol } = new URL(address);
+  if (!protocol.startsWith("http")) return null;
+  switch (kind) {
+    case "immich":
+      return `${origin}/user-settings?isOpen=api-keys`;
+    case "nextcloud": {
+      // It may live beneath a folder of its server; what follows is its own.
+      const [base = ""] = pathname.split(/\/(?:index|remote)\.php/);
+      return `${origin}${base.replace(/\/+$/, "")}/index.php/settings/user/security`;
+    }
+    case "archive":
+    case "webdav":
+    case "s3":
+    case "folder":
+    case "resumable":
+    case "tus":
+      return null;
+  }
+}
+
+/** The field that a refusal is about; none if it is about none of them. */
+export function fieldAtFault(code: string): "url" | "name" | "secret" | null {
+  switch (code) {
+    case "bad_name":
+    case "name_taken":
+      return "name";
+    case "authentication_required":
+      return "secret";
+    case "bad_url":
+    case "bad_folder":
+    case "connection_lost":
+    case "timed_out":
+    case "tls_failed":
+    case "protocol_unsupported":
+      return "url";
+    default:
+      return null;
+  }
+}

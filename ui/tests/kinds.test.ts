@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import {
+  ASKS,
+  DESCRIBED_KINDS,
+  NO_ANSWERS,
+  completeAddress,
+  describedRequest,
+  keysPage,
+  suggestedName,
+} from "../src/features/destinations/kinds";
+import type { Destination, Evidence, UploadJob } from "../src/api/types";
+import { canProve, jobSentence } from "../src/messages/names";
+
+const EVERYTHING = {
+  url: " https://a.example/box ",
+  name: "",
+  user: "ada",
+  secret: "s3cret ",
+  folder: "Photos",
+  region: "eu-central-1",
+  path_style: "host",
+  read_back: true,
+} as const;
+
+describe("what is asked for is sent, and nothing else", () => {
+  test.each([
+    ["immich", { user: null, folder: null, region: null, path_style: null, read_back: false }],
+    ["nextcloud", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
+    ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
+    ["s3", { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, read_back: false }],
+    ["folder", { user: null, folder: null, region: null, path_style: null, read_back: true }],
+    ["tus", { user: null, folder: null, region: null, path_style: null, read_back: false }],
+  ] as const)("%s", (kind, config) => {
+    const request = describedRequest(kind, EVERYTHING);
+    expect(request.config).toEqual(config);
+    expect(request.url).toBe("https://a.example/box");
+    // A space at the end may belong to a password.
+    expect(request.token).toBe(kind === "folder" ? null : "s3cret ");
+  });
+
+  test("what was left empty is not sent as an empty answer", () => {
+    for (const kind of DESCRIBED_KINDS) {
+      const { config, token } = describedRequest(kind, { ...NO_ANSWERS, url: ASKS[kind].example, user: "  " });
+      expect(config).toEqual({ user: null, folder: null, region: null, path_style: null, read_back: false });
+      expect(token).toBeNull();
+    }
+  });
+});
+
+test("a name to start from is the server's, the bucket's or the folder's", () => {
+  expect([
+    suggestedName("immich", "https://photos.home.arpa:2283/"),
+    suggestedName("s3", "https://s3.eu-central-1.amazonaws.com/my-photos/"),
+    suggestedName("s3", "https://my-photos.s3.amazonaws.com/"),
+    suggestedName("folder", "/media/ada/Drive/Photos/"),
+    suggestedName("tus", "not an address"),
+  ]).toEqual(["photos.home.arpa:2283", "my-photos", "my-photos.s3.amazonaws.com", "Photos", ""]);
+});
+
+test("a server's name alone means its secure site", () => {
+  expect(["photos.home.arpa", "http://nas:5005/dav", " "].map(completeAddress)).toEqual([
+    "https://photos.home.arpa",
+    "http://nas:5005/dav",
+    "",
+  ]);
+});
+
+test("keys are made at the person's own server", () => {
+  expect([
+    keysPage("immich", "https://photos.home.arpa/api"),
+    keysPage("nextcloud", "https://a.example/cloud/"),
+    keysPage("nextcloud", "https://a.example/cloud/remote.php/dav/"),
+    keysPage("nextcloud", "javascript:alert(1)"),
+    keysPage("webdav", "https://nas.example"),
+  ]).toEqual([
+    "https://photos.home.arpa/user-settings?isOpen=api-keys",
+    "https://a.example/cloud/index.php/settings/user/security",
+    "https://a.example/cloud/index.php/settings/user/security",
+    null,
+    null,
+  ]);
+});
+
+describe("a proof is said as it was given, never as more", () => {
+  const job = (evidence: Evidence) =>
+    ({ state: "succeeded", receipt: { evidence, delivered_at: 0 } }) as unknown as UploadJob;
+  const capabilities = (evidence: Evidence) => ({ evidence }) as Destination["capabilities"];
+
+  test("of one delivery", () => {
+    const said = (connector: Destination["connector"], evidence: Evidence) =>
+      jobSentence(job(evidence), { name: "Box", connector });
+    expect(said("immich", "hashed")).toContain("verified by SHA-1");
+    expect(said("resumable", "hashed")).toContain("verified by SHA-256");
+    expect(said("s3", "hashed")).toContain("verified by checksum");
+    expect(said("folder", "read_back")).toContain("read back and compared");
+    expect(said("immich", "sized")).toContain("size confirmed");
+    expect(jobSentence(job("hashed"), undefined)).toContain("verified by checksum");
+  });
+
+  test("of a destination", () => {
+    expect(canProve({ connector: "immich", capabilities: capabilities("hashed") })).toContain("SHA-1.");
+    expect(canProve({ connector: "nextcloud", capabilities: capabilities("hashed") })).toContain("size of large ones");
+    expect(canProve({ connector: "tus", capabilities: null })).toBe("");
+  });
+});
