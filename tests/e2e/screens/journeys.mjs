@@ -214,7 +214,7 @@ const JOURNEYS = [
     async walk(page) {
       await page.getByRole("button", { name: "Add a destination" }).click();
       const dialog = page.getByRole("dialog");
-      await dialog.getByRole("button", { name: "Give its address" }).click();
+      await dialog.getByRole("button", { name: "Resumable HTTP" }).click();
       await dialog.getByLabel("Address").fill("https://nowhere.example/uploads");
       await page.keyboard.press("Enter");
       await dialog.getByRole("alert").getByText("does not answer").waitFor();
@@ -229,6 +229,112 @@ const JOURNEYS = [
       await page.getByRole("menuitem", { name: "Remove" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
       await card.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "Immich is added by keyboard alone, and a refused key leaves everything as it was typed",
+    hash: "#/destinations",
+    async walk(page) {
+      const focused = (label) =>
+        page.waitForFunction((wanted) => document.activeElement?.labels?.[0]?.textContent === wanted, label);
+      await page.getByRole("button", { name: "Add a destination" }).focus();
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").getByRole("button", { name: "Immich" }).focus();
+      await page.keyboard.press("Enter");
+      await focused("Address");
+      await page.keyboard.type("photos.home.arpa");
+      await page.keyboard.press("Tab");
+      await focused("API key");
+      await page.keyboard.type("wrong");
+      await page.keyboard.press("Tab");
+      await focused("Name");
+      await page.keyboard.type("Immich");
+      await page.keyboard.press("Enter");
+      await page.getByRole("alert").getByText("did not accept the API key").waitFor();
+      await focused("API key");
+      const key = page.getByLabel("API key");
+      expect((await key.getAttribute("aria-invalid")) === "true", "the key is not said to be at fault");
+      expect((await page.getByLabel("Address").inputValue()) === "https://photos.home.arpa", "the address was lost");
+      expect((await page.getByLabel("Name").inputValue()) === "Immich", "the name was lost");
+      await page.keyboard.press("ControlOrMeta+a");
+      await page.keyboard.type("right");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").getByText("It proves each delivery by SHA-1.").waitFor();
+      await page.getByRole("button", { name: "Done" }).click();
+      const card = page.getByRole("article", { name: "Immich" });
+      await card.getByText("https://photos.home.arpa").waitFor();
+      await card.getByRole("button", { name: /More for/ }).click();
+      await page.getByRole("menuitem", { name: "Change API key…" }).click();
+      await page.getByRole("dialog").getByLabel("API key").waitFor();
+    },
+  },
+  {
+    name: "every kind asks for what it needs, is tested, and shows where it is and what it proves",
+    hash: "#/destinations",
+    query: { scenario: "empty" },
+    async walk(page) {
+      const dialog = page.getByRole("dialog");
+      const kinds = [
+        ["Nextcloud", { Address: "https://cloud.example", "User name": "ada", "App password": "p", "Folder there": "Photos/Ada" }, "Photos/Ada", "proves small files by SHA-256"],
+        ["WebDAV", { Address: "https://nas.example/dav/", "User name": "ada", Password: "p" }, "nas.example/dav", "confirms the size"],
+        ["S3", { "Address with the bucket": "https://s3.example/shots", "Access key ID": "A", "Secret access key": "p", Prefix: "glow" }, "glow", "by checksum"],
+        ["tus", { Address: "https://tus.example/files/" }, "tus.example/files", "confirms the size"],
+        ["Folder or drive", { Folder: "/media/ada/Stick" }, "/media/ada/Stick", "confirms the size"],
+      ];
+      for (const [kind, answers, where, proof] of kinds) {
+        await page.getByRole("button", { name: "Add a destination" }).first().click();
+        await dialog.getByRole("button", { name: kind, exact: true }).click();
+        for (const [label, answer] of Object.entries(answers)) await dialog.getByLabel(label, { exact: true }).fill(answer);
+        await dialog.getByLabel("Name", { exact: true }).fill(`My ${kind}`);
+        await dialog.getByRole("button", { name: "Test and add" }).click();
+        await dialog.getByRole("button", { name: "Done" }).click();
+        const card = page.getByRole("article", { name: `My ${kind}` });
+        await card.getByText(where).waitFor();
+        await card.getByText(proof).waitFor();
+      }
+    },
+  },
+  {
+    name: "a folder is chosen, read back on wish, and has no sign-in",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Folder or drive" }).click();
+      await dialog.getByLabel("Folder", { exact: true }).fill("Pictures");
+      await dialog.getByRole("button", { name: "Test and add" }).click();
+      await dialog.getByRole("alert").getByText("give an absolute path").waitFor();
+      await dialog.getByRole("button", { name: "Choose folder…" }).click();
+      await dialog.getByLabel("Read each delivery back").check();
+      await dialog.getByRole("button", { name: "Test and add" }).click();
+      await dialog.getByText("Each delivery is read back and compared.").waitFor();
+      await dialog.getByRole("button", { name: "Done" }).click();
+      const card = page.getByRole("article", { name: "Scans" });
+      await card.getByRole("button", { name: /More for/ }).click();
+      await page.getByRole("menuitem", { name: "Show the folder" }).waitFor();
+    },
+  },
+  {
+    name: "signing in again asks for what the kind calls its secret",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Sign in again" }).click();
+      const field = page.getByRole("dialog").getByLabel("App password");
+      await field.fill("wrong");
+      await page.keyboard.press("Enter");
+      await page.getByRole("alert").getByText("did not accept the app password").waitFor();
+      await field.fill("right");
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: "Sign in again" }).waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "what Immich holds is said to be verified by SHA-1",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      await tiles(page).nth(2).dblclick();
+      await page.getByText(/Immich at home.*verified by SHA-1/).waitFor();
     },
   },
   {
@@ -321,6 +427,22 @@ const JOURNEYS = [
       const card = page.getByRole("article", { name: "Archive" });
       await card.getByText("/home/ada/Afterglow Archive").waitFor();
       await card.getByText("All photos").waitFor();
+    },
+  },
+  {
+    name: "the first run can go to a server of one's own",
+    query: { scenario: "first-run" },
+    async walk(page) {
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByRole("button", { name: "Nextcloud", exact: true }).click();
+      expect((await page.getByRole("button", { name: "Continue" }).count()) === 0, "it goes on before there is an answer");
+      await page.getByLabel("Address").fill("https://cloud.example.com");
+      await page.getByLabel("User name").fill("ada");
+      await page.getByLabel("App password").fill("right");
+      await page.getByRole("button", { name: "Test and add" }).click();
+      expect(await page.getByLabel(/cloud\.example\.com/).isChecked(), "what was added is not chosen");
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByText("Step 3 of 3").waitFor();
     },
   },
   {

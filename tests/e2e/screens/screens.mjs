@@ -4,6 +4,12 @@ import { OUT, open, settle, violations } from "./browser.mjs";
 
 const button = (name) => (page) => page.getByRole("button", { name }).first().click();
 
+/** Leads from the destinations to the form of a kind. */
+const describe = (kind) => async (page) => {
+  await button("Add a destination")(page);
+  await page.getByRole("dialog").getByRole("button", { name: kind, exact: true }).click();
+};
+
 const scrollTo = (title) => (page) => page.getByRole("heading", { name: title, exact: true }).evaluate((heading) => heading.scrollIntoView());
 
 /** Drags `count` files over the window, as a file manager would. */
@@ -75,10 +81,42 @@ export const SCREENS = [
   { name: "destinations", hash: "#/destinations" },
   { name: "destinations-attention", hash: "#/destinations", query: { scenario: "attention" } },
   { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
-  { name: "destinations-add-server", hash: "#/destinations", act: async (page) => {
-      await button("Add a destination")(page);
-      await button("Give its address")(page);
+  { name: "destinations-kinds", hash: "#/destinations", query: { scenario: "kinds" } },
+  { name: "destinations-add-immich", hash: "#/destinations", act: async (page) => {
+      await describe("Immich")(page);
+      await page.getByLabel("Address").fill("https://photos.home.arpa");
+      await page.getByText("isOpen=api-keys").waitFor();
     } },
+  { name: "destinations-add-nextcloud", hash: "#/destinations", act: describe("Nextcloud") },
+  { name: "destinations-add-webdav", hash: "#/destinations", act: describe("WebDAV") },
+  { name: "destinations-add-s3", hash: "#/destinations", act: describe("S3") },
+  { name: "destinations-add-folder", hash: "#/destinations", act: async (page) => {
+      await describe("Folder or drive")(page);
+      await button("Choose folder…")(page);
+      await page.getByLabel("Read each delivery back").check();
+    } },
+  { name: "destinations-add-resumable", hash: "#/destinations", act: describe("Resumable HTTP") },
+  { name: "destinations-add-tus", hash: "#/destinations", act: describe("tus") },
+  { name: "destinations-add-refused", hash: "#/destinations", act: async (page) => {
+      await describe("Immich")(page);
+      await page.getByLabel("Address").fill("https://photos.home.arpa");
+      await page.getByLabel("API key").fill("wrong");
+      await button("Test and add")(page);
+      await page.getByRole("alert").getByText("did not accept").waitFor();
+    } },
+  { name: "destinations-added", hash: "#/destinations", act: async (page) => {
+      await describe("Immich")(page);
+      await page.getByLabel("Address").fill("https://photos.home.arpa");
+      await page.getByLabel("API key").fill("right");
+      await button("Test and add")(page);
+      await page.getByText("by SHA-1").first().waitFor();
+    } },
+  { name: "destinations-sign-in", hash: "#/destinations", query: { scenario: "kinds" }, act: button("Sign in again") },
+  { name: "destinations-add-german-narrow", hash: "#/destinations", query: { lang: "de" }, size: [760, 560], act: async (page) => {
+      await button("Ziel hinzufügen")(page);
+      await page.getByRole("button", { name: "S3", exact: true }).click();
+    } },
+  { name: "destinations-add-hindi", hash: "#/destinations", query: { lang: "hi" }, act: button("गंतव्य जोड़ें") },
   { name: "destinations-empty", hash: "#/destinations", query: { scenario: "empty" } },
   { name: "destinations-own-rules", hash: "#/destinations", act: button(/Change the rules of .*Archive/) },
   { name: "destinations-german-narrow", hash: "#/destinations", query: { lang: "de" }, size: [900, 700] },
@@ -96,6 +134,14 @@ export const SCREENS = [
     act: async (page) => {
       await button("Weiter")(page);
       await button("Ordner wählen")(page);
+    },
+  },
+  {
+    name: "first-run-where-nextcloud",
+    query: { scenario: "first-run" },
+    act: async (page) => {
+      await button("Continue")(page);
+      await page.getByRole("button", { name: "Nextcloud", exact: true }).click();
     },
   },
   {
