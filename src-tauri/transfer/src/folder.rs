@@ -101,7 +101,7 @@ impl<'a> Folder<'a> {
         Spot::of(url, &self.place.root).ok_or_else(|| Setback::SessionGone(failure::lost_bytes(&self.place.name)))
     }
 
-    /// Makes an empty part.
+    /// Makes an empty part. One that a power cut takes away is begun anew.
     async fn part(&self, content: &Content) -> Result<Spot, Setback> {
         self.written.store(0, Ordering::Relaxed);
         let safe = name::safe(&content.filename);
@@ -109,6 +109,9 @@ impl<'a> Folder<'a> {
         let (part, byte_count) = (Spot { folders: self.folders(content), name }, content.byte_count);
         self.on_drive(move |place| {
             let dir = place.dir_or_new(&part.folders)?;
+            if let Some(largest) = dir.largest_file().filter(|largest| *largest < byte_count) {
+                return Err(Setback::Failed(failure::too_large(&place.name, largest)));
+            }
             if dir.room().is_some_and(|room| room < byte_count) {
                 return Err(place.setback(&io::ErrorKind::StorageFull.into()));
             }
@@ -119,14 +122,14 @@ impl<'a> Folder<'a> {
                 }
                 created => created,
             };
-            created.and_then(|_| dir.sync()).map_err(|error| place.setback(&error))?;
+            created.map_err(|error| place.setback(&error))?;
             Ok(part)
         })
         .await
     }
 
-    /// Writes on, and says how far the part has come.
-    async fn write(&self, part: Spot, offset: u64, payload: Payload) -> Result<u64, Setback> {
+    /// Writes on, and says how far the part has come. What is to be `durable` is there after a power cut.
+    async fn write(&self, part: Spot, offset: u64, payload: Payload, durable: bool) -> Result<u64, Setback> {
         let (_, file, size) = self.on_drive(move |place| place.part(&part)).await?;
         if size != offset {
             return Err(Setback::OffsetIs(size));
@@ -153,7 +156,9 @@ impl<'a> Folder<'a> {
             at = end;
             synced = if sync { end } else { synced };
         }
-        self.on_drive(move |place| append(&file, at, &[], true).map_err(|error| place.setback(&error))).await?;
+        if durable && synced < at {
+            self.on_drive(move |place| append(&file, at, &[], true).map_err(|error| place.setback(&error))).await?;
+        }
         // If this fits to what was written before, nobody else has written any of it.
         let _ = self.written.compare_exchange(offset, at, Ordering::Relaxed, Ordering::Relaxed);
         Ok(at)
@@ -177,11 +182,16 @@ impl Destination for Folder<'_> {
     }
 
     async fn probe(&self) -> Result<Capabilities, Setback> {
-        self.on_drive(|place| place.root()?.ensure_writable().map_err(|error| place.setback(&error))).await?;
+        let max_size = self.on_drive(|place| {
+            let root = place.root()?;
+            root.ensure_writable().map_err(|error| place.setback(&error))?;
+            Ok(root.largest_file())
+        });
+        let max_size = max_size.await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
             evidence: if self.reads_back { Evidence::ReadBack } else { Evidence::Sized },
-            max_size: None,
+            max_size,
             max_append_size: None,
             resumable: true,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
@@ -211,7 +221,7 @@ impl Destination for Folder<'_> {
             return Ok(proof);
         }
         let part = self.part(content).await?;
-        self.write(part.clone(), 0, Payload::Whole(body)).await?;
+        self.write(part.clone(), 0, Payload::Whole(body), false).await?;
         self.finish_part(part, content).await
     }
 
@@ -229,7 +239,7 @@ impl Destination for Folder<'_> {
     }
 
     async fn send(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
-        self.write(self.spot(upload_url)?, offset, payload).await.map(Some)
+        self.write(self.spot(upload_url)?, offset, payload, true).await.map(Some)
     }
 
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -362,6 +363,76 @@ async fn what_is_too_large_for_the_drive_is_said_before_a_byte() {
     let failure = bench.failed(&bench.order("film.mov", bytes, b"?"), FailureClass::NeedsUser, FailureCode::QuotaExceeded).await;
     assert!(failure.message.contains("no room left"), "{}", failure.message);
     assert_eq!((bench.stored(), bench.transfer.bytes_sent()), (Vec::new(), 0));
+}
+
+/// A file system of its own in the place of the chosen folder. None, and loudly, where nobody may mount one.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn over(bench: &Bench, options: &str) -> Option<Self> {
+        let root = bench.root();
+        let made = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&root).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            println!("SKIPPED: no file system can be mounted here");
+            return None;
+        }
+        let mounted = Self(root);
+        fs::create_dir(mounted.0.join(MARK)).unwrap();
+        Some(mounted)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_drive_that_fills_up_midway_is_said_and_goes_on_with_room() {
+    let bench = Bench::new();
+    let Some(mounted) = Mounted::over(&bench, "size=24m") else { return };
+    let order = bench.file("IMG_0001.jpg", 20 * MIB);
+    assert!(cut_at(&bench, &order, 2).await);
+    fs::write(mounted.0.join("other"), content(10 * MIB)).unwrap();
+    let failure = bench.failed(&order, FailureClass::NeedsUser, FailureCode::QuotaExceeded).await;
+    assert!(failure.message.contains("no room left"), "{}", failure.message);
+    fs::remove_file(mounted.0.join("other")).unwrap();
+    let sent = bench.transfer.bytes_sent();
+    bench.delivered(&order).await;
+    bench.stored_once(&order, "with room again");
+    assert!(bench.transfer.bytes_sent() - sent < 12 * MIB);
+}
+
+#[tokio::test]
+async fn a_drive_that_is_read_only_is_said() {
+    let bench = Bench::new();
+    let Some(mounted) = Mounted::over(&bench, "size=24m") else { return };
+    let remount = |options: &str| Command::new("mount").args(["-o", options]).arg(&mounted.0).status().unwrap().success();
+    assert!(remount("remount,ro"));
+    assert_eq!(bench.transfer.probe(Connector::Folder, &bench.account).await.unwrap_err().code, FailureCode::DestinationNotAllowed);
+    for bytes in [20_000, 2 * MIB] {
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let failure = bench.failed(&order, FailureClass::NeedsUser, FailureCode::DestinationNotAllowed).await;
+        assert!(failure.message.contains("read-only"), "{}", failure.message);
+    }
+    assert!(remount("remount,rw"));
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    bench.delivered(&order).await;
+    bench.stored_once(&order, "writable again");
+}
+
+#[tokio::test]
+async fn a_drive_pulled_from_its_place_leaves_nothing_there() {
+    let bench = Bench::new();
+    fs::remove_dir(bench.root().join(MARK)).unwrap();
+    let Some(mounted) = Mounted::over(&bench, "size=24m") else { return };
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    bench.delivered(&order).await;
+    drop(mounted);
+    bench.forget();
+    bench.failed(&order, FailureClass::Transient, FailureCode::ConnectionLost).await;
+    assert_eq!(fs::read_dir(bench.root()).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -72,13 +72,21 @@ mod system {
                 Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
                 done => return Ok(done?),
             }
-            match rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty()) {
-                Ok(()) => return self.remove(from),
+            match self.rename_by_link(from, to) {
                 // And those that know no links.
                 Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::MLINK) => {}
-                Err(errno) => return Err(errno.into()),
+                done => return Ok(done?),
             }
-            // What is replaced is the empty file that was not there before.
+            self.rename_onto_a_new_file(from, to)
+        }
+
+        pub(in crate::folder) fn rename_by_link(&self, from: &str, to: &str) -> rustix::io::Result<()> {
+            rustix::fs::linkat(&self.0, from, &self.0, to, AtFlags::empty())?;
+            rustix::fs::unlinkat(&self.0, from, AtFlags::empty())
+        }
+
+        /// What is replaced is an empty file that was not there before.
+        pub(in crate::folder) fn rename_onto_a_new_file(&self, from: &str, to: &str) -> io::Result<()> {
             drop(self.create(to)?);
             Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
         }
@@ -94,6 +102,11 @@ mod system {
         /// Whether files may be made here.
         pub(in crate::folder) fn ensure_writable(&self) -> io::Result<()> {
             Ok(rustix::fs::accessat(&self.0, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?)
+        }
+
+        /// The largest file that the file system takes, in bytes, where that is less than any photo or film: FAT counts to 4 GiB.
+        pub(in crate::folder) fn largest_file(&self) -> Option<u64> {
+            is_fat(self.0.as_fd()).then_some(u64::from(u32::MAX))
         }
 
         /// Bytes for which there is room, if the file system tells.
@@ -116,6 +129,18 @@ mod system {
     #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
     fn rename_only(_: rustix::fd::BorrowedFd<'_>, _: &str, _: &str) -> rustix::io::Result<()> {
         Err(Errno::NOSYS)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_fat(dir: rustix::fd::BorrowedFd<'_>) -> bool {
+        /// `MSDOS_SUPER_MAGIC` of statfs(2).
+        const FAT: u64 = 0x4d44;
+        rustix::fs::fstatfs(dir).is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(FAT))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn is_fat(_: rustix::fd::BorrowedFd<'_>) -> bool {
+        false
     }
 
     /// Drops what is cached of a synced file, so that reading it asks the drive. Whether that can be asked for here.
@@ -195,6 +220,10 @@ mod system {
             if fs::metadata(&self.0)?.permissions().readonly() { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
         }
 
+        pub(in crate::folder) fn largest_file(&self) -> Option<u64> {
+            None
+        }
+
         pub(in crate::folder) fn room(&self) -> Option<u64> {
             None
         }
@@ -202,5 +231,28 @@ mod system {
 
     pub(in crate::folder) fn forget_cached(_: &File) -> bool {
         false
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::{fs, io};
+
+    #[test]
+    fn nothing_is_replaced_in_any_of_the_ways() {
+        type Way = fn(&Dir, &str, &str) -> io::Result<()>;
+        let ways: [Way; 3] = [Dir::rename, |dir, from, to| Ok(dir.rename_by_link(from, to)?), Dir::rename_onto_a_new_file];
+        for way in ways {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            fs::write(path("part"), "new").unwrap();
+            fs::write(path("mine"), "mine").unwrap();
+            let dir = Dir::open(folder.path()).unwrap();
+            assert_eq!(way(&dir, "part", "mine").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!((fs::read(path("mine")).unwrap(), fs::read(path("part")).unwrap()), (b"mine".to_vec(), b"new".to_vec()));
+            way(&dir, "part", "file").unwrap();
+            assert!(fs::read(path("file")).unwrap() == b"new" && !path("part").exists());
+        }
     }
 }

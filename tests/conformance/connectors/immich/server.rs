@@ -106,7 +106,7 @@ fn parts(request: &Request) -> Option<Vec<Part>> {
             Some(value.split('"').next()?.to_owned())
         };
         rest = &rest[head_end + 4..];
-        let end = find_from_the_back(rest, delimiter.as_bytes())?;
+        let end = delimiter_at(rest, delimiter.as_bytes())?;
         parts.push(Part { name: parameter("name")?, filename: parameter("filename"), body: rest[..end].to_vec() });
         rest = &rest[end + delimiter.len()..];
         match rest.strip_prefix(b"--") {
@@ -117,8 +117,8 @@ fn parts(request: &Request) -> Option<Vec<Part>> {
     }
 }
 
-/// The first delimiter. Looking at lines alone is faster than at every byte.
-fn find_from_the_back(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+/// Where the first delimiter begins. Looking where lines end is faster than at every byte.
+fn delimiter_at(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = haystack[from..].iter().position(|byte| *byte == b'\r') {
         if haystack[from + at..].starts_with(needle) {
