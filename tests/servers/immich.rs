@@ -1,5 +1,5 @@
 //! The model of Immich against Immich's own command line (`@immich/cli`, on Node): what its makers' client sends is taken, and what the
-//! connector has sent is a duplicate to it.
+//! connector has sent is a duplicate to it. And the connector's form against the parser that Immich's server uses.
 
 #[path = "../conformance/connectors/immich/server.rs"]
 mod server;
@@ -12,11 +12,11 @@ use std::{
 
 use afterglow_model::{Connector, Evidence};
 use afterglow_tests::model_server::ModelServer;
-use afterglow_transfer::Account;
+use afterglow_transfer::{Account, Outcome};
 
 use self::server::{ImmichServer, KEY};
 use crate::{
-    running::program,
+    running::{Running, program, servers},
     sending::{MIB, Sender},
 };
 
@@ -83,4 +83,41 @@ async fn the_official_command_line_and_the_connector_mean_the_same() {
     let ran = upload(immich, &server.origin(), folder.path()).await;
     assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("Found 0 new files and 4 duplicates"));
     assert_eq!(server.truth().objects.len(), 4);
+}
+
+#[tokio::test]
+async fn the_form_is_read_by_the_parser_that_immich_uses() {
+    let Some(node) = program("node") else { return };
+    if !servers().join("node_modules/multer").is_dir() {
+        println!("SKIPPED: multer is not installed (./dev setup --servers)");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/immich.mjs");
+    let running = Running::start(|port| {
+        let mut command = Command::new(node);
+        command.arg(script).arg(port.to_string()).env("SERVERS", servers());
+        command
+    });
+    let server = running.await;
+    let account = Account { secret: Some(KEY.to_owned()), ..Account::at(server.origin().parse().unwrap()) };
+    let mut sender = Sender::new(Connector::Immich, account);
+    let files = [("empty.jpg", 0), ("a.jpg", 1), ("Grüße \"; name=x, 写真.jpg", 30_000), ("film.mov", 21 * MIB + 13)];
+    for (name, bytes) in files {
+        let (order, _) = sender.file(name, bytes);
+        let delivered = sender.deliver(&order).await;
+        assert_eq!(delivered.evidence, Evidence::Hashed, "{name}");
+        assert_eq!(sender.deliver(&order).await.remote_id, delivered.remote_id, "{name}, again");
+    }
+    let (refused, _) = sender.file("notes.txt", 3 * MIB);
+    match sender.attempt(&refused).await {
+        Outcome::Failed(failure) => assert!(failure.message.contains("Unsupported file type notes.txt"), "{}", failure.message),
+        other => panic!("{other:?}"),
+    }
+    let stored = reqwest::get(format!("{}/assets", server.origin())).await.unwrap().text().await.unwrap();
+    let stored: Vec<serde_json::Value> = serde_json::from_str(&stored).unwrap();
+    for ((name, bytes), asset) in files.into_iter().zip(stored) {
+        assert_eq!(asset["filename"], name.replace('"', "_"));
+        assert_eq!(asset["size"], bytes);
+        assert_eq!((&asset["type"], &asset["fileCreatedAt"]), (&"image/jpeg".into(), &"2023-11-14T22:13:20Z".into()));
+    }
 }
