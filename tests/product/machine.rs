@@ -12,7 +12,7 @@ use zbus::Connection;
 
 use crate::{
     bus::{Bus, offer},
-    fakes::{DisplayDevice, LoginSession, Logind, NetworkManager, PowerProfiles, UPower, set_metered},
+    fakes::{DisplayDevice, LoginSession, Logind, NetworkManager, Notifications, NotifierCall, PowerProfiles, UPower, set_metered},
 };
 
 const UPOWER: &str = "/org/freedesktop/UPower";
@@ -68,6 +68,50 @@ async fn a_network_that_costs_stops_the_payload() {
     set_metered(&manager, 2).await;
     stage.delivered().await.unwrap();
     assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+/// Every three seconds the network costs, or is free again; of three free ones the product waits two to see whether it stays so.
+#[tokio::test]
+async fn a_network_that_flaps_lets_uploads_make_headway_and_tells_nobody() {
+    let (Some(system), Some(session)) = (Bus::start().await, Bus::start().await) else { return };
+    let (_nm, manager) = NetworkManager::on_wifi(2).serve(&system, true).await;
+    let (calls, mut notices) = tokio::sync::mpsc::unbounded_channel();
+    let notifier = session.peer().await;
+    notifier.object_server().at("/org/freedesktop/Notifications", Notifications { calls, last_id: 0 }).await.unwrap();
+    offer(&notifier, "org.freedesktop.Notifications").await;
+    let mut stage = Stage::empty().unwrap();
+    (stage.system_bus, stage.session_bus) = (system.address.clone(), Some(session.address.clone()));
+    stage.serve().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    stage.destination("Archive", &from_afar(&line.over(&archive.url).unwrap())).await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(4_000_000)).await.unwrap();
+    let len = 24_000_000;
+    photo(&stage.path("film.mp4"), 1, len).unwrap();
+    let before = line.up();
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+
+    let mut flips = tokio::time::interval(std::time::Duration::from_secs(3));
+    flips.tick().await;
+    let mut sent = Vec::new();
+    for metered in [1, 2, 1, 2] {
+        flips.tick().await;
+        set_metered(&manager, metered).await;
+        sent.push(line.up() - before);
+    }
+    assert!(sent[0] > MIB && sent[3] < len as u64, "it was to flap in mid-transfer: {sent:?}");
+    assert!(sent[2] > sent[1], "three free seconds brought nothing: {sent:?}");
+    stage.delivered().await.unwrap();
+    let all = line.up() - before;
+    assert!(all as f64 <= 1.1 * len as f64, "{all} bytes for {len}: {sent:?}");
+    assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+    let mut told = Vec::new();
+    while let Ok(call) = notices.try_recv() {
+        if let NotifierCall::Show(shown) = call {
+            told.push(shown.title);
+        }
+    }
+    assert!(told.len() <= 1, "{told:?}");
 }
 
 #[tokio::test]

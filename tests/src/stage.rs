@@ -31,6 +31,8 @@ pub struct Stage {
     pub service: Option<Process>,
     /// The address of the system bus.
     pub system_bus: String,
+    /// The address of the session bus, on which notices are shown; none for no bus and no notices.
+    pub session_bus: Option<String>,
 }
 
 impl Stage {
@@ -40,7 +42,7 @@ impl Stage {
         let dir = tempfile::Builder::new().prefix("ag").tempdir()?;
         let home = Home::resolve(Some(dir.path().join("home")), |_| None).context("a home")?;
         fs::create_dir(dir.path().join("photos"))?;
-        Ok(Self { dir, home, service: None, system_bus: NO_BUS.to_owned() })
+        Ok(Self { dir, home, service: None, system_bus: NO_BUS.to_owned(), session_bus: None })
     }
 
     /// A home with a service.
@@ -66,7 +68,7 @@ impl Stage {
         command
             .env("AFTERGLOW_HOME", self.dir.path().join("home"))
             .env("DBUS_SYSTEM_BUS_ADDRESS", &self.system_bus)
-            .env("DBUS_SESSION_BUS_ADDRESS", NO_BUS)
+            .env("DBUS_SESSION_BUS_ADDRESS", self.session_bus.as_deref().unwrap_or(NO_BUS))
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
             .current_dir(self.dir.path());
@@ -76,7 +78,11 @@ impl Stage {
     /// Starts the service, and waits until it answers.
     pub async fn serve(&mut self) -> Result<()> {
         let mut command = self.command(&afterglow()?);
-        self.service = Some(Process::start(command.args(["serve", "--no-tray", "--no-notifications"]))?);
+        command.args(["serve", "--no-tray"]);
+        if self.session_bus.is_none() {
+            command.arg("--no-notifications");
+        }
+        self.service = Some(Process::start(&mut command)?);
         until("a service that answers", async || Ok(Owner::connect(&self.home).await.ok())).await?;
         Ok(())
     }

@@ -19,6 +19,8 @@ CREATE TABLE destination (
     app_id TEXT NOT NULL REFERENCES app (id),
     state TEXT NOT NULL DEFAULT 'ready',
     problem TEXT,
+    -- Until when the server asked to be left alone.
+    asked_until INTEGER,
     capabilities TEXT,
     created_at INTEGER NOT NULL,
     -- Receipts and their bytes; kept with them.
@@ -129,6 +131,26 @@ impl Queue {
             changes.destinations = true;
             update(db, &id, "state = ?2", &Word(state))?;
             update(db, &id, "problem = ?2", &problem.as_ref().map(Json))
+        })
+        .await
+    }
+
+    /// Notes until when a server asked to be left alone.
+    pub async fn set_asked_until(&self, id: &DestinationId, until: Timestamp) -> Result<(), QueueError> {
+        let id = id.clone();
+        self.write(move |db, _| {
+            db.prepare_cached("UPDATE destination SET asked_until = ?2 WHERE id = ?1")?.execute(params![id.as_str(), until.0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Until when servers asked to be left alone, also where that is over.
+    pub async fn asked_until(&self) -> Result<Vec<(DestinationId, Timestamp)>, QueueError> {
+        self.read(|db| {
+            let mut all = db.prepare_cached("SELECT id, asked_until FROM destination WHERE asked_until IS NOT NULL")?;
+            let rows = all.query_map([], |row| Ok((DestinationId(row.get("id")?), Timestamp(row.get("asked_until")?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }

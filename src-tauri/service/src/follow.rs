@@ -47,7 +47,8 @@ impl Passes {
 pub(crate) struct Follower {
     core: Arc<Core>,
     /// Up to where each rule has seen the library. Lost with the process: the first pass of a rule walks its whole collection.
-    seen: HashMap<RuleId, ChangeToken>,
+    /// How far each rule was followed, and the grant under which.
+    seen: HashMap<RuleId, (ChangeToken, u64)>,
 }
 
 impl Follower {
@@ -81,15 +82,17 @@ impl Follower {
                 return Ok(());
             }
             let Some(destination) = self.core.queue.destination(rule.destination_id.as_str()).await? else { continue };
+            let grant = self.core.queue.grant_version(&destination.app_id).await?;
             match self.seen.get(&rule.id).cloned() {
-                Some(token) => self.follow_changes(&rule, &destination, token).await?,
-                None => self.follow_all(&rule, &destination).await?,
+                Some((token, known)) if known == grant => self.follow_changes(&rule, &destination, token, grant).await?,
+                // Another grant may let it see what was passed over.
+                Some(_) | None => self.follow_all(&rule, &destination, grant).await?,
             }
         }
         Ok(())
     }
 
-    async fn follow_all(&mut self, rule: &Rule, destination: &Destination) -> Answer<()> {
+    async fn follow_all(&mut self, rule: &Rule, destination: &Destination, grant: u64) -> Answer<()> {
         let token = self.core.library.change_token().await?;
         let mut after: Option<AssetId> = None;
         loop {
@@ -100,15 +103,15 @@ impl Follower {
                 _ => break,
             }
         }
-        self.seen.insert(rule.id.clone(), token);
+        self.seen.insert(rule.id.clone(), (token, grant));
         Ok(())
     }
 
-    async fn follow_changes(&mut self, rule: &Rule, destination: &Destination, mut token: ChangeToken) -> Answer<()> {
+    async fn follow_changes(&mut self, rule: &Rule, destination: &Destination, mut token: ChangeToken, grant: u64) -> Answer<()> {
         loop {
             let changes = match self.core.library.changes(Some(&token), PAGE).await {
                 Ok(changes) => changes,
-                Err(LibraryError::TokenExpired) => return self.follow_all(rule, destination).await,
+                Err(LibraryError::TokenExpired) => return self.follow_all(rule, destination, grant).await,
                 Err(error) => return Err(Refusal::from(error)),
             };
             let touched: Vec<AssetId> = changes.inserted.into_iter().chain(changes.updated).collect();
@@ -116,7 +119,7 @@ impl Follower {
             let members: Vec<AssetId> = touched.into_iter().zip(inside).filter_map(|(id, inside)| inside.then_some(id)).collect();
             self.make_jobs(rule, destination, &members).await?;
             token = changes.change_token;
-            self.seen.insert(rule.id.clone(), token.clone());
+            self.seen.insert(rule.id.clone(), (token.clone(), grant));
             if !changes.more {
                 return Ok(());
             }

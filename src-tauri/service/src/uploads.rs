@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use afterglow_library::{LooseFile, UploadFile};
 use afterglow_model::{AssetId, CreateUpload, Priority, UploadJobOptions, UploadPreview, bytes, count};
-use afterglow_queue::{Known, NewBatch, NewJob};
+use afterglow_queue::{Known, NewBatch, NewJob, QueuedJob};
 
 use crate::{
     clock,
@@ -68,6 +68,25 @@ pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadP
         refused: gathered.refused,
         batch_id: made.batch_id,
     })
+}
+
+/// Asks anew for a file whose content is another than its job's by now. False if it is not.
+pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
+    let described = core.library.describe_file(&job.path).await?;
+    if described.sha256 == job.sha256 {
+        return Ok(false);
+    }
+    let batch = NewBatch {
+        title: job.filename.clone(),
+        app_id: job.app_id.clone(),
+        destination_id: job.destination_id.clone(),
+        priority: job.priority,
+        rule_id: None,
+    };
+    let draft = NewJob { options: job.options.clone(), ..loose_draft(job.path.clone(), described) };
+    core.queue.create_jobs(batch, vec![draft], clock::wall()).await?;
+    core.command(Command::Jobs).await;
+    Ok(true)
 }
 
 async fn gather(core: &Core, request: &CreateUpload) -> Answer<Gathered> {

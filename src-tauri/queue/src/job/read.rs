@@ -124,12 +124,17 @@ impl Queue {
         self.read(move |db| badges(db, &assets)).await
     }
 
-    /// Whether each of these assets was delivered and nothing of it is left to deliver, in their order.
+    /// Whether each of these assets was delivered and nothing of it is left to deliver, in their order: one destination at least has every
+    /// file of it that was asked for, taken back or not.
     pub async fn delivered_assets(&self, assets: &[AssetId]) -> Result<Vec<bool>, QueueError> {
         let assets = text::list(assets.iter().map(AssetId::as_str));
         self.read(move |db| {
             let mut all = db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM job WHERE asset_id = wanted.value AND state = 'succeeded')
+                "SELECT EXISTS (SELECT 1 FROM job WHERE asset_id = wanted.value AND state = 'succeeded' AND NOT EXISTS (
+                        SELECT 1 FROM job AS other WHERE other.asset_id = wanted.value AND other.destination_id = job.destination_id
+                            AND other.state = 'cancelled' AND NOT EXISTS (SELECT 1 FROM receipt
+                                WHERE receipt.destination_id = other.destination_id AND receipt.sha256 = other.sha256
+                                    AND receipt.slot = '')))
                     AND NOT EXISTS (SELECT 1 FROM job WHERE asset_id = wanted.value AND (phase IS NOT NULL OR (state = 'failed'
                         AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.destination_id = job.destination_id
                             AND receipt.sha256 = job.sha256 AND receipt.slot = ''))))

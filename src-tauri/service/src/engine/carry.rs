@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::turns::Queueing;
-use crate::{clock, core::Core};
+use crate::{clock, core::Core, uploads};
 
 /// A job with where it goes and the folder that its file lies beneath.
 pub(super) struct Errand {
@@ -62,10 +62,17 @@ fn journal_error(error: QueueError) -> JournalError {
 
 /// Carries a started job to its end and writes that down, before anybody is told.
 pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queueing>, cancel: CancellationToken) -> Ended {
-    let outcome = attempt(&core, &errand, queueing, &cancel).await;
+    let renewed = renew(&core, &errand.job).await;
+    let outcome = match renewed {
+        Some(_) => Outcome::Stopped,
+        None => attempt(&core, &errand, queueing, &cancel).await,
+    };
     let Errand { job, .. } = errand;
     let now = clock::now();
     let (finished, result) = match outcome {
+        Outcome::Stopped if let Some(failure) = renewed => {
+            (Finished::Replaced { job: job.id.clone(), failure: failure.clone() }, Err(Some(failure)))
+        }
         Outcome::Delivered(delivered) => {
             let receipt = Receipt {
                 job_id: job.id.clone(),
@@ -82,7 +89,9 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queuein
         Outcome::Failed(failure) => {
             // A line that carries something, however often it breaks, is not a line to wait longer and longer for.
             let before = job.session.as_ref().map_or(0, |session| session.offset);
-            let moved = core.live.get(&job.id).is_some_and(|point| point.confirmed > before);
+            // Nor is a file that changes under way one that comes further: what was sent of it is of no use.
+            let kept = failure.code != FailureCode::SourceChanged;
+            let moved = kept && core.live.get(&job.id).is_some_and(|point| point.confirmed > before);
             let setbacks = if moved { 0 } else { job.setbacks };
             (after_failure(&job, &failure, setbacks, now), Err(Some(failure)))
         }
@@ -93,6 +102,23 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queuein
     }
     core.live.end(&job.id);
     Ended { job, result, unrecorded: recorded.is_err() }
+}
+
+/// What a person asked to upload and has changed since is asked for anew, as it is now. The new job is made before the old one ends, so that
+/// neither a crash nor a file that is still being written loses it. Why the old one ends; none if the job goes on as it is.
+async fn renew(core: &Core, job: &QueuedJob) -> Option<Failure> {
+    let failure = job.failure.clone().filter(|failure| failure.code == FailureCode::SourceChanged)?;
+    if job.priority != Priority::UserInitiated || job.url.is_some() {
+        return None;
+    }
+    match uploads::again(core, job).await {
+        Ok(true) => Some(failure),
+        Ok(false) => None,
+        Err(refusal) => {
+            tracing::info!(job = %job.id, error = refusal.error.message, "a changed file could not be asked for anew");
+            None
+        }
+    }
 }
 
 async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: &CancellationToken) -> Outcome {
@@ -140,9 +166,18 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
 /// What a failure means for the job: tried again, held for the person, or given up.
 fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: afterglow_scheduler::Now) -> Finished {
     tracing::info!(job = %job.id, code = ?failure.code, class = ?failure.class, message = failure.message, "attempt failed");
-    if failure.code == FailureCode::SourceChanged && job.priority == Priority::Backup {
-        // The new content is another asset; its own job is made when the library has seen it.
-        return Finished::Replaced { job: job.id.clone(), failure: failure.clone() };
+    if failure.code == FailureCode::SourceChanged {
+        match job.priority {
+            // The new content is another asset; its own job is made when the library has seen it.
+            Priority::Backup => return Finished::Replaced { job: job.id.clone(), failure: failure.clone() },
+            // The app handed over what the file was.
+            Priority::App => {
+                let message = format!("{} changed after the upload was asked for. Ask again for the new version.", job.filename);
+                return Finished::Failed { job: job.id.clone(), failure: Failure { message, ..failure.clone() } };
+            }
+            // The person means the file, whatever is in it: see `renew`.
+            Priority::UserInitiated => {}
+        }
     }
     if failure.code == FailureCode::SourceOffline && job.source_id.is_some() {
         // Nothing failed at the destination: the job waits for its folder, and the wait is no attempt.

@@ -24,7 +24,9 @@ use afterglow_model::{
     SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason, waiting_sentence,
 };
 use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, Policy, strictest};
+use afterglow_scheduler::{
+    Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, Policy, StateChange, strictest,
+};
 use tokio::{
     sync::{broadcast, mpsc},
     task::JoinSet,
@@ -51,6 +53,10 @@ const SOURCES_EVERY: Duration = Duration::from_secs(30);
 const REST_AFTER: Duration = Duration::from_secs(10);
 /// At most four status events in a second.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// Days of which the bytes are read, to find today's: more than a clock is likely to be set back.
+const DAYS_READ: u32 = 32;
+/// Bytes that a kill may take out of the day's count.
+const UNCOUNTED_MAX: u64 = 16 << 20;
 /// Events taken in one go before the plan is made anew.
 const EVENTS_AT_ONCE: usize = 64;
 
@@ -171,6 +177,7 @@ impl Engine {
         let mut queue_events = self.core.queue.subscribe();
         let mut library_events = self.core.library.subscribe();
         let quit = self.core.quit.clone();
+        self.take_up().await;
         self.reload().await;
         self.sources_changed().await;
         loop {
@@ -201,6 +208,27 @@ impl Engine {
             }
         }
         self.stop_all().await;
+    }
+
+    /// What an earlier life has left: the wishes of servers, and grants whose change was written down while their jobs' was not.
+    async fn take_up(&mut self) {
+        if let Err(error) = self.try_take_up().await {
+            tracing::error!(%error, "what an earlier start has left could not be read");
+        }
+    }
+
+    async fn try_take_up(&mut self) -> Result<(), QueueError> {
+        for (destination, until) in self.core.queue.asked_until().await? {
+            self.health.remember(&destination, until);
+        }
+        for app in self.core.queue.apps().await? {
+            if may_send(&app) {
+                self.core.queue.release_app(&app.id).await?;
+            } else {
+                self.core.queue.hold_app(&app.id, withdrawn()).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn stop_all(&mut self) {
@@ -358,11 +386,12 @@ impl Engine {
             }
             Err(Some(failure)) => {
                 self.present.failed();
-                self.health.failed(&destination, failure, clock::wall())
+                self.failed(&destination, id, failure).await
             }
             Err(None) => None,
         };
-        if let Some((state, problem)) = change {
+        let known = self.destinations.iter().find(|known| known.id == destination).map(|known| known.state);
+        if let Some((state, problem)) = change.filter(|(state, _)| known != Some(*state)) {
             if let Err(error) = self.core.queue.set_destination_state(&destination, state, problem).await {
                 tracing::warn!(%error, "a destination's state could not be written down");
             }
@@ -374,6 +403,19 @@ impl Engine {
         }
         self.lanes_stale |= ended.unrecorded || self.lanes.run_low();
         self.status_changed();
+    }
+
+    /// What a failure says of its destination; a server's wish to be left alone is written down.
+    async fn failed(&mut self, destination: &DestinationId, job: &JobId, failure: &Failure) -> StateChange {
+        let before = self.health.asked_until(destination);
+        let change = self.health.failed(destination, job, failure, clock::wall());
+        let asked = self.health.asked_until(destination).filter(|asked| Some(*asked) != before);
+        if let Some(until) = asked
+            && let Err(error) = self.core.queue.set_asked_until(destination, until).await
+        {
+            tracing::warn!(%error, "a server's wish to be left alone could not be written down");
+        }
+        change
     }
 
     /// How many requests go at once follows from how they end.
@@ -405,17 +447,31 @@ impl Engine {
         self.overrides = queue.overrides().await?;
         self.destinations = queue.destinations().await?;
         self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
-        let denied: HashSet<&AppId> = self.apps.values().filter(|app| !may_send(app)).map(|app| &app.id).collect();
-        let stop: Vec<JobId> = self
-            .running
-            .values()
-            .filter(|running| denied.contains(&running.job.app_id))
-            .map(|running| running.job.id.clone())
-            .collect();
+        let mut stop = Vec::new();
+        for running in self.running.values().filter(|running| !running.stopping) {
+            if !self.has_access(&running.job).await {
+                stop.push(running.job.id.clone());
+            }
+        }
         for job in stop {
             self.stop(&job);
         }
         Ok(())
+    }
+
+    /// Whether a job's app may still see its asset.
+    async fn has_access(&self, job: &QueuedJob) -> bool {
+        match self.apps.get(&job.app_id).map(|app| app.status) {
+            Some(AuthorizationStatus::Authorized) => true,
+            Some(AuthorizationStatus::Limited) => match &job.asset_id {
+                Some(asset) => {
+                    self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true])
+                }
+                // A file that the person dropped themself is not the library's to withhold.
+                None => true,
+            },
+            Some(AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined) | None => false,
+        }
     }
 
     /// One turn: refresh, plan, act, tell.
@@ -442,6 +498,9 @@ impl Engine {
             }
         }
         self.note_day().await;
+        if self.uncounted() > UNCOUNTED_MAX {
+            self.count_bytes().await;
+        }
         self.plan = self.make_plan(conditions, now);
         if self.plan.keep_awake != self.awake {
             self.awake = self.plan.keep_awake;
@@ -608,7 +667,8 @@ impl Engine {
         if !self.day.0.is_empty() {
             self.count_bytes().await;
         }
-        match self.core.queue.bytes_by_day(1).await {
+        // A clock that was set back begins no day anew.
+        match self.core.queue.bytes_by_day(DAYS_READ).await {
             Ok(days) => {
                 let sent = days.into_iter().find(|known| known.day == today).map_or(0, |known| known.bytes);
                 self.day = (today, sent);
@@ -636,10 +696,9 @@ impl Engine {
         }
     }
 
-    /// Starts jobs: their grants are looked at, the intent is committed, and then they run.
+    /// Starts jobs: the intent is committed, their grants are looked at, and then they run.
     async fn start(&mut self, ids: &[JobId], now: Timestamp) {
-        let jobs = self.lanes.take(ids);
-        let jobs = self.with_access(jobs, now).await;
+        let mut jobs = self.lanes.take(ids);
         let wanted: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let started = match self.core.queue.start(&wanted, now).await {
             Ok(started) => started.into_iter().collect::<HashSet<_>>(),
@@ -654,11 +713,10 @@ impl Engine {
             self.lanes.forget();
             self.lanes_stale = true;
         }
+        jobs.retain(|job| started.contains(&job.id));
+        let jobs = self.with_access(jobs, now).await;
         self.run.open = true;
         for mut job in jobs {
-            if !started.contains(&job.id) {
-                continue;
-            }
             let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else {
                 continue;
             };
@@ -680,22 +738,13 @@ impl Engine {
         known.cloned().or_else(|| job.path.parent().map(PathBuf::from)).unwrap_or_default()
     }
 
-    /// Jobs whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant counts at once.
+    /// Of started jobs, those whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant
+    /// counts at once.
     async fn with_access(&self, jobs: Vec<QueuedJob>, now: Timestamp) -> Vec<QueuedJob> {
         let mut kept = Vec::with_capacity(jobs.len());
         let mut held = Vec::new();
         for job in jobs {
-            let may = match self.apps.get(&job.app_id).map(|app| app.status) {
-                Some(AuthorizationStatus::Authorized) => true,
-                Some(AuthorizationStatus::Limited) => match &job.asset_id {
-                    Some(asset) => {
-                        self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true])
-                    }
-                    // A file that the person dropped themself is not the library's to withhold.
-                    None => true,
-                },
-                Some(AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined) | None => false,
-            };
+            let may = self.has_access(&job).await;
             if may { kept.push(job) } else { held.push(Finished::Held { job: job.id, failure: withdrawn() }) }
         }
         if !held.is_empty()

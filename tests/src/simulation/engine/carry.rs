@@ -99,7 +99,11 @@ impl Engine {
                     self.source_away(job.source_id.as_ref())?;
                 }
                 lock(&world.truth).failed(&job.id, world.boot_ms());
-                let change = lock(&self.mind).health.failed(&job.destination_id, failure, now);
+                let change = lock(&self.mind).health.failed(&job.destination_id, &job.id, failure, now);
+                let asked = lock(&self.mind).health.asked_until(&job.destination_id);
+                if let Some(until) = asked {
+                    steady(self.queue.set_asked_until(&job.destination_id, until))?;
+                }
                 (self.failed(job, number, failure), change)
             }
         };

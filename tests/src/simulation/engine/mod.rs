@@ -97,6 +97,9 @@ impl Engine {
         let world = premises.world.clone();
         let mind = Mind { lanes_stale: true, counted: *lock(&world.sent), day: (i64::MIN, 0), ..Mind::default() };
         let engine = Self { world, premises, queue, mind: Mutex::new(mind) };
+        for (destination, until) in steady(engine.queue.asked_until())? {
+            lock(&engine.mind).health.remember(&destination, until);
+        }
         engine.reload()?;
         engine.follow_grants()?;
         engine.look_at_sources()?;

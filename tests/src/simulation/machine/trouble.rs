@@ -73,8 +73,6 @@ impl Machine {
         self.running.abort();
         self.engine.kill();
         lock(&self.world.truth).died();
-        // What a server asked for is known to the job that it was told, and to a memory that died.
-        self.nobody_waits();
         steady(self.engine.queue.clone().close());
         let path = self.folder.join("queue.sqlite");
         if self.world.has_planted(Plant::CommitsAreLost) {
