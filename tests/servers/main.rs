@@ -4,6 +4,7 @@
 
 mod immich;
 mod running;
+mod s3;
 mod sending;
 mod tus;
 mod webdav;

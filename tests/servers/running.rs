@@ -64,7 +64,7 @@ pub(crate) fn servers() -> PathBuf {
 
 /// A program of that name: one that `./dev setup --servers` has installed, or the system's. None, and loudly, if there is none.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    let ours = [servers().join("venv/bin"), servers().join("node_modules/.bin")];
+    let ours = ["venv/bin", "node_modules/.bin", "cargo/bin"].map(|dir| servers().join(dir));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let everywhere = ours.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/sbin")]);
     let found = everywhere.map(|dir| dir.join(name)).find(|file| file.is_file());

@@ -22,6 +22,7 @@ mod name;
 mod order;
 mod payload;
 mod resumable;
+mod s3;
 mod source;
 mod steps;
 mod transfer;

@@ -140,8 +140,8 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         let end = stage.content.byte_count;
         while let Some(offset) = stage.offset.filter(|offset| *offset < end) {
             self.phase(Phase::Transferring);
-            let most = stage.append_bytes.min(stage.limits.max_append_size.unwrap_or(u64::MAX)).max(1);
             let least = stage.limits.min_append_size.unwrap_or(0);
+            let most = stage.append_bytes.max(least).min(stage.limits.max_append_size.unwrap_or(u64::MAX)).max(1);
             let mut until = end.min(offset.saturating_add(most));
             if end - until < least && end - offset <= stage.limits.max_append_size.unwrap_or(u64::MAX) {
                 // The rest would be too little for a request of its own.

@@ -24,6 +24,7 @@ use crate::{
     immich::Immich,
     order::{Account, Journal, Order, Outcome, Progress, Session},
     resumable::Resumable,
+    s3::S3,
     trial,
     tus::Tus,
     webdav::Webdav,
@@ -83,6 +84,8 @@ pub(crate) struct Shared {
     learnt: Mutex<HashMap<Url, Evidence>>,
     /// The largest bodies that were not refused as too large, by origin.
     largest_bodies: Mutex<HashMap<url::Origin, u64>>,
+    /// What connectors have noted of servers, in their own terms, by the URL where uploads are created. Found out anew after a restart.
+    notes: Mutex<HashMap<Url, u8>>,
 }
 
 impl Transfer {
@@ -99,6 +102,7 @@ impl Transfer {
             sent: Arc::new(AtomicU64::new(0)),
             learnt: Mutex::new(HashMap::new()),
             largest_bodies: Mutex::new(HashMap::new()),
+            notes: Mutex::new(HashMap::new()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -204,7 +208,7 @@ impl Transfer {
             Connector::Webdav => Box::new(Webdav::new(wire()?)),
             Connector::Nextcloud => return Err(failure::no_address(account.url.as_str())),
             Connector::Immich => Box::new(Immich::new(wire()?)),
-            Connector::S3 => return Err(failure::no_address(account.url.as_str())),
+            Connector::S3 => Box::new(S3::new(wire()?, account)?),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })
     }
@@ -272,6 +276,14 @@ impl Shared {
         let mut known = self.largest_bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let largest = known.entry(url.origin()).or_insert(u64::MAX);
         *largest = (*largest).min(at_most);
+    }
+
+    pub(crate) fn noted(&self, url: &Url) -> Option<u8> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied()
+    }
+
+    pub(crate) fn note(&self, url: &Url, found: u8) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), found);
     }
 
     fn learnt(&self, url: &Url) -> Option<Evidence> {

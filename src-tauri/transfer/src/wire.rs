@@ -105,6 +105,16 @@ impl<'a> Wire<'a> {
         self.shared.largest_body(&self.account.url)
     }
 
+    /// What the connector has [noted](Self::note) of this account's server since we started; none before.
+    pub(crate) fn noted(&self) -> Option<u8> {
+        self.shared.noted(&self.account.url)
+    }
+
+    /// Notes what was found out about the server, in the connector's own terms, for this and later deliveries.
+    pub(crate) fn note(&self, found: u8) {
+        self.shared.note(&self.account.url, found);
+    }
+
     /// A URL that the server named, if it lies within the account's origin.
     pub(crate) fn resolve(&self, base: &Url, reference: &str) -> Result<Url, Setback> {
         let url = base.join(reference).map_err(|_| Setback::Failed(failure::unexpected(&self.host, "an unreadable Location")))?;
@@ -171,7 +181,7 @@ impl<'a> Wire<'a> {
         Ok(match reply {
             Reply::Answer(mut answer) => {
                 answer.is_early = tap.pulse.taken() < length;
-                if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
+                if answer.status == StatusCode::PAYLOAD_TOO_LARGE && length > 0 {
                     self.shared.refused(&self.account.url, answer.fields.limits.max_append_size.unwrap_or(length / 2));
                 }
                 Reply::Answer(answer)
@@ -220,11 +230,15 @@ impl<'a> Wire<'a> {
         let mut response = client.execute(request).await.map_err(|error| self.broken(&error))?;
         pulse.beat();
         let status = response.status();
-        if status.is_redirection() {
+        // Some protocols say with such a status what is no redirect: the region of a bucket, that an object is there already.
+        let leads_nowhere = !response.headers().contains_key(LOCATION) && !is_web_page(response.headers());
+        if status.is_redirection() && !leads_nowhere {
             return self.redirected(&url, status, response.headers()).map(Reply::Moved);
         }
         // A portal answers with a page; some servers of files answer with one that says what they made, and then with 201.
-        if status == StatusCode::OK && is_web_page(response.headers()) {
+        // One without content is no page, whatever its type is said to be.
+        let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+        if status == StatusCode::OK && is_web_page(response.headers()) && !is_empty {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
         let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { ANSWER_BYTES_MAX };

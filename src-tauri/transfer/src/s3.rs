@@ -1,0 +1,355 @@
+//! Amazon S3, and the stores that speak its protocol (Amazon S3 API Reference, version 2006-03-01).
+//!
+//! An object's key is `prefix/YYYY/MM/name`, or with a part of the digest in its name if another file is there. A small file is one
+//! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
+//! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
+//! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
+//! first file that it was given; until that is known, and where it does not, it is asked for the key before.
+//!
+//! A multipart upload whose creation was not answered is looked for and aborted in the same delivery; after a crash in that moment it
+//! stays until the bucket's own rules remove it.
+
+mod bucket;
+mod parts;
+mod refusal;
+mod xml;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afterglow_model::{Capabilities, Evidence, Failure, Timestamp};
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue},
+};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use self::{bucket::Bucket, parts::Parts};
+use crate::{
+    destination::{Begun, Content, Destination, Held, Proof, Setback},
+    driver::base16,
+    failure,
+    order::Account,
+    payload::Payload,
+    wire::{Answer, Wire},
+};
+
+const CHECKSUM: &str = "x-amz-checksum-sha256";
+/// Which content an object was made for. It is our word, not the server's.
+const MADE_FOR: &str = "x-amz-meta-sha256";
+const CREATE_ONLY: (&str, &str) = ("if-none-match", "*");
+
+/// A bucket.
+pub(crate) struct S3<'a> {
+    wire: Wire<'a>,
+    bucket: Bucket,
+    parts: Parts,
+}
+
+/// What a server was found to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Habits {
+    /// It refuses content whose SHA-256 is another than was said.
+    compares: bool,
+    /// It keeps to `If-None-Match: *`; none if that is not known yet.
+    conditions: Option<bool>,
+}
+
+/// What is at a key.
+enum Standing {
+    Free,
+    /// The content.
+    Ours(Proof),
+    /// Something else.
+    Other,
+}
+
+impl Habits {
+    fn of(noted: u8) -> Self {
+        let conditions = match noted & 6 {
+            2 => Some(false),
+            4 => Some(true),
+            _ => None,
+        };
+        Self { compares: noted & 1 == 1, conditions }
+    }
+
+    fn note(self) -> u8 {
+        let conditions = match self.conditions {
+            Some(true) => 4,
+            Some(false) => 2,
+            None => 0,
+        };
+        u8::from(self.compares) | conditions
+    }
+}
+
+impl<'a> S3<'a> {
+    /// `Err` if the account has no key or names no bucket.
+    pub(crate) fn new(wire: Wire<'a>, account: &Account) -> Result<Self, Failure> {
+        Ok(Self { wire, bucket: Bucket::of(account)?, parts: Parts::default() })
+    }
+
+    fn nonsense(&self, what: &str) -> Setback {
+        Setback::Failed(failure::unexpected(self.wire.host(), what))
+    }
+
+    fn setback(&self, answer: &Answer) -> Setback {
+        // Section "Error Responses": "a header you provided implies functionality that is not implemented".
+        if answer.status == StatusCode::NOT_IMPLEMENTED
+            && let Some(habits) = self.wire.noted().map(Habits::of)
+            && habits.conditions.is_none()
+        {
+            self.wire.note(Habits { conditions: Some(false), ..habits }.note());
+            return Setback::Doubt(answer.failure(self.wire.host()));
+        }
+        refusal::setback(self.wire.host(), self.bucket.region(), answer)
+    }
+
+    /// Sends a request, signed. What the server thinks of it is in the answer.
+    async fn ask(
+        &self,
+        method: Method,
+        url: &Url,
+        query: &[(&str, &str)],
+        headers: &[(&'static str, &str)],
+        payload: Payload,
+    ) -> Result<Answer, Setback> {
+        let signed = self.bucket.signed(&method, url, query, headers).map_err(Setback::Failed)?;
+        let mut fields = HeaderMap::with_capacity(headers.len() + 2);
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|_| Setback::Failed(failure::internal("an unsendable field")))?;
+            fields.insert(HeaderName::from_static(name), value);
+        }
+        let answer = self.wire.exchange(method, &signed, fields, payload).await?;
+        if answer.is_early && answer.status.is_success() {
+            return Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent")));
+        }
+        Ok(answer)
+    }
+
+    /// What the server does, tried out if that is not known yet.
+    async fn habits(&self) -> Result<Habits, Setback> {
+        if let Some(noted) = self.wire.noted() {
+            return Ok(Habits::of(noted));
+        }
+        self.try_out().await
+    }
+
+    /// Offers a few bytes with a digest that is not theirs. A server that compares refuses them, and nothing is left.
+    async fn try_out(&self) -> Result<Habits, Setback> {
+        let url = self.bucket.object(&self.bucket.probe_key());
+        let wrong = STANDARD.encode(Sha256::digest(b"other bytes"));
+        let answer =
+            self.ask(Method::PUT, &url, &[], &[(CHECKSUM, &wrong)], Payload::Whole(Bytes::from_static(b"Afterglow"))).await?;
+        let compares = refusal::is_wrong_digest(&refusal::code(&answer));
+        if !compares {
+            if !answer.status.is_success() {
+                return Err(self.setback(&answer));
+            }
+            let removed = self.ask(Method::DELETE, &url, &[], &[], Payload::empty()).await?;
+            if !removed.status.is_success() && removed.status != StatusCode::NOT_FOUND {
+                return Err(self.setback(&removed));
+            }
+        }
+        let conditions = self.wire.noted().and_then(|noted| Habits::of(noted).conditions);
+        let habits = Habits { compares, conditions };
+        self.wire.note(habits.note());
+        Ok(habits)
+    }
+
+    /// What is at a key: "HeadObject", with the checksum of what the server holds.
+    ///
+    /// The checksum of an object of parts is one over the checksums of its parts (section "Checking object integrity"), each of which the
+    /// server has compared; `MADE_FOR` says that the parts were this content's, since an upload is completed for nothing else.
+    async fn standing(&self, object: &Url, byte_count: u64, digest: &[u8; 32]) -> Result<Standing, Setback> {
+        let habits = self.habits().await?;
+        let answer = self.ask(Method::HEAD, object, &[], &[("x-amz-checksum-mode", "ENABLED")], Payload::empty()).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(Standing::Free);
+        }
+        if !answer.status.is_success() {
+            return Err(self.setback(&answer));
+        }
+        let held = field(&answer, CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
+        let held = held.ok_or_else(|| self.nonsense("an object without a size"))?;
+        let is_made_for = field(&answer, MADE_FOR) == Some(&base16(digest));
+        // The checksum of a server that does not compare is hearsay.
+        let checksum = field(&answer, CHECKSUM).filter(|_| habits.compares);
+        let (is_ours, is_proved) = match checksum {
+            Some(checksum) if checksum.contains('-') => (is_made_for, true),
+            Some(checksum) => (checksum == STANDARD.encode(digest), true),
+            None => (is_made_for, false),
+        };
+        if held != byte_count || !is_ours {
+            return Ok(Standing::Other);
+        }
+        let proved = is_proved.then_some(*digest);
+        Ok(Standing::Ours(Proof { remote_id: object.to_string(), digest: proved, byte_count: Some(held) }))
+    }
+
+    /// "PutObject". None if something is at the key already.
+    async fn put(&self, object: &Url, content: &Content, body: Bytes) -> Result<Option<Proof>, Setback> {
+        let habits = self.habits().await?;
+        let (checksum, made_for) = (STANDARD.encode(content.digest), base16(&content.digest));
+        let mut headers = vec![(CHECKSUM, checksum.as_str()), (MADE_FOR, &made_for), ("content-type", kind(content))];
+        if habits.conditions != Some(false) {
+            headers.push(CREATE_ONLY);
+        }
+        let answer = self.ask(Method::PUT, object, &[], &headers, Payload::Whole(body)).await?;
+        if refusal::is_taken(&answer) {
+            self.wire.note(Habits { conditions: Some(true), ..habits }.note());
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(self.setback(&answer));
+        }
+        if answer.headers.get(ETAG).is_none() {
+            return Err(self.nonsense("an object without a tag"));
+        }
+        if field(&answer, CHECKSUM).is_some_and(|stated| stated != checksum) {
+            return Err(Setback::Spoilt(failure::damaged_on_the_way(self.wire.host())));
+        }
+        if habits.compares {
+            let (digest, byte_count) = (Some(content.digest), Some(content.byte_count));
+            return Ok(Some(Proof { remote_id: object.to_string(), digest, byte_count }));
+        }
+        match self.standing(object, content.byte_count, &content.digest).await? {
+            Standing::Ours(proof) => Ok(Some(proof)),
+            Standing::Free | Standing::Other => Err(self.nonsense("another object than was put there")),
+        }
+    }
+
+    /// Puts what is there already once more: a server that keeps to conditions refuses, and with any other nothing changes.
+    async fn try_conditions(&self, object: &Url, content: &Content, body: Bytes) {
+        if self.wire.noted().map(Habits::of).is_some_and(|habits| habits.conditions.is_none())
+            && let Ok(Some(_)) = self.put(object, content, body).await
+            && let Some(habits) = self.wire.noted().map(Habits::of)
+        {
+            self.wire.note(Habits { conditions: Some(false), ..habits }.note());
+        }
+    }
+
+    /// The first key that is free, or the content if it is there already.
+    async fn place(&self, content: &Content) -> Result<Result<Url, Proof>, Setback> {
+        for key in self.bucket.keys(content) {
+            let object = self.bucket.object(&key);
+            match self.standing(&object, content.byte_count, &content.digest).await? {
+                Standing::Free => return Ok(Ok(object)),
+                Standing::Ours(proof) => return Ok(Err(proof)),
+                Standing::Other => {}
+            }
+        }
+        Err(Setback::Failed(refusal::no_name_left(self.wire.host())))
+    }
+}
+
+#[async_trait]
+impl Destination for S3<'_> {
+    fn host(&self) -> &str {
+        self.wire.host()
+    }
+
+    async fn probe(&self) -> Result<Capabilities, Setback> {
+        let habits = self.try_out().await?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Capabilities {
+            evidence: if habits.compares { Evidence::Hashed } else { Evidence::Sized },
+            max_size: None,
+            max_append_size: None,
+            resumable: true,
+            probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
+        })
+    }
+
+    /// Always: the key of a content is the same each time.
+    fn takes_whole(&self, _evidence: Evidence) -> bool {
+        true
+    }
+
+    async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
+        for key in self.bucket.keys(content) {
+            let object = self.bucket.object(&key);
+            let mut is_free = true;
+            if self.habits().await?.conditions != Some(true) {
+                match self.standing(&object, content.byte_count, &content.digest).await? {
+                    Standing::Free => {}
+                    Standing::Ours(proof) => return Ok(proof),
+                    Standing::Other => is_free = false,
+                }
+            }
+            if is_free && let Some(proof) = self.put(&object, content, body.clone()).await? {
+                self.try_conditions(&object, content, body).await;
+                return Ok(proof);
+            }
+            if is_free && let Standing::Ours(proof) = self.standing(&object, content.byte_count, &content.digest).await? {
+                return Ok(proof);
+            }
+        }
+        Err(Setback::Failed(refusal::no_name_left(self.wire.host())))
+    }
+
+    async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
+        if content.byte_count == 0 {
+            // A multipart upload has at least one byte.
+            return Ok(Begun::Delivered(self.whole(content, Bytes::new()).await?));
+        }
+        match self.place(content).await? {
+            Ok(object) => self.create(&object, content).await,
+            Err(proof) => Ok(Begun::Delivered(proof)),
+        }
+    }
+
+    async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
+        self.held(upload_url).await
+    }
+
+    async fn send(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
+        self.send_part(upload_url, offset, payload).await.map(Some)
+    }
+
+    async fn finish(&self, upload_url: &Url, _content: &Content) -> Result<Proof, Setback> {
+        self.complete(upload_url).await
+    }
+
+    async fn abort(&self, upload_url: &Url) {
+        if let Err(setback) = self.abandon(upload_url).await {
+            tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to the bucket's rules");
+        }
+    }
+
+    async fn remove(&self, remote_id: &str) {
+        if let Ok(object) = Url::parse(remote_id)
+            && let Err(setback) = self.ask(Method::DELETE, &object, &[], &[], Payload::empty()).await
+        {
+            tracing::debug!(host = self.wire.host(), ?setback, "what the test left could not be removed");
+        }
+    }
+}
+
+fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.get(name)?.to_str().ok()
+}
+
+fn kind(content: &Content) -> &str {
+    let kind = content.content_type.as_deref().filter(|kind| HeaderValue::from_str(kind).is_ok());
+    kind.unwrap_or("application/octet-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn habits_are_noted_and_read_again() {
+        for compares in [true, false] {
+            for conditions in [None, Some(true), Some(false)] {
+                let habits = Habits { compares, conditions };
+                assert_eq!(Habits::of(habits.note()), habits);
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! A file in parts: "CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload" and "AbortMultipartUpload".
+//!
+//! All that must be known of an upload after a crash is in its session's URL: the object, the upload's id, the size of its parts, and
+//! the size and the SHA-256 of the content. What was learnt of parts in this delivery is kept beside, but the server's list decides.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Bytes, BytesMut};
+use reqwest::{Method, StatusCode};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::{CHECKSUM, CREATE_ONLY, Habits, MADE_FOR, S3, Standing, field, kind, refusal, xml};
+use crate::{
+    destination::{Begun, Content, Held, Proof, Setback},
+    driver::base16,
+    failure,
+    fields::Limits,
+    payload::Payload,
+};
+
+/// "Amazon S3 multipart upload limits": the least of a part but for the last, and how many parts there can be.
+const PART_BYTES_MIN: u64 = 5 << 20;
+const PARTS_MAX: u64 = 10_000;
+/// The usual size: a break costs half of it, and each transfer holds one in memory, since its digest is said before its bytes.
+const PART_BYTES: u64 = 8 << 20;
+/// A larger part, of a file of more than 160 GB, is sent as it is read, without a digest.
+const PART_IN_MEMORY_MAX: u64 = 16 << 20;
+/// Parts asked for at a time: an answer has to fit into what is read of one.
+const PARTS_A_PAGE: &str = "100";
+
+/// What this delivery has learnt of parts.
+#[derive(Default)]
+pub(super) struct Parts(Mutex<Learnt>);
+
+#[derive(Default)]
+struct Learnt {
+    /// What was sent as each part.
+    sent: BTreeMap<u64, Sent>,
+    /// The server's list when it was last asked.
+    listed: Vec<xml::Part>,
+    /// The creation of an upload was asked for, and no answer came.
+    is_unanswered: bool,
+}
+
+struct Sent {
+    /// Base64 of its SHA-256.
+    checksum: Option<String>,
+    etag: String,
+}
+
+impl Parts {
+    fn learnt(&self) -> MutexGuard<'_, Learnt> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An upload under way, as its session's URL tells.
+struct Upload {
+    object: Url,
+    id: String,
+    part_bytes: u64,
+    byte_count: u64,
+    digest: [u8; 32],
+}
+
+impl Upload {
+    fn of(upload_url: &Url) -> Option<Self> {
+        let query: HashMap<_, _> = upload_url.query_pairs().collect();
+        let digest: Vec<u8> = STANDARD.decode(query.get("sha256")?.as_bytes()).ok()?;
+        let mut object = upload_url.clone();
+        object.set_query(None);
+        Some(Self {
+            object,
+            id: query.get("upload_id")?.to_string(),
+            part_bytes: query.get("part_bytes")?.parse().ok().filter(|bytes| *bytes > 0)?,
+            byte_count: query.get("byte_count")?.parse().ok()?,
+            digest: digest.try_into().ok()?,
+        })
+    }
+
+    fn url(&self) -> Url {
+        let mut url = self.object.clone();
+        url.query_pairs_mut()
+            .append_pair("upload_id", &self.id)
+            .append_pair("part_bytes", &self.part_bytes.to_string())
+            .append_pair("byte_count", &self.byte_count.to_string())
+            .append_pair("sha256", &STANDARD.encode(self.digest));
+        url
+    }
+
+    /// How many parts the content has.
+    fn parts(&self) -> u64 {
+        self.byte_count.div_ceil(self.part_bytes)
+    }
+
+    /// The bytes of the first parts of which none is missing or of another size than it must have.
+    fn held(&self, listed: &[xml::Part]) -> u64 {
+        let mut held = 0;
+        for (part, number) in listed.iter().zip(1..) {
+            if part.number != number || part.bytes != self.part_bytes.min(self.byte_count.saturating_sub(held)) {
+                break;
+            }
+            held += part.bytes;
+        }
+        held
+    }
+}
+
+impl S3<'_> {
+    /// Begins an upload for an object that is not there.
+    pub(super) async fn create(&self, object: &Url, content: &Content) -> Result<Begun, Setback> {
+        let part_bytes = self.part_bytes(content.byte_count)?;
+        if self.parts.learnt().is_unanswered {
+            self.abandon_unknown(object).await?;
+        }
+        *self.parts.learnt() = Learnt { is_unanswered: true, ..Learnt::default() };
+        let made_for = base16(&content.digest);
+        let mut headers = vec![(MADE_FOR, made_for.as_str()), ("content-type", kind(content))];
+        if part_bytes <= PART_IN_MEMORY_MAX {
+            headers.push(("x-amz-checksum-algorithm", "SHA256"));
+        }
+        let answer = self.ask(Method::POST, object, &[("uploads", "")], &headers, Payload::empty()).await?;
+        if !answer.status.is_success() {
+            return Err(self.setback(&answer));
+        }
+        let id = xml::upload_id(&answer.body).ok_or_else(|| self.nonsense("an upload without an id"))?;
+        self.parts.learnt().is_unanswered = false;
+        let upload = Upload { object: object.clone(), id, part_bytes, byte_count: content.byte_count, digest: content.digest };
+        Ok(Begun::Session { upload_url: upload.url(), offset: 0, limits: Limits::parts(part_bytes) })
+    }
+
+    /// The size of parts for a file of so many bytes, on the way as it is known.
+    fn part_bytes(&self, byte_count: u64) -> Result<u64, Setback> {
+        let needed = byte_count.div_ceil(PARTS_MAX).next_multiple_of(1 << 20);
+        let most = self.wire.largest_body();
+        // What is known of the way is half of what was refused: the least may do until it was refused itself.
+        if most <= PART_BYTES_MIN / 2 && most < byte_count {
+            return Err(Setback::Failed(refusal::parts_too_large(self.wire.host())));
+        }
+        Ok(most.clamp(PART_BYTES_MIN, PART_BYTES).max(needed))
+    }
+
+    /// Aborts the uploads of this key whose ids were lost with an answer: "ListMultipartUploads".
+    async fn abandon_unknown(&self, object: &Url) -> Result<(), Setback> {
+        let key = self.bucket.key_of(object);
+        let answer = self.ask(Method::GET, self.bucket.root(), &[("uploads", ""), ("prefix", &key)], &[], Payload::empty()).await?;
+        for id in xml::uploads(&answer.body, &key).unwrap_or_default() {
+            self.ask(Method::DELETE, object, &[("uploadId", &id)], &[], Payload::empty()).await?;
+        }
+        Ok(())
+    }
+
+    fn upload(&self, upload_url: &Url) -> Result<Upload, Setback> {
+        // A session that is unreadable is of no use.
+        Upload::of(upload_url).ok_or_else(|| Setback::Spoilt(failure::internal("the address of an upload is unreadable")))
+    }
+
+    /// How far an upload has come. If it is gone, the object tells whether it was completed.
+    pub(super) async fn held(&self, upload_url: &Url) -> Result<Held, Setback> {
+        let upload = self.upload(upload_url)?;
+        let limits = Limits::parts(upload.part_bytes);
+        match self.list(&upload).await {
+            Ok(()) => {
+                let offset = upload.held(&self.parts.learnt().listed);
+                Ok(Held { offset, complete: false, digest: None, limits })
+            }
+            Err(Setback::SessionGone(failure)) => {
+                let proof = self.completed_before(&upload, failure).await?;
+                Ok(Held { offset: upload.byte_count, complete: true, digest: proof.digest, limits })
+            }
+            Err(setback) => Err(setback),
+        }
+    }
+
+    /// "ListParts", page by page.
+    async fn list(&self, upload: &Upload) -> Result<(), Setback> {
+        let mut listed: Vec<xml::Part> = Vec::new();
+        let mut after = 0;
+        loop {
+            let marker = after.to_string();
+            let query = [("uploadId", upload.id.as_str()), ("max-parts", PARTS_A_PAGE), ("part-number-marker", &marker)];
+            let answer = self.ask(Method::GET, &upload.object, &query, &[], Payload::empty()).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Err(Setback::SessionGone(answer.failure(self.wire.host())));
+            }
+            if !answer.status.is_success() {
+                return Err(self.setback(&answer));
+            }
+            let page = xml::parts(&answer.body).ok_or_else(|| self.nonsense("an unreadable list of parts"))?;
+            listed.extend(page.parts);
+            match page.next {
+                Some(next) if next > after && next <= PARTS_MAX => after = next,
+                Some(_) => return Err(self.nonsense("a list of parts without end")),
+                None => break,
+            }
+        }
+        // Not every store lists them in their order.
+        listed.sort_by_key(|part| part.number);
+        self.parts.learnt().listed = listed;
+        Ok(())
+    }
+
+    /// "UploadPart". Returns the offset behind it.
+    pub(super) async fn send_part(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<u64, Setback> {
+        let upload = self.upload(upload_url)?;
+        if !offset.is_multiple_of(upload.part_bytes) {
+            return Err(Setback::Spoilt(failure::internal("a part was to begin within another")));
+        }
+        let part = offset / upload.part_bytes + 1;
+        let (number, end) = (part.to_string(), offset + payload.length());
+        let (payload, checksum) = self.in_memory(payload).await?;
+        let headers = checksum.as_deref().map(|checksum| (CHECKSUM, checksum));
+        let query = [("partNumber", number.as_str()), ("uploadId", &upload.id)];
+        let answer = self.ask(Method::PUT, &upload.object, &query, headers.as_slice(), payload).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(Setback::SessionGone(answer.failure(self.wire.host())));
+        }
+        if !answer.status.is_success() {
+            return Err(match self.setback(&answer) {
+                // Only this part is: the server keeps none of it.
+                Setback::Spoilt(failure) => Setback::Doubt(failure),
+                setback => setback,
+            });
+        }
+        let etag = field(&answer, "etag").ok_or_else(|| self.nonsense("a part without a tag"))?.to_owned();
+        if checksum.as_deref().zip(field(&answer, CHECKSUM)).is_some_and(|(sent, stated)| sent != stated) {
+            return Err(Setback::Doubt(failure::damaged_on_the_way(self.wire.host())));
+        }
+        self.parts.learnt().sent.insert(part, Sent { checksum, etag });
+        Ok(end)
+    }
+
+    /// The content of a part and its SHA-256, which goes before it.
+    async fn in_memory(&self, payload: Payload) -> Result<(Payload, Option<String>), Setback> {
+        let length = payload.length();
+        let mut blocks = match payload {
+            Payload::Whole(bytes) => {
+                let checksum = STANDARD.encode(Sha256::digest(&bytes));
+                return Ok((Payload::Whole(bytes), Some(checksum)));
+            }
+            Payload::Blocks(blocks) if length > PART_IN_MEMORY_MAX => return Ok((Payload::Blocks(blocks), None)),
+            Payload::Blocks(blocks) => blocks,
+        };
+        let capacity = usize::try_from(length).unwrap_or_default();
+        let (mut bytes, mut hash) = (BytesMut::with_capacity(capacity), Sha256::new());
+        while let Some(block) = blocks.next().await {
+            // Why the file cannot be read, the driver knows better.
+            let block = block.map_err(|_| Setback::Doubt(failure::internal("reading the file")))?;
+            hash.update(&block);
+            bytes.extend_from_slice(&block);
+        }
+        Ok((Payload::Whole(bytes.freeze()), Some(STANDARD.encode(hash.finalize()))))
+    }
+
+    /// "CompleteMultipartUpload", of all that the server has listed.
+    pub(super) async fn complete(&self, upload_url: &Url) -> Result<Proof, Setback> {
+        let upload = self.upload(upload_url)?;
+        let habits = self.habits().await?;
+        if upload.held(&self.parts.learnt().listed) != upload.byte_count {
+            match self.list(&upload).await {
+                Err(Setback::SessionGone(failure)) => return self.completed_before(&upload, failure).await,
+                listed => listed?,
+            }
+        }
+        let parts = self.parts_to_complete(&upload)?;
+        let size = upload.byte_count.to_string();
+        let mut headers = vec![("content-type", "application/xml"), ("x-amz-mp-object-size", size.as_str())];
+        if habits.conditions != Some(false) {
+            headers.push(CREATE_ONLY);
+        }
+        let body = Payload::Whole(Bytes::from(xml::completion(&parts)));
+        let answer = self.ask(Method::POST, &upload.object, &[("uploadId", &upload.id)], &headers, body).await?;
+        let failed = answer.failure(self.wire.host());
+        if answer.status == StatusCode::NOT_FOUND {
+            return self.completed_before(&upload, failed).await;
+        }
+        if refusal::is_taken(&answer) {
+            self.wire.note(Habits { conditions: Some(true), ..habits }.note());
+            return self.taken_meanwhile(upload_url, &upload, failed).await;
+        }
+        // "On a 409 failure you should re-initiate the multipart upload"; what is at the key is asked for before.
+        if answer.status == StatusCode::CONFLICT {
+            return Err(Setback::Spoilt(failed));
+        }
+        // A refusal may come with 200, since the status is sent before the work is done.
+        let Some(checksum) = xml::completed(&answer.body).filter(|_| answer.status.is_success()) else {
+            return Err(self.not_completed(&answer));
+        };
+        self.completed(&upload, &parts, habits, checksum).await
+    }
+
+    /// The server's parts, with the digests that we know.
+    fn parts_to_complete(&self, upload: &Upload) -> Result<Vec<xml::Part>, Setback> {
+        let learnt = self.parts.learnt();
+        if upload.held(&learnt.listed) != upload.byte_count {
+            return Err(Setback::OffsetIs(upload.held(&learnt.listed)));
+        }
+        let mut parts = learnt.listed.clone();
+        parts.truncate(usize::try_from(upload.parts()).unwrap_or(usize::MAX));
+        for part in &mut parts {
+            let Some(sent) = learnt.sent.get(&part.number) else { continue };
+            if part.sha256.as_ref().zip(sent.checksum.as_ref()).is_some_and(|(stated, sent)| stated != sent) {
+                return Err(Setback::Spoilt(failure::damaged_on_the_way(self.wire.host())));
+            }
+            part.etag = part.etag.take().or_else(|| Some(sent.etag.clone()));
+        }
+        Ok(parts)
+    }
+
+    fn not_completed(&self, answer: &crate::wire::Answer) -> Setback {
+        match refusal::code(answer).as_str() {
+            "" if answer.status.is_success() => self.nonsense("neither completed nor refused"),
+            "InternalError" | "ServiceUnavailable" => {
+                Setback::Doubt(failure::of_status(self.wire.host(), StatusCode::INTERNAL_SERVER_ERROR, None))
+            }
+            "NoSuchUpload" => Setback::Doubt(failure::lost_bytes(self.wire.host())),
+            "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => Setback::Spoilt(failure::lost_bytes(self.wire.host())),
+            _ => self.setback(answer),
+        }
+    }
+
+    /// What a completion proves: a digest, if the server has compared each part's.
+    async fn completed(
+        &self,
+        upload: &Upload,
+        parts: &[xml::Part],
+        habits: Habits,
+        checksum: Option<String>,
+    ) -> Result<Proof, Setback> {
+        let compared: Option<Vec<u8>> = parts
+            .iter()
+            .map(|part| part.sha256.as_ref().and_then(|sha256| STANDARD.decode(sha256).ok()))
+            .collect::<Option<Vec<_>>>()
+            .map(|digests| digests.concat());
+        if let Some(compared) = compared.filter(|_| habits.compares) {
+            let expected = format!("{}-{}", STANDARD.encode(Sha256::digest(&compared)), parts.len());
+            if checksum.is_some_and(|stated| stated != expected && stated.contains('-')) {
+                return Err(Setback::Failed(failure::digest_mismatch(self.wire.host())));
+            }
+            let (remote_id, byte_count) = (upload.object.to_string(), Some(upload.byte_count));
+            return Ok(Proof { remote_id, digest: Some(upload.digest), byte_count });
+        }
+        match self.standing(&upload.object, upload.byte_count, &upload.digest).await? {
+            Standing::Ours(proof) => Ok(proof),
+            // Once more under another name would be no better.
+            Standing::Free | Standing::Other => Err(Setback::Failed(failure::digest_mismatch(self.wire.host()))),
+        }
+    }
+
+    /// The upload is not there any more: if the object is, and is the content, it was completed.
+    async fn completed_before(&self, upload: &Upload, failed: afterglow_model::Failure) -> Result<Proof, Setback> {
+        match self.standing(&upload.object, upload.byte_count, &upload.digest).await? {
+            Standing::Ours(proof) => Ok(proof),
+            Standing::Free | Standing::Other => Err(Setback::SessionGone(failed)),
+        }
+    }
+
+    /// Something was put at the key meanwhile: the content, or another file, beside which it has to get another name.
+    async fn taken_meanwhile(&self, upload_url: &Url, upload: &Upload, failed: afterglow_model::Failure) -> Result<Proof, Setback> {
+        match self.standing(&upload.object, upload.byte_count, &upload.digest).await? {
+            Standing::Ours(proof) => {
+                self.abandon(upload_url).await?;
+                Ok(proof)
+            }
+            Standing::Free | Standing::Other => Err(Setback::Spoilt(failed)),
+        }
+    }
+
+    /// "AbortMultipartUpload".
+    pub(super) async fn abandon(&self, upload_url: &Url) -> Result<(), Setback> {
+        let upload = self.upload(upload_url)?;
+        self.ask(Method::DELETE, &upload.object, &[("uploadId", &upload.id)], &[], Payload::empty()).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(number: u64, bytes: u64) -> xml::Part {
+        xml::Part { number, etag: None, bytes, sha256: None }
+    }
+
+    #[test]
+    fn an_upload_is_read_from_its_session() {
+        let object: Url = "https://s3.example/pictures/a%20%28b%29.jpg".parse().unwrap();
+        let upload = Upload { object, id: "a+b/c=&d".to_owned(), part_bytes: 8, byte_count: 20, digest: [0xfe; 32] };
+        let read = Upload::of(&upload.url()).unwrap();
+        assert_eq!((&read.object, &read.id, read.digest), (&upload.object, &upload.id, upload.digest));
+        assert_eq!((read.part_bytes, read.byte_count, read.parts()), (8, 20, 3));
+        assert!(Upload::of(&upload.object).is_none());
+    }
+
+    #[test]
+    fn only_parts_without_a_gap_count() {
+        let object: Url = "https://s3.example/pictures/a.jpg".parse().unwrap();
+        let upload = Upload { object, id: String::new(), part_bytes: 8, byte_count: 20, digest: [0; 32] };
+        assert_eq!(upload.held(&[]), 0);
+        assert_eq!(upload.held(&[part(1, 8), part(3, 4)]), 8);
+        assert_eq!(upload.held(&[part(1, 8), part(2, 7), part(3, 4)]), 8);
+        assert_eq!(upload.held(&[part(1, 8), part(2, 8), part(3, 4)]), 20);
+    }
+}

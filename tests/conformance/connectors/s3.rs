@@ -1,0 +1,230 @@
+//! A store by the Amazon S3 API Reference that checks every signature and every checksum, and the ways in which others differ.
+
+mod store;
+
+use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode};
+use afterglow_tests::model_server::{Answer, Fault};
+use afterglow_transfer::{Account, Order, Outcome};
+
+use self::store::{BUCKET, KEY_ID, REGION, SECRET, Store};
+use crate::{
+    every::{Bench, Peer, conformance},
+    rig::MIB,
+};
+
+fn account_at(origin: &str) -> Account {
+    let config = DestinationConfig {
+        user: Some(KEY_ID.to_owned()),
+        folder: Some("Photos of mine".to_owned()),
+        region: Some(REGION.to_owned()),
+        ..DestinationConfig::default()
+    };
+    Account { config, secret: Some(SECRET.to_owned()), ..Account::at(format!("{origin}/{BUCKET}").parse().unwrap()) }
+}
+
+/// As Amazon's own.
+pub(crate) struct S3;
+
+impl Peer for S3 {
+    type Server = Store;
+    const CONNECTOR: Connector = Connector::S3;
+    const EVIDENCE: Evidence = Evidence::Hashed;
+
+    fn server() -> Store {
+        Store { compares: true, conditions: true, ..Store::default() }
+    }
+
+    fn account(origin: &str) -> Account {
+        account_at(origin)
+    }
+}
+
+/// As stores that know neither checksums nor conditions.
+pub(crate) struct Simple;
+
+impl Peer for Simple {
+    type Server = Store;
+    const CONNECTOR: Connector = Connector::S3;
+    const EVIDENCE: Evidence = Evidence::Sized;
+
+    fn server() -> Store {
+        Store::default()
+    }
+
+    fn account(origin: &str) -> Account {
+        account_at(origin)
+    }
+}
+
+conformance!(s3, S3);
+conformance!(simple, Simple);
+
+async fn delivered<P: Peer>(bench: &Bench<P>, order: &Order) -> String {
+    match bench.attempt(order).await {
+        Outcome::Delivered(delivered) => {
+            assert_eq!(delivered.evidence, P::EVIDENCE);
+            delivered.remote_id
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(status: &str, code: &str, more: &str) -> Answer {
+    Answer::new(status).body("application/xml", format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code>{more}</Error>"))
+}
+
+#[tokio::test]
+async fn a_photo_lies_in_its_month_and_another_of_its_name_beside_it() {
+    let bench = Bench::<S3>::new().await;
+    let first = bench.file("IMG_0001.jpg", 20_000);
+    let remote_id = delivered(&bench, &first).await;
+    assert!(remote_id.ends_with("/pictures/Photos%20of%20mine/2023/11/IMG_0001.jpg"), "{remote_id}");
+    let second = Order { job_id: "second".into(), ..bench.file("IMG_0001.jpg", 21 * MIB) };
+    delivered(&bench, &second).await;
+    let mut names: Vec<String> = bench.server.truth().objects.into_iter().map(|object| object.name).collect();
+    names.sort();
+    let suffixed = format!("Photos of mine/2023/11/IMG_0001 ({}).jpg", &second.sha256[..8]);
+    assert_eq!(names, [suffixed.as_str(), "Photos of mine/2023/11/IMG_0001.jpg"]);
+}
+
+#[tokio::test]
+async fn no_signature_is_kept() {
+    let bench = Bench::<S3>::new().await;
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    let put = bench.server.truth().requests.len() + 3;
+    bench.server.fail(put, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.failed(&order, FailureCode::AuthenticationRequired, "in mid-session").await;
+    let session = bench.memory.session.lock().unwrap().clone().unwrap();
+    let remote_id = delivered(&bench, &order).await;
+    for kept in [&session.upload_url, &remote_id] {
+        assert!(!kept.contains("X-Amz") && !kept.contains(SECRET) && !kept.contains(KEY_ID), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn once_it_is_known_that_conditions_hold_a_photo_is_one_request() {
+    let bench = Bench::<S3>::new().await;
+    delivered(&bench, &bench.file("IMG_0001.jpg", 20_000)).await;
+    let before = bench.server.truth().requests.len();
+    *bench.memory.session.lock().unwrap() = None;
+    delivered(&bench, &bench.file("IMG_0002.jpg", 20_001)).await;
+    let truth = bench.server.truth();
+    assert_eq!(truth.requests.len() - before, 1);
+    let put = &truth.requests[before];
+    assert_eq!((put.method.as_str(), put.header("if-none-match")), ("PUT", Some("*")));
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_with_200_is_no_delivery() {
+    let bench = Bench::<S3>::new().await;
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    let refused = refusal("200 OK", "InternalError", "");
+    // Probe, question, creation, three parts, two pages of the list; then the completion.
+    bench.server.fail(8, Fault::Answer(refused));
+    delivered(&bench, &order).await;
+    let truth = bench.stored_once(&order, "refused with 200");
+    let completions = truth.requests.iter().filter(|request| request.method == "POST" && request.query().contains_key("uploadId"));
+    assert_eq!(completions.count(), 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_gone_was_completed_or_is_begun_anew() {
+    let bench = Bench::<S3>::new().await;
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    bench.server.fail(5, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.failed(&order, FailureCode::AuthenticationRequired, "in mid-session").await;
+    bench.server.with(|store| store.uploads.clear());
+    delivered(&bench, &order).await;
+    bench.stored_once(&order, "begun anew");
+
+    let bench = Bench::<S3>::new().await;
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    bench.server.fail(8, Fault::CutAfter);
+    bench.server.fail(9, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.failed(&order, FailureCode::AuthenticationRequired, "after it was completed").await;
+    let content = bench.server.truth().content_bytes;
+    delivered(&bench, &order).await;
+    let truth = bench.stored_once(&order, "completed before");
+    assert!(truth.content_bytes - content < 1000, "it was sent again");
+}
+
+#[tokio::test]
+async fn another_file_that_takes_the_key_meanwhile_is_kept() {
+    let bench = Bench::<S3>::new().await;
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    bench.server.fail(7, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.failed(&order, FailureCode::AuthenticationRequired, "before the completion").await;
+    bench.server.with(|store| store.put_by_another("Photos of mine/2023/11/IMG_0001.jpg", b"another's"));
+    delivered(&bench, &order).await;
+    let truth = bench.server.truth();
+    assert_eq!((truth.objects.len(), truth.leftovers), (2, 0));
+    assert!(truth.objects.iter().any(|object| object.bytes == b"another's"));
+}
+
+#[tokio::test]
+async fn the_region_is_named_if_it_is_another() {
+    let elsewhere = "eu-central-1";
+    for answer in [
+        refusal("301 Moved Permanently", "PermanentRedirect", "<Endpoint>x</Endpoint>").with("x-amz-bucket-region", elsewhere),
+        refusal("400 Bad Request", "AuthorizationHeaderMalformed", "<Region>eu-central-1</Region>"),
+        refusal("400 Bad Request", "AuthorizationQueryParametersError", "<Region>eu-central-1</Region>"),
+    ] {
+        let bench = Bench::<S3>::new().await;
+        bench.server.always(Some(Fault::Answer(answer)));
+        let failure = bench.failed(&bench.file("a.jpg", 3000), FailureCode::ProtocolUnsupported, "another region").await;
+        assert!(failure.class == FailureClass::NeedsUser && failure.message.contains(elsewhere), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_named() {
+    let expired = refusal("403 Forbidden", "AccessDenied", "<Message>Request has expired</Message>");
+    for answer in [refusal("403 Forbidden", "RequestTimeTooSkewed", ""), expired.with("Date", "Thu, 01 Jan 1970 00:00:00 GMT")] {
+        let bench = Bench::<S3>::new().await;
+        bench.server.always(Some(Fault::Answer(answer)));
+        let failure = bench.failed(&bench.file("a.jpg", 3000), FailureCode::AuthenticationRequired, "another time").await;
+        assert!(failure.message.contains("clock"), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn what_stands_against_it_is_said() {
+    for (answer, code) in [
+        (refusal("404 Not Found", "NoSuchBucket", ""), FailureCode::ProtocolUnsupported),
+        (refusal("503 Slow Down", "SlowDown", ""), FailureCode::Throttled),
+        (refusal("403 Forbidden", "QuotaExceeded", ""), FailureCode::QuotaExceeded),
+    ] {
+        let bench = Bench::<S3>::new().await;
+        bench.server.always(Some(Fault::Answer(answer)));
+        bench.failed(&bench.file("a.jpg", 3000), code, "said").await;
+    }
+    let bench = Bench::<S3>::new().await;
+    bench.server.with(|store| store.secret = "another");
+    let failure = bench.failed(&bench.file("a.jpg", 3000), FailureCode::AuthenticationRequired, "a wrong secret").await;
+    assert!(failure.message.contains("access key"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_way_that_takes_less_gets_smaller_parts_and_one_that_takes_too_little_is_said() {
+    let bench = Bench::<S3>::new().await;
+    bench.server.with(|store| store.largest_body = Some(6 * MIB));
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    delivered(&bench, &order).await;
+    bench.stored_once(&order, "in smaller parts");
+
+    let bench = Bench::<S3>::new().await;
+    bench.server.with(|store| store.largest_body = Some(4 * MIB));
+    bench.failed(&bench.file("IMG_0001.jpg", 21 * MIB), FailureCode::PayloadTooLarge, "too little").await;
+    assert_eq!(bench.server.truth().leftovers, 0);
+}
+
+#[tokio::test]
+async fn damaged_content_is_sent_again() {
+    for (bytes, request) in [(20_000, 2), (21 * MIB, 4)] {
+        let bench = Bench::<S3>::new().await;
+        let order = bench.file("IMG_0001.jpg", bytes);
+        bench.server.fail(request, Fault::Answer(refusal("400 Bad Request", "BadDigest", "")));
+        delivered(&bench, &order).await;
+        bench.stored_once(&order, "damaged once");
+    }
+}
