@@ -2,11 +2,11 @@
 
 use afterglow_client::{AppClient, ClientError};
 use afterglow_model::{
-    AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, JobPage, JobState, PairRequest, Paired, SmartAlbum,
-    UploadJobOptions,
+    AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, FailureCode, JobPage, JobState, PairRequest, Paired,
+    Phase, SmartAlbum, UploadJobOptions,
 };
 use afterglow_tests::{
-    process::example,
+    process::{example, until},
     proxy::Proxy,
     stage::{Stage, photo, run, same},
 };
@@ -121,6 +121,27 @@ async fn access_taken_back_stops_what_is_under_way() {
     let held = page.jobs.iter().find(|job| job.id == made.id).unwrap();
     assert_ne!(held.state, JobState::Succeeded);
     assert!(app.create_job(&job_again(&made, url.as_str())).await.is_err());
+}
+
+#[tokio::test]
+async fn what_goes_to_a_destination_without_access_is_held_until_it_has_it_again() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    stage.destination("Archive", &archive.url).await.unwrap();
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    stage.does(&["app", "revoke", "Archive"]).await.unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Archive"]).await.unwrap();
+    let held = async || {
+        let page: JobPage = stage.owner()?.get("/v1/jobs?attention=true").await?;
+        Ok(page.jobs.into_iter().find(|job| job.phase == Phase::Held))
+    };
+    let job = until("a job that is held", held).await.unwrap();
+    assert_eq!(job.failure.unwrap().code, FailureCode::AccessDenied);
+    assert!(archive.files().unwrap().is_empty());
+
+    stage.does(&["app", "grant", "Archive", "--full"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 1);
 }
 
 /// The job again, by an app that may not look any more.

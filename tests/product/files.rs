@@ -95,3 +95,26 @@ async fn a_file_that_changes_on_its_way_is_never_stored_as_a_mixture() {
     let succeeded = jobs.jobs.iter().filter(|job| job.state == JobState::Succeeded).count();
     assert!(succeeded <= archive.files().unwrap().len(), "a delivery was claimed that is not there: {:?}", jobs.jobs);
 }
+
+/// The person means the file, not what was in it when they asked. As slow as the first wait after a failure.
+#[tokio::test]
+async fn a_file_that_the_person_asked_for_and_edits_arrives_as_it_is_then() {
+    let len = 20_000_000;
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    stage.destination("Archive", &line.over(&archive.url).unwrap()).await.unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(10_000_000)).await.unwrap();
+    let (film, before) = (stage.path("film.mp4"), line.up());
+    photo(&film, 1, len).unwrap();
+    stage.does(&["add", "film.mp4", "--to", "Archive"]).await.unwrap();
+    until("a third on the line", async || Ok((line.up() - before > len as u64 / 3).then_some(()))).await.unwrap();
+    photo(&film, 2, len).unwrap();
+
+    stage.delivered().await.unwrap();
+    let stored = archive.files().unwrap();
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert!(same(&film, stored.values().next().unwrap()).unwrap());
+    let sent = line.up() - before;
+    assert!(sent <= 2 * len as u64 + 1_000_000, "{sent} bytes for {len}: it was sent over and over");
+}

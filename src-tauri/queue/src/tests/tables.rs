@@ -216,6 +216,23 @@ async fn an_asset_bears_the_mark_of_its_worst_job() {
 }
 
 #[tokio::test]
+async fn an_asset_of_which_a_file_was_taken_back_is_not_delivered() {
+    let bench = Bench::new().await;
+    let of_asset = |content| NewJob { asset_id: Some("asset".into()), ..file(content) };
+    let jobs = bench.create(Priority::Backup, vec![of_asset(1), of_asset(2)]).await.jobs;
+    bench.queue.start(&jobs[..1], NOW).await.unwrap();
+    bench.finish(bench.delivered(&jobs[0], 1)).await;
+    bench.queue.cancel_jobs(&jobs[1..], NOW).await.unwrap();
+    let assets = ["asset".into()];
+    assert_eq!(bench.queue.delivered_assets(&assets).await.unwrap(), [false]);
+
+    let again = bench.create(Priority::UserInitiated, vec![of_asset(2)]).await.jobs;
+    bench.queue.start(&again, NOW).await.unwrap();
+    bench.finish(bench.delivered(&again[0], 2)).await;
+    assert_eq!(bench.queue.delivered_assets(&assets).await.unwrap(), [true]);
+}
+
+#[tokio::test]
 async fn jobs_are_listed_newest_first_page_by_page() {
     let bench = Bench::new().await;
     let jobs = bench.create(Priority::Backup, (1..=5).map(file).collect()).await.jobs;

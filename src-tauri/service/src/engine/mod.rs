@@ -19,9 +19,10 @@ use std::{
 
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
-    App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, Event, Failure, FailureClass,
-    FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Rate, Reachability, RunProgress, ScanProgress,
-    SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason, waiting_sentence,
+    App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, DestinationState, Event, Failure,
+    FailureClass, FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Rate, Reachability, RunProgress,
+    ScanProgress, SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason,
+    waiting_sentence,
 };
 use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
 use afterglow_scheduler::{
@@ -382,7 +383,8 @@ impl Engine {
                 self.run.done += 1;
                 self.run.bytes_done += delivered.byte_count;
                 self.present.delivered(delivered.byte_count);
-                self.health.delivered(&destination)
+                // Whoever said otherwise, a test for instance: what was delivered just now can be sent to.
+                self.health.delivered(&destination).or(Some((DestinationState::Ready, None)))
             }
             Err(Some(failure)) => {
                 self.present.failed();
