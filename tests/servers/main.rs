@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod immich;
+mod nextcloud;
 mod running;
 mod s3;
 mod sending;

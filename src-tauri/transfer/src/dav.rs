@@ -4,6 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use afterglow_model::FailureClass;
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use reqwest::{
@@ -14,7 +15,8 @@ use roxmltree::{Document, Node};
 use url::Url;
 
 use crate::{
-    destination::{Content, Setback},
+    destination::{Content, Proof, Setback},
+    driver::hex,
     failure,
     payload::Payload,
     wire::{Answer, Wire},
@@ -25,6 +27,9 @@ const DESTINATION: HeaderName = HeaderName::from_static("destination");
 const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
 /// A date for the file, in seconds since 1970. ownCloud's; Nextcloud, PhotoPrism and others take it too, and the rest ignore it.
 const X_OC_MTIME: HeaderName = HeaderName::from_static("x-oc-mtime");
+
+const X_RECALCULATE_HASH: HeaderName = HeaderName::from_static("x-recalculate-hash");
+pub(crate) const OC_CHECKSUM: HeaderName = HeaderName::from_static("oc-checksum");
 
 const NAMESPACE: &str = "DAV:";
 
@@ -117,12 +122,26 @@ pub(crate) fn dated(headers: &mut HeaderMap, created_s: u64) {
     }
 }
 
+/// What is at a place, compared with a content.
+pub(crate) enum Found {
+    Nothing,
+    Other,
+    Same(Proof),
+}
+
 /// A line to a WebDAV server.
 pub(crate) struct Dav<'a> {
     pub(crate) wire: Wire<'a>,
+    /// Whether the server may know how to compute a digest of what it stores, as Nextcloud does.
+    pub(crate) may_digest: bool,
 }
 
 impl Dav<'_> {
+    /// What is left of a session that is not there any more.
+    pub(crate) fn lost(&self) -> Setback {
+        Setback::SessionGone(failure::lost_bytes(self.wire.host()))
+    }
+
     pub(crate) fn nonsense(&self, what: &str) -> Setback {
         Setback::Failed(failure::unexpected(self.wire.host(), what))
     }
@@ -229,6 +248,76 @@ impl Dav<'_> {
                 _ => Err(self.setback(&answer)),
             };
         }
+    }
+
+    /// The SHA-256 that the server computes from what it stores; none if it does not, or if nothing is there. Asked for by `PATCH` with
+    /// `X-Recalculate-Hash` (Nextcloud 23 and later, `Connector/Sabre/ChecksumUpdatePlugin.php`).
+    async fn server_digest(&self, place: &Url) -> Result<Option<[u8; 32]>, Setback> {
+        if !self.may_digest {
+            return Ok(None);
+        }
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(X_RECALCULATE_HASH, HeaderValue::from_static("sha256"));
+        let answer = self.ask("PATCH", place, headers).await?;
+        if answer.status.is_success() {
+            let stated = answer.headers.get(OC_CHECKSUM).and_then(|value| value.to_str().ok());
+            return Ok(stated.and_then(|stated| hex(stated.strip_prefix("SHA256:")?)));
+        }
+        match answer.status {
+            // Other servers of this kind, and folders that may be added to but not changed.
+            StatusCode::NOT_IMPLEMENTED => Ok(None),
+            StatusCode::UNAUTHORIZED => Err(self.setback(&answer)),
+            status if status.is_client_error() && answer.failure(self.wire.host()).class != FailureClass::Transient => Ok(None),
+            _ => Err(self.setback(&answer)),
+        }
+    }
+
+    /// What the server proves of what it holds at a place; none if nothing is there.
+    pub(crate) async fn prove(&self, target: &Url) -> Result<Option<Proof>, Setback> {
+        let remote_id = target.to_string();
+        if self.wire.config().read_back {
+            let read = self.wire.read_back(target).await?;
+            return Ok(read.map(|(digest, bytes)| Proof { remote_id, digest: Some(digest), byte_count: Some(bytes) }));
+        }
+        if let Some(digest) = self.server_digest(target).await? {
+            return Ok(Some(Proof { remote_id, digest: Some(digest), byte_count: None }));
+        }
+        Ok(self.look(target).await?.map(|found| Proof { remote_id, digest: None, byte_count: found.byte_count }))
+    }
+
+    /// Whether the file at a place is the content. Its bytes decide, read back if need be: equal sizes are common among photos of one
+    /// camera. The proof claims what any other delivery there is able to claim.
+    pub(crate) async fn compare(&self, place: &Url, content: &Content) -> Result<Found, Setback> {
+        let Some(found) = self.look(place).await? else { return Ok(Found::Nothing) };
+        if found.byte_count != Some(content.byte_count) {
+            return Ok(Found::Other);
+        }
+        let reads_back = self.wire.config().read_back;
+        let stated = if reads_back { None } else { self.server_digest(place).await? };
+        let digest = match stated {
+            Some(digest) => Some(digest),
+            None => self.wire.read_back(place).await?.map(|(digest, _)| digest),
+        };
+        Ok(match digest {
+            None => Found::Nothing,
+            Some(digest) if digest != content.digest => Found::Other,
+            digest => {
+                let digest = if reads_back { digest } else { stated };
+                Found::Same(Proof { remote_id: place.to_string(), digest, byte_count: found.byte_count })
+            }
+        })
+    }
+
+    /// The first of these places that nothing has, or the proof that the content is there. `Err` within: the place.
+    pub(crate) async fn place(&self, targets: [Url; 4], content: &Content) -> Result<Result<Proof, Url>, Setback> {
+        for target in targets {
+            match self.compare(&target, content).await? {
+                Found::Nothing => return Ok(Err(target)),
+                Found::Same(proof) => return Ok(Ok(proof)),
+                Found::Other => {}
+            }
+        }
+        Err(Setback::Failed(failure::digest_mismatch(self.wire.host())))
     }
 
     pub(crate) fn destined(&self, headers: &mut HeaderMap, destination: &str) -> Result<(), Setback> {

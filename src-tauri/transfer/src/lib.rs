@@ -19,6 +19,7 @@ mod fields;
 mod folder;
 mod immich;
 mod name;
+mod nextcloud;
 mod order;
 mod payload;
 mod resumable;

@@ -20,7 +20,7 @@ use reqwest::{
 use url::Url;
 
 use crate::{
-    dav::{Dav, Marked, Renamed, beneath, created_s, dated, plain},
+    dav::{Dav, Found, Marked, Renamed, beneath, created_s, dated, plain},
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure, name,
     payload::Payload,
@@ -37,7 +37,7 @@ pub(crate) struct Webdav<'a> {
 
 impl<'a> Webdav<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { dav: Dav { wire } }
+        Self { dav: Dav { wire, may_digest: false } }
     }
 
     fn base(&self) -> &Url {
@@ -82,56 +82,13 @@ impl<'a> Webdav<'a> {
         }
     }
 
-    /// Whether the file at a place is this content: the same size, then the same bytes.
-    async fn is_content(&self, place: &Url, content: &Content) -> Result<Option<bool>, Setback> {
-        let Some(found) = self.dav.look(place).await? else { return Ok(None) };
-        if found.byte_count != Some(content.byte_count) {
-            return Ok(Some(false));
-        }
-        let read = self.dav.wire.read_back(place).await?;
-        Ok(read.map(|(digest, _)| digest == content.digest))
-    }
-
-    /// The first place that nothing has, or the proof that the content is there. `Err` within: the place.
-    async fn place(&self, folders: &[String], content: &Content) -> Result<Result<Proof, Url>, Setback> {
-        for target in self.targets(folders, content) {
-            match self.is_content(&target, content).await? {
-                None => return Ok(Err(target)),
-                Some(true) => return Ok(Ok(self.compared(&target, content))),
-                Some(false) => {}
-            }
-        }
-        Err(Setback::Failed(failure::digest_mismatch(self.dav.wire.host())))
-    }
-
-    /// The proof for a file whose bytes were compared. It claims what any other delivery there is able to claim.
-    fn compared(&self, target: &Url, content: &Content) -> Proof {
-        let digest = self.dav.wire.config().read_back.then_some(content.digest);
-        Proof { remote_id: target.to_string(), digest, byte_count: Some(content.byte_count) }
-    }
-
-    /// What the server holds at a place; none if nothing.
-    async fn prove(&self, target: &Url) -> Result<Option<Proof>, Setback> {
-        let remote_id = target.to_string();
-        if self.dav.wire.config().read_back {
-            let read = self.dav.wire.read_back(target).await?;
-            return Ok(read.map(|(digest, bytes)| Proof { remote_id, digest: Some(digest), byte_count: Some(bytes) }));
-        }
-        let found = self.dav.look(target).await?;
-        Ok(found.map(|found| Proof { remote_id, digest: None, byte_count: found.byte_count }))
-    }
-
     /// The part is gone: the answer to its renaming was lost, if the target is the content. Its size alone would not tell, since another
     /// photo of that name and size may have come meanwhile.
     async fn renamed_before(&self, target: &Url, content: &Content) -> Result<Proof, Setback> {
-        match self.is_content(target, content).await? {
-            Some(true) => Ok(self.compared(target, content)),
-            Some(false) | None => Err(Setback::Spoilt(failure::lost_bytes(self.dav.wire.host()))),
+        match self.dav.compare(target, content).await? {
+            Found::Same(proof) => Ok(proof),
+            Found::Nothing | Found::Other => Err(Setback::Spoilt(failure::lost_bytes(self.dav.wire.host()))),
         }
-    }
-
-    fn lost(&self) -> Setback {
-        Setback::SessionGone(failure::lost_bytes(self.dav.wire.host()))
     }
 }
 
@@ -181,12 +138,13 @@ impl Destination for Webdav<'_> {
         }
         for target in self.targets(&folders, content) {
             match self.dav.rename(&part, &target, HeaderMap::new()).await? {
-                Renamed::Done => return self.prove(&target).await?.ok_or_else(|| self.lost()),
-                Renamed::Taken if self.is_content(&target, content).await? == Some(true) => {
-                    self.dav.delete(&part).await;
-                    return Ok(self.compared(&target, content));
+                Renamed::Done => return self.dav.prove(&target).await?.ok_or_else(|| self.dav.lost()),
+                Renamed::Taken => {
+                    if let Found::Same(proof) = self.dav.compare(&target, content).await? {
+                        self.dav.delete(&part).await;
+                        return Ok(proof);
+                    }
                 }
-                Renamed::Taken => {}
                 Renamed::Gone => return self.renamed_before(&target, content).await,
             }
         }
@@ -195,7 +153,7 @@ impl Destination for Webdav<'_> {
 
     async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
         let folders = self.folders(content);
-        let target = match self.place(&folders, content).await? {
+        let target = match self.dav.place(self.targets(&folders, content), content).await? {
             Ok(proof) => return Ok(Begun::Delivered(proof)),
             Err(target) => target,
         };
@@ -207,7 +165,7 @@ impl Destination for Webdav<'_> {
             return Err(self.dav.setback(&answer));
         }
         if content.byte_count == 0 && !self.put(&part, Self::uploading(created_s(content)), Payload::empty()).await? {
-            return Err(self.lost());
+            return Err(self.dav.lost());
         }
         let marked = Marked { byte_count: content.byte_count, part_bytes: 0, created_s: created_s(content), target };
         let upload_url = marked.on(part);
@@ -216,7 +174,7 @@ impl Destination for Webdav<'_> {
 
     /// All or nothing: what was cut is sent again from its first byte.
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
-        let marked = Marked::of(upload_url).ok_or_else(|| self.lost())?;
+        let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
         let held = |offset, complete| Ok(Held { offset, complete, digest: None, limits: IN_ONE_REQUEST });
         match self.dav.look(&plain(upload_url)).await? {
             Some(part) if part.byte_count == Some(marked.byte_count) => held(marked.byte_count, false),
@@ -232,17 +190,17 @@ impl Destination for Webdav<'_> {
 
     async fn send(&self, upload_url: &Url, _offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
         let created_s = Marked::of(upload_url).map_or(0, |marked| marked.created_s);
-        if self.put(upload_url, Self::uploading(created_s), payload).await? { Ok(None) } else { Err(self.lost()) }
+        if self.put(upload_url, Self::uploading(created_s), payload).await? { Ok(None) } else { Err(self.dav.lost()) }
     }
 
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
-        let marked = Marked::of(upload_url).ok_or_else(|| self.lost())?;
+        let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
         let part = plain(upload_url);
         match self.dav.rename(&part, &marked.target, HeaderMap::new()).await? {
-            Renamed::Done => self.prove(&marked.target).await?.ok_or_else(|| self.lost()),
+            Renamed::Done => self.dav.prove(&marked.target).await?.ok_or_else(|| self.dav.lost()),
             Renamed::Gone => self.renamed_before(&marked.target, content).await,
             // Somebody has put another file there meanwhile: the session goes on towards another name.
-            Renamed::Taken => match self.place(&self.folders(content), content).await? {
+            Renamed::Taken => match self.dav.place(self.targets(&self.folders(content), content), content).await? {
                 Ok(proof) => {
                     self.dav.delete(&part).await;
                     Ok(proof)

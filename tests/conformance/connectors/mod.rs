@@ -2,6 +2,7 @@
 
 mod folder;
 mod immich;
+mod nextcloud;
 mod s3;
 mod tus;
 mod webdav;
