@@ -16,18 +16,7 @@ use crate::{
 
 pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Result<Exit> {
     match command {
-        DestinationCommand::Add {
-            connector,
-            url,
-            name,
-            user,
-            folder,
-            region,
-            path_style,
-            read_back,
-            token_stdin,
-            no_test,
-        } => {
+        DestinationCommand::Add { connector, url, name, user, folder, region, path_style, read_back, token_stdin, no_test } => {
             let (connector, url) = address(connector, url)?;
             let config = DestinationConfig { user, folder, region, path_style, read_back };
             let token = token_stdin.then(read_token).transpose()?;
@@ -89,12 +78,7 @@ fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Conn
         (Connector::Folder, None) => anyhow::bail!("say which folder: afterglow destination add folder PATH --name NAME"),
         (Connector::Archive | Connector::Folder, Some(dir)) => std::path::absolute(dir)?.to_string_lossy().into_owned(),
         (
-            Connector::Resumable
-            | Connector::Tus
-            | Connector::Immich
-            | Connector::Nextcloud
-            | Connector::Webdav
-            | Connector::S3,
+            Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3,
             url,
         ) => url.context("say its address: afterglow destination add KIND URL --name NAME")?,
     };
