@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 /// Uploads photos in the background: with the window closed, when it is sensible, and until they are proved to have arrived.
 #[derive(Debug, Parser)]
 #[command(
+    name = "afterglow",
     version,
     after_help = "Exit codes: 0 done · 1 error · 2 wrong usage · 3 something needs your attention (wait) · 4 timed out (wait)"
 )]

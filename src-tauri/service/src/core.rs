@@ -64,6 +64,13 @@ impl Core {
         let _ = self.commands.send(command).await;
     }
 
+    /// Waits until what was said so far is in the status; a second at most.
+    pub(crate) async fn settled(&self) {
+        let (told, heard) = tokio::sync::oneshot::channel();
+        self.command(Command::Tell(told)).await;
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), heard).await;
+    }
+
     /// The destination with this id or name.
     pub(crate) async fn destination(&self, id_or_name: &str) -> Answer<Destination> {
         self.queue.destination(id_or_name).await?.ok_or_else(|| Refusal::not_found("destination"))

@@ -94,6 +94,22 @@ pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<Desti
     }
 }
 
+/// The person has made room, or means to have mended it: destinations that stood still for them are tried again. One that is not mended
+/// says so with the first attempt.
+pub(crate) async fn try_again(core: &Core) -> Answer<()> {
+    for destination in core.queue.destinations().await? {
+        match destination.state {
+            DestinationState::QuotaExceeded | DestinationState::AuthRequired => {
+                core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
+                core.queue.release_destination(&destination.id).await?;
+                changed(core).await;
+            }
+            DestinationState::Ready | DestinationState::Unreachable => {}
+        }
+    }
+    Ok(())
+}
+
 /// Gives a destination a new credential, after a test with it.
 pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
     let url = parse_url(&destination.url)?;

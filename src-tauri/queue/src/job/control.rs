@@ -32,7 +32,8 @@ impl Queue {
                 &format!(
                     "UPDATE OR IGNORE job SET state = 'registered', phase = 'queued', epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
                         failure = NULL, upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
-                     WHERE state = 'failed' AND {listed} AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
+                     WHERE state = 'failed' AND {listed}
+                        AND destination_id IN (SELECT id FROM destination WHERE removed_at IS NULL) AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
                         SELECT 1 FROM receipt
                         WHERE receipt.destination_id = job.destination_id AND receipt.sha256 = job.sha256 AND slot = ''))
                      {CHANGED}"
@@ -109,6 +110,13 @@ impl Queue {
         })
         .await
     }
+}
+
+/// Nobody can mend what was given up at a destination that goes away.
+pub(crate) fn dismiss_at_destination(db: &Connection, changes: &mut Changes, id: &DestinationId) -> Result<u64, QueueError> {
+    let sql =
+        format!("UPDATE job SET acknowledged = 1 WHERE destination_id = ?1 AND state = 'failed' AND acknowledged = 0 {CHANGED}");
+    change(db, changes, &sql, [id.as_str()])
 }
 
 /// Cancels what is open at a destination that goes away.

@@ -30,6 +30,6 @@ fn titled(mut document: OpenApi, title: &str, description: &str) -> OpenApi {
     document.info.title = title.to_owned();
     document.info.description = Some(description.to_owned());
     document.info.version = "1".to_owned();
-    document.info.license = None;
+    (document.info.license, document.info.contact) = (None, None);
     document
 }

@@ -179,6 +179,10 @@ fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: aftergl
             Priority::UserInitiated => {}
         }
     }
+    if failure.code == FailureCode::AuthenticationRequired && job.headers_handle.is_some() {
+        // The app's own credential, for this job alone: nobody but the app can mend it.
+        return Finished::Failed { job: job.id.clone(), failure: failure.clone() };
+    }
     if failure.code == FailureCode::SourceOffline && job.source_id.is_some() {
         // Nothing failed at the destination: the job waits for its folder, and the wait is no attempt.
         return Finished::Stopped { job: job.id.clone() };

@@ -29,7 +29,7 @@ use afterglow_scheduler::{
     Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, Policy, StateChange, strictest,
 };
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Followed,
     /// The questions to the person changed.
     Prompts,
+    /// Says so once everything before it is in the status.
+    Tell(oneshot::Sender<()>),
 }
 
 struct Running {
@@ -118,6 +120,8 @@ pub(crate) struct Engine {
     run: Run,
     present: history::Present,
     status_due: Option<Instant>,
+    /// Who waits for the next status.
+    listeners: Vec<oneshot::Sender<()>>,
     network_key: Option<String>,
     /// Where the library's folders are.
     roots: HashMap<SourceId, PathBuf>,
@@ -165,6 +169,7 @@ impl Engine {
             run: Run::default(),
             present: history::Present::default(),
             status_due: None,
+            listeners: Vec::new(),
             network_key: None,
             roots: HashMap::new(),
             sources_due: None,
@@ -267,6 +272,10 @@ impl Engine {
             Command::Forgive => self.health.forgive(),
             Command::Followed => self.lanes_stale = true,
             Command::Prompts => {}
+            Command::Tell(listener) => {
+                self.listeners.push(listener);
+                self.status_due = Some(Instant::now());
+            }
         }
         self.status_changed();
     }
@@ -388,7 +397,9 @@ impl Engine {
             }
             Err(Some(failure)) => {
                 self.present.failed();
-                self.failed(&destination, id, failure).await
+                // An app's own credential for one job says nothing of the others'.
+                let its_own = failure.code == FailureCode::AuthenticationRequired && ended.job.headers_handle.is_some();
+                if its_own { None } else { self.failed(&destination, id, failure).await }
             }
             Err(None) => None,
         };
@@ -792,6 +803,10 @@ impl Engine {
         match self.make_status(conditions, now).await {
             Ok(status) => self.publish(status, now),
             Err(error) => tracing::error!(%error, "the status could not be made"),
+        }
+        for listener in self.listeners.drain(..) {
+            // Who has gone need not be told.
+            let _ = listener.send(());
         }
         if moving {
             self.status_due = Some(Instant::now() + STATUS_EVERY);

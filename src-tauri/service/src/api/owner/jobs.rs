@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use afterglow_model::{
-    ApiError, Changed, Event, Explanation, JobId, JobIds, JobPage, JobQuery, JobState, Simulate, Simulation, Waiting,
+    ApiError, Changed, Event, Explanation, JobId, JobIds, JobPage, JobQuery, JobState, Simulate, Simulation, Status, Waiting,
 };
 use axum::{
     Json,
@@ -15,6 +15,7 @@ use super::super::CoreState;
 use crate::{
     clock,
     core::Core,
+    destinations,
     engine::Command,
     error::{Answer, Refusal},
     rules::{self, explain},
@@ -72,7 +73,21 @@ async fn why(State(core): CoreState) -> Json<Explanation> {
         until: group.until,
         sentence: group.sentence.clone(),
     });
-    Json(Explanation { job_id: None, sentence: status.sentence.clone(), waiting: waiting.collect() })
+    Json(Explanation { job_id: None, sentence: with_example(&core, &status).await, waiting: waiting.collect() })
+}
+
+/// The status' sentence; where files need the person, with what is the matter with the newest of them.
+async fn with_example(core: &Core, status: &Status) -> String {
+    let sentence = status.sentence.clone();
+    if status.attention == 0 {
+        return sentence;
+    }
+    let query = JobQuery { attention: true, limit: Some(1), ..JobQuery::default() };
+    let newest = core.queue.jobs(&query).await.ok().and_then(|page| page.jobs.into_iter().next());
+    match newest.and_then(|job| Some((job.filename, job.failure?.message))) {
+        Some((name, message)) => format!("{sentence}. {name}: {message}"),
+        None => sentence,
+    }
 }
 
 /// What would happen under other conditions.
@@ -85,6 +100,7 @@ async fn simulate(State(core): CoreState, Json(asked): Json<Simulate>) -> Answer
 #[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn retry(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
     let changed = core.queue.retry_jobs((!ids.job_ids.is_empty()).then_some(ids.job_ids.as_slice())).await?;
+    destinations::try_again(&core).await?;
     core.command(Command::Forgive).await;
     core.command(Command::Jobs).await;
     core.tell(Event::JobsChanged { asset_ids: vec![] });

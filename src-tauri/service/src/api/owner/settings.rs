@@ -142,6 +142,7 @@ async fn put_settings(State(core): CoreState, Json(settings): Json<Settings>) ->
 #[utoipa::path(post, path = "/v1/pause", request_body = PauseRequest, responses((status = 200, body = Status)))]
 async fn post_pause(State(core): CoreState, Json(request): Json<PauseRequest>) -> Answer<Json<Status>> {
     pause(&core, request).await?;
+    core.settled().await;
     Ok(Json(fresh_status(&core).await?))
 }
 
@@ -149,6 +150,7 @@ async fn post_pause(State(core): CoreState, Json(request): Json<PauseRequest>) -
 #[utoipa::path(post, path = "/v1/resume", responses((status = 200, body = Status)))]
 async fn post_resume(State(core): CoreState) -> Answer<Json<Status>> {
     resume(&core).await?;
+    core.settled().await;
     Ok(Json(fresh_status(&core).await?))
 }
 
@@ -156,6 +158,7 @@ async fn post_resume(State(core): CoreState) -> Answer<Json<Status>> {
 #[utoipa::path(post, path = "/v1/now", request_body = UploadAnyway, responses((status = 200, body = Status)))]
 async fn post_now(State(core): CoreState, Json(request): Json<UploadAnyway>) -> Answer<Json<Status>> {
     upload_anyway(&core, request.scope).await?;
+    core.settled().await;
     Ok(Json(fresh_status(&core).await?))
 }
 
