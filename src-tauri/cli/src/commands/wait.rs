@@ -55,7 +55,9 @@ fn ended(status: &Status) -> Option<Exit> {
         return None;
     }
     let needs_person = status.attention > 0 || !status.attention_destinations.is_empty();
-    let waits_for_person = needs_person && status.state == ServiceState::Attention;
+    // A job that was asked for a moment ago is counted before it is planned; until then nobody can say what it waits for.
+    let explained = status.attention + status.waiting.iter().map(|group| group.jobs).sum::<u64>();
+    let waits_for_person = needs_person && status.state == ServiceState::Attention && status.jobs.open() <= explained;
     match (status.jobs.open(), needs_person) {
         (0, false) => Some(Exit::Done),
         (0, true) => Some(Exit::Attention),
