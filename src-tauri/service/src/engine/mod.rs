@@ -125,6 +125,8 @@ pub(crate) struct Engine {
     network_key: Option<String>,
     /// Where the library's folders are.
     roots: HashMap<SourceId, PathBuf>,
+    /// Files of the library that could not be read in the last scans.
+    unreadable: u64,
     /// When folders that are away are looked for again.
     sources_due: Option<Instant>,
     /// When memory is given back; none if that is done, or something is under way.
@@ -172,6 +174,7 @@ impl Engine {
             listeners: Vec::new(),
             network_key: None,
             roots: HashMap::new(),
+            unreadable: 0,
             sources_due: None,
             rest_due: Some(Instant::now() + REST_AFTER),
         }
@@ -312,6 +315,7 @@ impl Engine {
                 let source = progress.source_id.clone();
                 if progress.finished {
                     self.scans.remove(&source);
+                    self.sources_changed().await;
                     // In the same step: what the scan found is looked at before anybody is told that it has ended.
                     self.core.passes.follow_now();
                 } else {
@@ -358,6 +362,7 @@ impl Engine {
             }
         };
         self.roots = sources.iter().map(|source| (source.id.clone(), PathBuf::from(&source.path))).collect();
+        self.unreadable = sources.iter().map(|source| source.unreadable).sum();
         let away = sources.iter().any(|source| !source.online);
         self.sources_due = away.then(|| Instant::now() + SOURCES_EVERY);
         for source in sources {
@@ -852,6 +857,7 @@ impl Engine {
             conditions,
             bytes_per_s,
             scan: self.scans.values().next().cloned(),
+            unreadable: self.unreadable,
             looking: self.core.is_looking(),
             settings: &self.settings,
             pause: self.pause.clone(),

@@ -18,6 +18,8 @@ pub(super) struct Facts<'a> {
     pub(super) conditions: &'a Conditions,
     pub(super) bytes_per_s: u64,
     pub(super) scan: Option<ScanProgress>,
+    /// Files of the library that could not be read in the last scans.
+    pub(super) unreadable: u64,
     pub(super) looking: bool,
     pub(super) settings: &'a Settings,
     pub(super) pause: Option<Pause>,
@@ -164,6 +166,13 @@ fn idle(facts: &Facts<'_>) -> (String, Option<String>) {
     if facts.scan.is_some() || facts.looking {
         let found = facts.scan.as_ref().map(|scan| count(scan.found, "file found", "files found"));
         return ("Looking through your photos".to_owned(), found);
+    }
+    if facts.unreadable > 0 {
+        let rest = count(facts.counts.succeeded, "other file is delivered", "other files are delivered");
+        return (
+            count(facts.unreadable, "file cannot be read", "files cannot be read"),
+            Some(format!("Check the permissions in the folder of your photos; {rest}.")),
+        );
     }
     if facts.counts.succeeded > 0 {
         return ("Everything is delivered".to_owned(), Some(count(facts.counts.succeeded, "file delivered", "files delivered")));
