@@ -32,5 +32,5 @@ pub use window::open_desktop;
 /// How long a source may take to answer before it counts as absent.
 pub const ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// How long after a source hung, or a bus could not be reached, it is tried again.
-const RETRY_TIME: Duration = Duration::from_secs(60);
+/// How long after a source hung, or a bus could not be reached, it is tried again. Each time wakes an idle machine some four times.
+const RETRY_TIME: Duration = Duration::from_secs(180);

@@ -895,7 +895,11 @@ impl Engine {
                 group.bytes += wait.bytes;
                 continue;
             }
-            let name = self.destinations.iter().find(|other| other.id == wait.destination_id).map(|other| other.name.as_str());
+            let destination = self.destinations.iter().find(|other| other.id == wait.destination_id);
+            let name = destination.map(|other| other.name.as_str());
+            // What its last attempts ran into says more than that it does not answer: a sign-in page for instance.
+            let problem = destination.and_then(|other| other.problem.as_ref());
+            let problem = problem.filter(|_| reason.reason == WaitingReason::DestinationUnreachable);
             groups.push(WaitingGroup {
                 reason: reason.reason,
                 destination_id: wait.destination_id.clone(),
@@ -903,7 +907,10 @@ impl Engine {
                 bytes: wait.bytes,
                 since: from,
                 until: reason.until,
-                sentence: waiting_sentence(reason.reason, conditions, self.context(name, reason.until, now)),
+                sentence: match problem {
+                    Some(problem) => format!("Waiting: {}", problem.message),
+                    None => waiting_sentence(reason.reason, conditions, self.context(name, reason.until, now)),
+                },
                 can_override: reason.reason.can_override(),
             });
         }
