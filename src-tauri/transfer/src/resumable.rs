@@ -111,12 +111,7 @@ impl<'a> Resumable<'a> {
                 FailureCode::LengthInconsistent,
                 format!("{host} disagrees about the size of this file. Check the file, then retry."),
             )),
-            _ if failure.class == FailureClass::Transient
-                && failure.retry_after_ms.is_none()
-                && failure.code != FailureCode::Throttled =>
-            {
-                Setback::Doubt(failure)
-            }
+            _ if failure::may_work_at_once(&failure) => Setback::Doubt(failure),
             _ => Setback::Failed(failure),
         }
     }

@@ -88,12 +88,7 @@ impl<'a> Tus<'a> {
             StatusCode::PRECONDITION_FAILED => Setback::Failed(self.other_version()),
             // "The uploaded chunk MUST be discarded": it is sent again.
             status if status.as_u16() == CHECKSUM_MISMATCH => Setback::Doubt(failure::damaged_on_the_way(host)),
-            _ if failure.class == FailureClass::Transient
-                && failure.retry_after_ms.is_none()
-                && failure.code != FailureCode::Throttled =>
-            {
-                Setback::Doubt(failure)
-            }
+            _ if failure::may_work_at_once(&failure) => Setback::Doubt(failure),
             _ => Setback::Failed(failure),
         }
     }
