@@ -233,6 +233,18 @@ async fn an_asset_of_which_a_file_was_taken_back_is_not_delivered() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_at_a_destination_that_is_gone_needs_nobody_and_is_not_taken_up_again() {
+    let bench = Bench::new().await;
+    let job = bench.started(1).await;
+    bench.finish(Finished::Failed { job: job.clone(), failure: failure(FailureCode::PayloadTooLarge) }).await;
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 1);
+    bench.queue.remove_destination(&bench.destination.id, NOW).await.unwrap();
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 0);
+    assert_eq!(bench.queue.retry_jobs(None).await.unwrap(), 0);
+    assert_eq!(bench.queue.retry_jobs(Some(std::slice::from_ref(&job))).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn jobs_are_listed_newest_first_page_by_page() {
     let bench = Bench::new().await;
     let jobs = bench.create(Priority::Backup, (1..=5).map(file).collect()).await.jobs;
