@@ -64,11 +64,15 @@ impl Core {
         let _ = self.commands.send(command).await;
     }
 
-    /// Waits until what was said so far is in the status; a second at most.
+    /// Waits until what was said so far is in the status; a second at most, and not while the service ends.
     pub(crate) async fn settled(&self) {
         let (told, heard) = tokio::sync::oneshot::channel();
         self.command(Command::Tell(told)).await;
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), heard).await;
+        tokio::select! {
+            _ = heard => {}
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            () = self.quit.cancelled() => {}
+        }
     }
 
     /// The destination with this id or name.

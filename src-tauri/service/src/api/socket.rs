@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use afterglow_model::Home;
 use axum::{
     Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Request, connect_info::Connected},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State, connect_info::Connected},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     serve::IncomingStream,
@@ -73,7 +73,8 @@ fn bind(path: &Path) -> Result<UnixListener, ServeError> {
 impl Servers {
     /// Serves both until the service ends.
     pub(crate) async fn serve(self, core: Arc<Core>) {
-        let owner = guarded(owner::router().split_for_parts().0.with_state(core.clone()), OWNER_BODY_BYTES_MAX);
+        let owner = owner::router().split_for_parts().0.with_state(core.clone());
+        let owner = guarded(owner.layer(middleware::from_fn_with_state(core.clone(), settled)), OWNER_BODY_BYTES_MAX);
         let apps = guarded(apps::router().split_for_parts().0.with_state(core.clone()), APPS_BODY_BYTES_MAX);
         let owner = axum::serve(self.owner, owner.into_make_service_with_connect_info::<Peer>());
         let apps = axum::serve(self.apps, apps.into_make_service_with_connect_info::<Peer>());
@@ -93,6 +94,16 @@ fn guarded(router: Router, body_bytes_max: usize) -> Router {
 
 async fn nothing_here() -> Refusal {
     Refusal::not_found("call")
+}
+
+/// Answers an order once the status knows of it: who orders and then reads the status, or waits, must not see what was before.
+async fn settled(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let order = !request.method().is_safe();
+    let response = next.run(request).await;
+    if order && response.status().is_success() {
+        core.settled().await;
+    }
+    response
 }
 
 /// Refuses whoever is not this user, should the folder's mode ever not have kept them out.
