@@ -106,6 +106,8 @@ fn job(number: usize) -> NewJob {
         options: UploadJobOptions::default(),
         url: None,
         headers_handle: None,
+        body_handle: None,
+        after: None,
     }
 }
 
@@ -135,6 +137,8 @@ fn lane(counts: &Counts, heads: Vec<Candidate>) -> Lane {
         backing_off_jobs: 0,
         backing_off_bytes: 0,
         next_attempt_at: None,
+        following_jobs: 0,
+        following_bytes: 0,
         offline_jobs: 0,
         offline_bytes: 0,
         oldest_at: Some(NOW),

@@ -1,5 +1,7 @@
 //! One resource to one destination, and everything that can become of it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     AppId, AssetId, AssetResourceType, BatchId, DestinationId, JobId, Priority, Receipt, ResourceId, Timestamp, Waiting, names,
     words,
@@ -94,6 +96,8 @@ names! {
         ProtocolUnsupported,
         /// The app may no longer see this photo.
         AccessDenied,
+        /// The upload whose answer this one needs was not delivered.
+        DependencyFailed,
         /// A fault of ours.
         Internal,
     }
@@ -132,6 +136,19 @@ words! {
         pub message: String,
         /// The earliest time to try again that the server asked for, as a delay in milliseconds.
         pub retry_after_ms: Option<u64>,
+    }
+
+    /// What a server answered, as far as it is kept.
+    #[derive(Eq)]
+    pub struct JobResponse {
+        /// The status.
+        pub status: u16,
+        /// Header fields, names in lower case; without `set-cookie`, and no more than 8 KiB of them.
+        pub headers: BTreeMap<String, String>,
+        /// The first 16 KiB of the body, as text.
+        pub body: String,
+        /// Whether the body goes on.
+        pub truncated: bool,
     }
 
     /// One resource to one destination.
@@ -176,6 +193,10 @@ words! {
         pub acknowledged: bool,
         /// The app's own name for it. The same twice is the same job.
         pub client_reference: Option<String>,
+        /// The job that goes before it.
+        pub after: Option<JobId>,
+        /// What the server last answered, of a job whose request an app describes.
+        pub response: Option<JobResponse>,
         /// When it was made.
         pub created_at: Timestamp,
         /// When it ended.

@@ -91,6 +91,7 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
             }
         },
         WaitingReason::JobLimit => "Next in line.".to_owned(),
+        WaitingReason::GroupMember => "Waiting: another upload goes first, and this one follows it.".to_owned(),
         WaitingReason::PausedByUser => match context.minutes {
             Some(minutes) => format!("Paused, for {minutes} more minutes."),
             None => "Paused. Uploads continue when you resume.".to_owned(),
@@ -124,6 +125,7 @@ pub fn waiting_headline(reason: WaitingReason, destination: &str, battery_minimu
         WaitingReason::SourceChanging => "Waiting for a file to be finished".to_owned(),
         WaitingReason::Backoff => format!("Waiting to try {destination} again"),
         WaitingReason::JobLimit => "Next in line".to_owned(),
+        WaitingReason::GroupMember => "Waiting for the upload that goes first".to_owned(),
         WaitingReason::PausedByUser => "Paused".to_owned(),
         WaitingReason::AuthRequired => format!("{destination} did not accept the password"),
         WaitingReason::QuotaExceeded => format!("{destination} has no room left"),

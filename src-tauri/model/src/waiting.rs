@@ -43,6 +43,8 @@ names! {
         Backoff,
         /// Others go first.
         JobLimit,
+        /// Another upload goes first, whose answer this one uses.
+        GroupMember,
         /// The person paused.
         PausedByUser,
         /// The server did not accept the credential.
@@ -124,6 +126,7 @@ impl WaitingReason {
             | Self::SourceChanging
             | Self::Backoff
             | Self::JobLimit
+            | Self::GroupMember
             | Self::AuthRequired
             | Self::QuotaExceeded
             | Self::AccessWithdrawn

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use afterglow_model::{
-    AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobState, Phase, Priority, ResourceId, SourceId,
+    AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Priority, ResourceId, SourceId,
     Timestamp, UploadJob, UploadJobOptions,
 };
 use rusqlite::types::Type;
@@ -45,9 +45,15 @@ CREATE TABLE job (
     options TEXT NOT NULL,
     url TEXT,
     headers_handle TEXT,
+    -- Where the secret store keeps what the request is made of, if an app says so.
+    body_handle TEXT,
+    -- The job that goes first.
+    after_job TEXT REFERENCES job (id),
+    -- What the server last answered, if an app wants to know.
+    response TEXT,
     state TEXT NOT NULL CHECK (state IN ('registered', 'pending', 'succeeded', 'failed', 'cancelled')),
-    -- None once it ended. 'preparing' stands for every phase of a job under way; which one, only the service knows.
-    phase TEXT CHECK (phase IN ('queued', 'preparing', 'backing_off', 'held')),
+    -- None once it ended. 'waiting' is for the job that goes first; 'preparing' stands for every phase of a job under way; which one, only the service knows.
+    phase TEXT CHECK (phase IN ('queued', 'waiting', 'preparing', 'backing_off', 'held')),
     -- Grows each time that an ended job is taken up again.
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
@@ -75,7 +81,8 @@ CREATE TABLE job (
     CHECK ((phase IS NULL) = (state IN ('succeeded', 'failed', 'cancelled'))),
     CHECK ((finished_at IS NULL) = (phase IS NOT NULL)),
     CHECK (phase <> 'preparing' OR state = 'pending'),
-    CHECK (phase <> 'held' OR failure IS NOT NULL)
+    CHECK (phase <> 'held' OR failure IS NOT NULL),
+    CHECK (phase <> 'waiting' OR after_job IS NOT NULL)
 ) STRICT;
 
 -- AtMostOne: a destination is sent a content once, unless the app names the upload or its URL itself.
@@ -96,6 +103,12 @@ CREATE INDEX job_batch ON job (batch_id);
 CREATE INDEX job_app ON job (app_id);
 CREATE INDEX job_unacknowledged ON job (app_id) WHERE acknowledged = 0;
 CREATE INDEX job_asset ON job (asset_id) WHERE asset_id IS NOT NULL;
+CREATE INDEX job_after ON job (after_job) WHERE phase = 'waiting';
+
+-- However the first ends, what comes after it is in line.
+CREATE TRIGGER job_followed AFTER UPDATE OF state ON job WHEN OLD.phase IS NOT NULL AND NEW.phase IS NULL BEGIN
+    UPDATE job SET phase = 'queued' WHERE after_job = NEW.id AND phase = 'waiting';
+END;
 
 -- LegalMove: the closed table of changes. Every statement selects the jobs that its change may begin at; this is what holds it to that.
 CREATE TRIGGER job_legal BEFORE UPDATE OF state, phase ON job
@@ -107,14 +120,19 @@ WHEN (
         OR (NEW.state = 'pending' AND NEW.phase = 'preparing')
         OR NEW.state = 'cancelled'
         OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
+    -- Behind another: it is released, held, or cancelled; a proof may come in late.
+    OR (OLD.phase = 'waiting' AND (
+        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'held'))
+        OR NEW.state = 'cancelled'
+        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
     -- Under way: anything but never to have been started.
     OR (OLD.phase = 'preparing' AND NEW.state <> 'registered')
     OR (OLD.phase = 'held' AND (
-        (NEW.state = OLD.state AND NEW.phase = 'queued')
+        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'waiting'))
         OR NEW.state = 'cancelled'
         OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
     -- Taken up again, by the person or the app.
-    OR (OLD.state = 'failed' AND NEW.state = 'registered' AND NEW.phase = 'queued' AND NEW.epoch > OLD.epoch)
+    OR (OLD.state = 'failed' AND NEW.state = 'registered' AND NEW.phase IN ('queued', 'waiting') AND NEW.epoch > OLD.epoch)
 ) IS NOT TRUE
 BEGIN
     SELECT raise(ABORT, 'illegal move');
@@ -183,6 +201,10 @@ pub struct QueuedJob {
     pub url: Option<String>,
     /// Handle of header fields in the secret store.
     pub headers_handle: Option<String>,
+    /// Handle of what the request is made of in the secret store, if an app says so.
+    pub body_handle: Option<String>,
+    /// The job that went first.
+    pub after: Option<JobId>,
     /// What the job asks for beyond the settings.
     pub options: UploadJobOptions,
     /// The upload to go on with.
@@ -226,6 +248,10 @@ pub(crate) fn class_of(number: i64) -> rusqlite::Result<FileClass> {
 pub(crate) fn recover(db: &Connection) -> Result<usize, QueueError> {
     Ok(db.execute("UPDATE job SET phase = 'queued' WHERE phase = 'preparing'", [])?)
 }
+
+/// Where a job stands that is put in line: behind the job that goes first, while that is open.
+pub(crate) const IN_LINE: &str = "CASE WHEN EXISTS (SELECT 1 FROM job AS first WHERE first.id = job.after_job AND first.phase IS NOT NULL)
+    THEN 'waiting' ELSE 'queued' END";
 
 /// Runs an `UPDATE job … RETURNING id, asset_id, app_id, state` (or an `INSERT`) and notes every row of it. Returns how many.
 pub(crate) fn change(db: &Connection, changes: &mut Changes, sql: &str, params: impl Params) -> Result<u64, QueueError> {
@@ -300,6 +326,8 @@ pub(crate) fn upload_job_row(row: &Row<'_>) -> rusqlite::Result<UploadJob> {
         receipt: if delivered { Some(receipt_row(row)?) } else { None },
         acknowledged: row.get("acknowledged")?,
         client_reference: row.get("client_reference")?,
+        after: row.get::<_, Option<String>>("after_job")?.map(JobId),
+        response: row.get::<_, Option<Json<JobResponse>>>("response")?.map(|Json(response)| response),
         created_at: Timestamp(row.get("created_at")?),
         finished_at: row.get::<_, Option<i64>>("finished_at")?.map(Timestamp),
     })
@@ -343,6 +371,8 @@ pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
         created_ms: row.get("taken_at")?,
         url: row.get("url")?,
         headers_handle: row.get("headers_handle")?,
+        body_handle: row.get("body_handle")?,
+        after: row.get::<_, Option<String>>("after_job")?.map(JobId),
         options,
         session,
     })

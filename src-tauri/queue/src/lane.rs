@@ -123,6 +123,8 @@ pub struct Lane {
     pub backing_off: Load,
     /// When the first of those is due; may be past.
     pub next_attempt_at: Option<Timestamp>,
+    /// Behind another job, whose end they wait for; counted nowhere else.
+    pub following: Load,
     /// Stopped until somebody acts.
     pub held: Vec<Held>,
     /// In line or backing off, of a folder that is not there; counted nowhere else.
@@ -285,13 +287,15 @@ fn lanes(db: &Connection) -> Result<Vec<Lane>, QueueError> {
                 under_way: Load::default(),
                 backing_off: Load::default(),
                 next_attempt_at: None,
+                following: Load::default(),
                 held: Vec::new(),
                 source_offline: Load::default(),
             }),
         };
         match (tally.phase, tally.held_code) {
-            (Phase::Queued | Phase::Waiting | Phase::BackingOff, _) if tally.offline => lane.source_offline.add(tally.load),
-            (Phase::Queued | Phase::Waiting, _) => lane.ready.add(tally.load),
+            (Phase::Waiting, _) => lane.following.add(tally.load),
+            (Phase::Queued | Phase::BackingOff, _) if tally.offline => lane.source_offline.add(tally.load),
+            (Phase::Queued, _) => lane.ready.add(tally.load),
             (Phase::Preparing | Phase::CheckingServer | Phase::Transferring | Phase::Verifying, _) => {
                 lane.under_way.add(tally.load)
             }

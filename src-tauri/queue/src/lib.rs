@@ -36,7 +36,7 @@ pub use destination::NewDestination;
 pub use error::QueueError;
 pub use event::{JobChange, QueueEvent};
 pub use history::Run;
-pub use job::create::{Created, Known, NewBatch, NewJob};
+pub use job::create::{Created, First, Known, NewBatch, NewJob};
 pub use job::moves::Finished;
 pub use job::{FileClass, QueuedJob, SMALL_BYTES, UploadSession};
 pub use lane::{Held, Lane, LaneKey, Load};

@@ -1,6 +1,7 @@
 //! The queue as a whole: real files in a temporary folder.
 
 mod crash;
+mod follow;
 mod group;
 mod moves;
 mod once;
@@ -118,6 +119,8 @@ fn file(content: u8) -> NewJob {
         options: UploadJobOptions::default(),
         url: None,
         headers_handle: None,
+        body_handle: None,
+        after: None,
     }
 }
 

@@ -55,6 +55,8 @@ fn lane(destination_id: &DestinationId, priority: Priority) -> Lane {
         backing_off_jobs: 0,
         backing_off_bytes: 0,
         next_attempt_at: None,
+        following_jobs: 0,
+        following_bytes: 0,
         offline_jobs: 0,
         offline_bytes: 0,
         oldest_at: None,

@@ -100,6 +100,7 @@ fn is_too_many(code: FailureCode) -> bool {
         | FailureCode::ServerRejected
         | FailureCode::ProtocolUnsupported
         | FailureCode::AccessDenied
+        | FailureCode::DependencyFailed
         | FailureCode::Internal => false,
     }
 }

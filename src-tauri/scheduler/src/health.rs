@@ -69,6 +69,7 @@ impl Health {
             | FailureCode::ServerRejected
             | FailureCode::ProtocolUnsupported
             | FailureCode::AccessDenied
+            | FailureCode::DependencyFailed
             | FailureCode::Internal => return None,
         };
         let record = self.records.entry(destination.clone()).or_default();

@@ -54,6 +54,10 @@ pub struct Lane {
     pub backing_off_bytes: u64,
     /// When the first of these is due.
     pub next_attempt_at: Option<Timestamp>,
+    /// Jobs that come after another one, which has not ended.
+    pub following_jobs: u64,
+    /// Their bytes.
+    pub following_bytes: u64,
     /// Jobs whose source is not there.
     pub offline_jobs: u64,
     /// Their bytes.
@@ -301,6 +305,7 @@ impl<'a> Planner<'a> {
             last.push(in_line(&destination));
         }
         waits.add(behind, lane.ready_bytes.saturating_sub(seen_bytes), last);
+        waits.add(lane.following_jobs, lane.following_bytes, with(together.clone(), untimed(WaitingReason::GroupMember)));
         waits.add(lane.offline_jobs, lane.offline_bytes, with(together.clone(), untimed(WaitingReason::SourceOffline)));
         let backoff = Reason { reason: WaitingReason::Backoff, until: lane.next_attempt_at };
         waits.add(lane.backing_off_jobs, lane.backing_off_bytes, with(together, backoff));
@@ -534,6 +539,7 @@ fn wake_reason(reason: WaitingReason) -> WakeReason {
         | WaitingReason::SourceChanging
         | WaitingReason::Backoff
         | WaitingReason::JobLimit
+        | WaitingReason::GroupMember
         | WaitingReason::AuthRequired
         | WaitingReason::QuotaExceeded
         | WaitingReason::AccessWithdrawn

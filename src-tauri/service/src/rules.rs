@@ -115,6 +115,9 @@ async fn waiting(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
         };
         found.insert(0, Reason { reason: held, until: None });
     }
+    if job.phase == Phase::Waiting {
+        found.push(Reason { reason: WaitingReason::GroupMember, until: None });
+    }
     if let Some(source) = queued.and_then(|queued| queued.source_id)
         && !core.library.source_online(&source).await?
     {

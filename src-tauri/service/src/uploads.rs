@@ -135,6 +135,8 @@ pub(crate) fn library_draft(file: UploadFile) -> NewJob {
         options: UploadJobOptions::default(),
         url: None,
         headers_handle: None,
+        body_handle: None,
+        after: None,
     }
 }
 
@@ -154,5 +156,7 @@ fn loose_draft(path: PathBuf, file: LooseFile) -> NewJob {
         options: UploadJobOptions::default(),
         url: None,
         headers_handle: None,
+        body_handle: None,
+        after: None,
     }
 }

@@ -3,7 +3,7 @@
 use afterglow_model::{AppId, DestinationId, Failure, FailureCode, JobId, RuleId, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::change;
+use super::{IN_LINE, change};
 use crate::event::Changes;
 use crate::text::{self, Json, Word};
 use crate::{Queue, QueueError};
@@ -21,7 +21,7 @@ impl Queue {
                 db,
                 changes,
                 &format!(
-                    "UPDATE job SET phase = 'queued', due_at = 0, setbacks = 0
+                    "UPDATE job SET phase = {IN_LINE}, due_at = 0, setbacks = 0
                      WHERE (phase = 'held' OR (phase = 'backing_off' AND ?1 IS NOT NULL)) AND {listed} {CHANGED}"
                 ),
                 [&jobs],
@@ -30,7 +30,7 @@ impl Queue {
                 db,
                 changes,
                 &format!(
-                    "UPDATE OR IGNORE job SET state = 'registered', phase = 'queued', epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
+                    "UPDATE OR IGNORE job SET state = 'registered', phase = {IN_LINE}, epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
                         failure = NULL, upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
                      WHERE state = 'failed' AND {listed}
                         AND destination_id IN (SELECT id FROM destination WHERE removed_at IS NULL) AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
@@ -80,7 +80,7 @@ impl Queue {
             let held = held.query_map([id.as_str()], |row| row.get(0).map(|Word(code)| code))?.collect::<Result<Vec<_>, _>>()?;
             let codes: Vec<_> = held.into_iter().filter(|code| lies_with_the_destination(*code)).collect();
             let sql = format!(
-                "UPDATE job SET phase = 'queued', due_at = 0
+                "UPDATE job SET phase = {IN_LINE}, due_at = 0
                  WHERE destination_id = ?1 AND phase = 'held' AND held_code IN (SELECT value FROM json_each(?2)) {CHANGED}"
             );
             change(db, changes, &sql, params![id.as_str(), Json(codes)])
@@ -103,7 +103,7 @@ impl Queue {
         let app = app.clone();
         self.write(move |db, changes| {
             let sql = format!(
-                "UPDATE job SET phase = 'queued', failure = NULL, due_at = 0
+                "UPDATE job SET phase = {IN_LINE}, failure = NULL, due_at = 0
                  WHERE app_id = ?1 AND phase = 'held' AND held_code = ?2 {CHANGED}"
             );
             change(db, changes, &sql, params![app.as_str(), Word(FailureCode::AccessDenied)])
@@ -168,6 +168,7 @@ fn lies_with_the_destination(code: FailureCode) -> bool {
         | FailureCode::SourceUnreadable
         | FailureCode::ServerRejected
         | FailureCode::AccessDenied
+        | FailureCode::DependencyFailed
         | FailureCode::Internal => false,
     }
 }

@@ -57,6 +57,19 @@ pub struct NewJob {
     pub url: Option<String>,
     /// Handle of header fields in the secret store.
     pub headers_handle: Option<String>,
+    /// Handle of what the request is made of in the secret store, if an app says so.
+    pub body_handle: Option<String>,
+    /// What goes first.
+    pub after: Option<First>,
+}
+
+/// What has to end before a job may go, if it is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum First {
+    /// This job.
+    Job(JobId),
+    /// The job of this content at the same destination: SHA-256 in hexadecimal.
+    Content(String),
 }
 
 /// What became of a list of files.
@@ -243,6 +256,17 @@ fn batch_of(
     Ok(id)
 }
 
+/// The job that goes first, if there is one.
+fn first(db: &Connection, batch: &NewBatch, file: &NewJob) -> Result<Option<JobId>, QueueError> {
+    match &file.after {
+        None => Ok(None),
+        Some(First::Job(id)) => Ok(Some(id.clone())),
+        Some(First::Content(sha256)) => {
+            Ok(open_job(db, &batch.destination_id, &text::digest(sha256)?)?.map(|(id, _)| id))
+        }
+    }
+}
+
 fn insert(
     db: &Connection,
     batch: &NewBatch,
@@ -262,9 +286,11 @@ fn insert(
     }
     db.prepare_cached(
         "INSERT INTO job (id, batch_id, app_id, destination_id, rule_id, asset_id, resource_id, resource_type, filename, byte_count, sha256,
-            taken_at, source_id, path, priority, client_reference, options, url, headers_handle, state, phase, created_at)
+            taken_at, source_id, path, priority, client_reference, options, url, headers_handle, body_handle, after_job, state, phase,
+            created_at)
          VALUES (:id, :batch_id, :app_id, :destination_id, :rule_id, :asset_id, :resource_id, :resource_type, :filename, :byte_count,
-            :sha256, :taken_at, :source_id, :path, :priority, :client_reference, :options, :url, :headers_handle, 'registered', 'queued',
+            :sha256, :taken_at, :source_id, :path, :priority, :client_reference, :options, :url, :headers_handle, :body_handle, :after_job, 'registered',
+            CASE WHEN EXISTS (SELECT 1 FROM job WHERE id = :after_job AND phase IS NOT NULL) THEN 'waiting' ELSE 'queued' END,
             :created_at)",
     )?
     .execute(named_params! {
@@ -274,7 +300,8 @@ fn insert(
         ":resource_type": Word(file.resource_type), ":filename": file.filename, ":byte_count": file.byte_count, ":sha256": digest,
         ":taken_at": file.created_ms, ":source_id": file.source_id.as_ref().map_or("", SourceId::as_str),
         ":path": path::to_bytes(&file.path), ":priority": rank(batch.priority), ":client_reference": file.client_reference,
-        ":options": Json(&file.options), ":url": file.url, ":headers_handle": file.headers_handle, ":created_at": now.0,
+        ":options": Json(&file.options), ":url": file.url, ":headers_handle": file.headers_handle,
+        ":body_handle": file.body_handle, ":after_job": first(db, batch, file)?.as_ref().map(JobId::as_str), ":created_at": now.0,
     })?;
     Ok(id)
 }

@@ -3,7 +3,7 @@
 //! Which state may follow which is a trigger of the schema, `job_legal`. [`Place::allows`] says the same of a transfer's own changes, so that
 //! a wrong one is told by name.
 
-use afterglow_model::{AppId, DestinationId, Failure, JobId, JobState, Phase, Receipt, Timestamp};
+use afterglow_model::{AppId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Receipt, Timestamp};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::change;
@@ -194,6 +194,16 @@ impl Queue {
         self.write(move |db, _| {
             let sql = "UPDATE job SET upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0 WHERE id = ?1";
             note(db, &job, sql, 0, [job.as_str()])
+        })
+        .await
+    }
+
+    /// Notes what the server answered, for the app that described the request and for the jobs that use the answer. The errors are those of
+    /// [`Queue::session_opened`].
+    pub async fn answered(&self, job: &JobId, response: JobResponse) -> Result<(), QueueError> {
+        let job = job.clone();
+        self.write(move |db, _| {
+            note(db, &job, "UPDATE job SET response = ?2 WHERE id = ?1", 0, params![job.as_str(), Json(response)])
         })
         .await
     }

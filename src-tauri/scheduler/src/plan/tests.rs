@@ -87,6 +87,8 @@ fn lane(priority: Priority, heads: Vec<Candidate>) -> Lane {
         backing_off_jobs: 0,
         backing_off_bytes: 0,
         next_attempt_at: None,
+        following_jobs: 0,
+        following_bytes: 0,
         offline_jobs: 0,
         offline_bytes: 0,
         oldest_at: Some(NOW.wall),
@@ -248,18 +250,25 @@ fn an_active_job_stops_with_its_reason_and_does_not_start_again_in_the_same_plan
 }
 
 #[test]
-fn folders_that_are_away_and_attempts_not_due_say_so() {
+fn what_follows_another_folders_that_are_away_and_attempts_not_due_say_so() {
     let due = NOW.wall.plus_ms(7_000);
     let lane = Lane {
         backing_off_jobs: 2,
         backing_off_bytes: 20,
         next_attempt_at: Some(due),
+        following_jobs: 4,
+        following_bytes: 40,
         offline_jobs: 3,
         offline_bytes: 30,
         ..lane(Priority::Backup, Vec::new())
     };
     let plan = World::new(vec![lane]).plan();
-    assert_eq!(waiting(&plan), [(3, 30, vec![WaitingReason::SourceOffline]), (2, 20, vec![WaitingReason::Backoff])]);
+    let told = [
+        (4, 40, vec![WaitingReason::GroupMember]),
+        (3, 30, vec![WaitingReason::SourceOffline]),
+        (2, 20, vec![WaitingReason::Backoff]),
+    ];
+    assert_eq!(waiting(&plan), told);
     assert_eq!(plan.wake_at, Some(Wake { at: due, boot_ms: 12_000, reason: WakeReason::RetryDue }));
 }
 
@@ -395,14 +404,15 @@ fn job() -> impl Strategy<Value = Candidate> {
 }
 
 fn any_lane() -> impl Strategy<Value = Lane> {
-    let sums = (0..3_u64, 0..3_u64, 0..3_u64);
+    let sums = (0..3_u64, 0..3_u64, 0..3_u64, 0..3_u64);
     (destination_id(), priority(), prop::collection::vec(job(), 0..30), sums, instant(), options()).prop_map(
-        |(destination_id, priority, heads, (behind, backing_off_jobs, offline_jobs), at, options)| Lane {
+        |(destination_id, priority, heads, (behind, backing_off_jobs, offline_jobs, following_jobs), at, options)| Lane {
             destination_id,
             ready_jobs: heads.len() as u64 + behind,
             backing_off_jobs,
             next_attempt_at: (backing_off_jobs > 0).then_some(at),
             offline_jobs,
+            following_jobs,
             options,
             ..lane(priority, heads)
         },
@@ -575,7 +585,7 @@ proptest! {
         for lane in &world.lanes {
             let started = lane.heads.iter().filter(|head| plan.start.contains(&head.job_id)).count() as u64;
             let waiting: u64 = plan.waiting.iter().filter(|wait| wait.destination_id == lane.destination_id).map(|wait| wait.jobs).sum();
-            prop_assert_eq!(started + waiting, lane.ready_jobs + lane.backing_off_jobs + lane.offline_jobs);
+            prop_assert_eq!(started + waiting, lane.ready_jobs + lane.backing_off_jobs + lane.offline_jobs + lane.following_jobs);
         }
     }
 

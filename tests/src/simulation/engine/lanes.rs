@@ -79,6 +79,8 @@ impl Lanes {
                 backing_off_jobs: counts.backing_off.jobs.saturating_sub(due_jobs),
                 backing_off_bytes: counts.backing_off.bytes.saturating_sub(due_bytes),
                 next_attempt_at: counts.next_attempt_at.filter(|at| !is_due(*at, now)),
+                following_jobs: counts.following.jobs,
+                following_bytes: counts.following.bytes,
                 offline_jobs: counts.source_offline.jobs,
                 offline_bytes: counts.source_offline.bytes,
                 oldest_at: heads.iter().map(|job| job.registered_at).min(),

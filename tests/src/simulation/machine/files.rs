@@ -207,6 +207,8 @@ impl Machine {
             options: options.clone(),
             url: None,
             headers_handle: None,
+            body_handle: None,
+            after: None,
         }
     }
 }
