@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
 
-use afterglow_model::{Connector, Failure, FailureCode, JobId, Phase};
+use afterglow_model::{Connector, Failure, FailureCode, JobId, JobResponse, Phase};
 use afterglow_tests::fault_server::{FaultServer, Traits, Truth};
 use afterglow_transfer::{Account, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions};
 use async_trait::async_trait;
@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     /// Every offset that was shown.
     pub(crate) confirmed: Mutex<Vec<u64>>,
     pub(crate) sessions_opened: Mutex<usize>,
+    /// What the server answered last to requests that an app describes.
+    pub(crate) response: Mutex<Option<JobResponse>>,
 }
 
 #[async_trait]
@@ -47,6 +49,10 @@ impl Progress for Memory {
 
     fn confirmed(&self, _: &JobId, bytes: u64) {
         self.confirmed.lock().unwrap().push(bytes);
+    }
+
+    fn answered(&self, _: &JobId, response: JobResponse) {
+        *self.response.lock().unwrap() = Some(response);
     }
 }
 

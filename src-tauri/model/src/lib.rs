@@ -5,6 +5,7 @@
 //! (`tests/bindings.rs`), and the OpenAPI document takes its schemas from it.
 
 mod app;
+mod body;
 mod conditions;
 mod destination;
 mod error;
@@ -22,6 +23,7 @@ mod timetable;
 mod waiting;
 
 pub use app::*;
+pub use body::*;
 pub use conditions::*;
 pub use destination::*;
 pub use error::*;

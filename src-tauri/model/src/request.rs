@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Conditions,
-    Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobCounts, JobId, JobState, OverrideScope, Priority,
+    Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobBody, JobCounts, JobId, JobState, OverrideScope, Priority,
     Rate, ResourceId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
 };
 
@@ -243,7 +243,7 @@ words! {
 
     /// The request that carries a resource.
     pub struct DestinationRequest {
-        /// Where uploads are created, under one of the app's bases.
+        /// Where uploads are created, under one of the app's bases. May hold `{{name}}` where `JobBody` may.
         pub url: String,
         /// Header fields to add, such as `authorization`. Kept in the secret store, never shown again.
         #[serde(default)]
@@ -258,6 +258,12 @@ words! {
         pub resource_id: ResourceId,
         /// Where to.
         pub destination: DestinationRequest,
+        /// The requests that carry the file. Kept in the secret store.
+        #[serde(default)]
+        pub body: JobBody,
+        /// A job of the same app that goes first. If it is not delivered, neither is this one.
+        #[serde(default)]
+        pub after: Option<JobId>,
         /// The app's own name for the job. The same twice is the same job.
         pub client_reference: Option<String>,
         /// What it asks for beyond the person's settings.

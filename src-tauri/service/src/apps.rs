@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
-    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, PairRequest, Paired,
-    PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
+    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobBody, JobId, PairRequest,
+    Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
 };
-use afterglow_queue::{NewApp, NewBatch, NewDestination, NewJob};
+use afterglow_queue::{First, NewApp, NewBatch, NewDestination, NewJob};
 use afterglow_system::Secret;
+use afterglow_transfer::unknown_name;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -34,6 +35,10 @@ const PAGE: u64 = 500;
 
 /// Header fields that an app may set. The rest are the transfer's own, or could smuggle another request.
 const HEADERS_ALLOWED: [&str; 3] = ["authorization", "idempotency-key", "x-api-key"];
+
+/// Signed URLs of one job, and fields of one form.
+const PARTS_MAX: usize = 1000;
+const FIELDS_MAX: usize = 100;
 
 /// A paired program that has shown its key.
 #[derive(Clone)]
@@ -302,6 +307,9 @@ pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeT
 
 /// Hands over an upload of a file that the app may see, to a place under one of its bases.
 pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob) -> Answer<UploadJob> {
+    if let Some(name) = unknown_name(&request.body, &request.destination.url) {
+        return Err(Refusal::bad("bad_template", format!("{{{{{name}}}}} stands for nothing.")));
+    }
     let url = allowed_url(&request.destination.url, &caller.app.url_bases)?;
     let asset = visible(core, caller, &request.asset_id).await?;
     let resource =
@@ -316,14 +324,23 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         });
     }
     let destination = destination_for(core, caller, &url).await?;
-    let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
+    let after = match &request.after {
+        Some(first) => Some(own_job(core, caller, first).await?),
+        None => None,
+    };
     let files = core.library.upload_files(&[asset]).await?;
     let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| Refusal::not_found("resource"))?;
+    checked_body(&request.body, &url, &caller.app.url_bases, file.byte_count)?;
+    let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
+    let body_handle = keep_body(core, caller, &request.body).await?;
     let draft = NewJob {
         client_reference: request.client_reference,
         options: request.options,
-        url: Some(url.to_string()),
+        // As it was given: what a name in it stands for is not known yet.
+        url: Some(request.destination.url),
         headers_handle,
+        body_handle,
+        after: after.map(First::Job),
         ..uploads::library_draft(file)
     };
     let now = clock::wall();
@@ -386,10 +403,58 @@ async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, S
         }
         fields.push((name, value.clone()));
     }
-    let text = serde_json::to_string(&fields).map_err(|error| Refusal::internal(error.to_string()))?;
+    keep(core, caller, &fields).await.map(Some)
+}
+
+/// Puts a value into the secret store under a name made from it.
+async fn keep(core: &Core, caller: &Caller, value: &impl serde::Serialize) -> Answer<String> {
+    let text = serde_json::to_string(value).map_err(|error| Refusal::internal(error.to_string()))?;
     let handle = format!("app:{}:{}", caller.app.id, &hex(&Sha256::digest(text.as_bytes()))[..16]);
     core.secrets.set(&handle, Secret::new(text)).await.map_err(secret_refusal)?;
-    Ok(Some(handle))
+    Ok(handle)
+}
+
+/// Puts a description of requests into the secret store: a form may hold a key, and a signed URL is one.
+async fn keep_body(core: &Core, caller: &Caller, body: &JobBody) -> Answer<Option<String>> {
+    match body {
+        JobBody::Resumable => Ok(None),
+        JobBody::Tus | JobBody::Raw { .. } | JobBody::Multipart { .. } | JobBody::PresignedParts { .. } => {
+            keep(core, caller, body).await.map(Some)
+        }
+    }
+}
+
+/// The job of this app that another one is to come after.
+async fn own_job(core: &Core, caller: &Caller, id: &JobId) -> Answer<JobId> {
+    let known = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id);
+    known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job"))
+}
+
+/// Whether a description of requests can be carried out for a file of this size.
+fn checked_body(body: &JobBody, url: &Url, bases: &[String], byte_count: u64) -> Answer<()> {
+    let bad = |message: String| Err(Refusal::bad("bad_body", message));
+    match body {
+        JobBody::Resumable | JobBody::Tus | JobBody::Raw { .. } => Ok(()),
+        JobBody::Multipart { file_field, fields, .. } => {
+            if file_field.is_empty() || fields.len() > FIELDS_MAX {
+                return bad(format!("A form has a name for its file, and at most {FIELDS_MAX} other fields."));
+            }
+            Ok(())
+        }
+        JobBody::PresignedParts { part_bytes, part_urls, complete, .. } => {
+            let parts = byte_count.max(1).div_ceil((*part_bytes).max(1));
+            if *part_bytes == 0 || part_urls.len() > PARTS_MAX || part_urls.len() as u64 != parts {
+                let given = part_urls.len();
+                return bad(format!("A file of {byte_count} bytes has {parts} parts of {part_bytes}, and {given} URLs were given; {PARTS_MAX} can be."));
+            }
+            for part in part_urls.iter().chain(complete.iter().map(|request| &request.url)) {
+                if allowed_url(part, bases)?.origin() != url.origin() {
+                    return bad(format!("{part} is of another origin than {url}."));
+                }
+            }
+            Ok(())
+        }
+    }
 }
 
 // ---- where it may send ----

@@ -7,7 +7,7 @@ use afterglow_library::Library;
 use afterglow_model::{App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Home, Status, Timestamp};
 use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
-use afterglow_transfer::{Account, Transfer};
+use afterglow_transfer::{Account, Described, Transfer, filled_url};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -110,8 +110,23 @@ impl Core {
     pub(crate) async fn job_access(&self, job: &QueuedJob, destination: &Destination) -> Answer<Access> {
         let mut access = self.access(destination).await?;
         let account = &mut access.account;
+        let after = match &job.after {
+            Some(first) => self.queue.job(first).await?.and_then(|first| first.response),
+            None => None,
+        };
         if let Some(url) = &job.url {
-            account.url = parse_url(url)?;
+            let url = parse_url(&filled_url(url, after.as_ref())?)?;
+            if url.origin() != account.url.origin() {
+                return Err(Refusal::denied("The answer to the upload before leads this one elsewhere."));
+            }
+            account.url = url;
+        }
+        if let Some(handle) = &job.body_handle {
+            let body = self.secrets.get(handle).await.map_err(secret_refusal)?;
+            let body = body.ok_or_else(|| Refusal::internal("What this job is made of is gone from the secret store."))?;
+            let body = serde_json::from_str(body.expose())
+                .map_err(|error| Refusal::internal(format!("What this job is made of cannot be read: {error}")))?;
+            account.described = Some(Described { body, after });
         }
         if let Some(handle) = &job.headers_handle {
             let fields = self.secrets.get(handle).await.map_err(secret_refusal)?;

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use afterglow_model::{BatchId, JobId, Phase};
+use afterglow_model::{BatchId, JobId, JobResponse, Phase};
 use afterglow_transfer::Progress;
 
 /// Where one transfer is.
@@ -14,6 +14,8 @@ use afterglow_transfer::Progress;
 pub(crate) struct Point {
     pub(crate) phase: Phase,
     pub(crate) confirmed: u64,
+    /// What the server answered last to requests that an app describes.
+    pub(crate) response: Option<JobResponse>,
     batch: BatchId,
     /// What the database knew when the transfer began.
     recorded: u64,
@@ -27,7 +29,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn begin(&self, job: &JobId, batch: &BatchId, confirmed: u64) {
-        let point = Point { phase: Phase::Preparing, confirmed, batch: batch.clone(), recorded: confirmed };
+        let point = Point { phase: Phase::Preparing, confirmed, response: None, batch: batch.clone(), recorded: confirmed };
         self.with(|points| points.insert(job.clone(), point));
     }
 
@@ -69,6 +71,14 @@ impl Progress for Live {
         self.with(|points| {
             if let Some(point) = points.get_mut(job) {
                 point.confirmed = bytes;
+            }
+        });
+    }
+
+    fn answered(&self, job: &JobId, response: JobResponse) {
+        self.with(|points| {
+            if let Some(point) = points.get_mut(job) {
+                point.response = Some(response);
             }
         });
     }

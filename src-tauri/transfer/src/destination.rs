@@ -1,6 +1,6 @@
 //! What every protocol has to offer to the driver, and the ways in which a step can go wrong.
 
-use afterglow_model::{Capabilities, Evidence, Failure};
+use afterglow_model::{Capabilities, Evidence, Failure, JobResponse};
 use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
@@ -152,6 +152,11 @@ pub trait Destination: Send + Sync {
 
     /// Completes a session that holds everything.
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback>;
+
+    /// What the server answered last, for the app that described the request.
+    fn answer(&self) -> Option<JobResponse> {
+        None
+    }
 
     /// Gives a session up. Best effort.
     async fn abort(&self, upload_url: &Url);

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use afterglow_model::{DestinationConfig, DestinationId, Evidence, Failure, JobId, Phase};
+use afterglow_model::{DestinationConfig, DestinationId, Evidence, Failure, JobBody, JobId, JobResponse, Phase};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -22,12 +22,33 @@ pub struct Account {
     pub headers: Vec<(String, String)>,
     /// A Unix socket that is connected to instead of the URL's host, for a server inside this computer.
     pub socket: Option<PathBuf>,
+    /// The requests, if an app describes them, instead of the connector's.
+    pub described: Option<Described>,
+}
+
+/// The requests that an app describes.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Of what they are made.
+    pub body: JobBody,
+    /// The answer to the job that went first.
+    pub after: Option<JobResponse>,
+}
+
+impl Described {
+    /// Whether its requests are the app's own instead of a protocol's.
+    pub(crate) fn is_without_protocol(&self) -> bool {
+        match self.body {
+            JobBody::Resumable | JobBody::Tus => false,
+            JobBody::Raw { .. } | JobBody::Multipart { .. } | JobBody::PresignedParts { .. } => true,
+        }
+    }
 }
 
 impl Account {
     /// An account without a credential.
     pub fn at(url: Url) -> Self {
-        Self { url, config: DestinationConfig::default(), secret: None, headers: Vec::new(), socket: None }
+        Self { url, config: DestinationConfig::default(), secret: None, headers: Vec::new(), socket: None, described: None }
     }
 }
 
@@ -125,4 +146,6 @@ pub trait Progress: Send + Sync {
     fn phase(&self, job_id: &JobId, phase: Phase);
     /// The server confirmed the first `bytes` bytes.
     fn confirmed(&self, job_id: &JobId, bytes: u64);
+    /// What the server answered last to requests that an app describes.
+    fn answered(&self, _job_id: &JobId, _response: JobResponse) {}
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure};
+use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
 use reqwest::{Client, redirect};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -23,7 +23,8 @@ use crate::{
     folder::Folder,
     immich::Immich,
     nextcloud::Nextcloud,
-    order::{Account, Journal, Order, Outcome, Progress, Session},
+    order::{Account, Described, Journal, Order, Outcome, Progress, Session},
+    request::Requests,
     resumable::Resumable,
     s3::S3,
     trial,
@@ -136,7 +137,10 @@ impl Transfer {
         };
         let options = &self.shared.options;
         let delivery = Delivery { destination: destination.as_ref(), options, order, journal, progress, cancel };
+        let described = account.described.as_ref().is_some_and(Described::is_without_protocol);
         let takes_whole = async || match self.shared.learnt(&account.url) {
+            // Each may have a URL of its own, of which there is nothing to learn.
+            _ if described => Ok(destination.takes_whole(Evidence::Accepted)),
             Some(evidence) => Ok(destination.takes_whole(evidence)),
             None => match destination.probe().await {
                 Ok(capabilities) => {
@@ -148,10 +152,16 @@ impl Transfer {
                 Err(_) => Ok(false),
             },
         };
-        match delivery.run(takes_whole).await {
+        let ended = delivery.run(takes_whole).await;
+        if let Some(response) = destination.answer() {
+            progress.answered(&order.job_id, response);
+        }
+        match ended {
             Ok(delivered) => {
-                // A server that computed a digest once does so for small files as well.
-                self.shared.learn(&account.url, delivered.evidence);
+                if !described {
+                    // A server that computed a digest once does so for small files as well.
+                    self.shared.learn(&account.url, delivered.evidence);
+                }
                 Outcome::Delivered(delivered)
             }
             Err(End::Stopped) => Outcome::Stopped,
@@ -202,6 +212,15 @@ impl Transfer {
             return Err(failure::no_address(account.url.as_str()));
         }
         let wire = || Wire::new(&self.shared, account, &credential(connector, account), cancel);
+        if let Some(described) = &account.described {
+            return Ok(match described.body {
+                JobBody::Resumable => Box::new(Resumable::new(wire()?)),
+                JobBody::Tus => Box::new(Tus::new(wire()?)),
+                JobBody::Raw { .. } | JobBody::Multipart { .. } | JobBody::PresignedParts { .. } => {
+                    Box::new(Requests::new(wire()?, described))
+                }
+            });
+        }
         Ok(match connector {
             // An archive is a receiver of ours at a socket.
             Connector::Resumable | Connector::Archive => Box::new(Resumable::new(wire()?)),

@@ -38,6 +38,8 @@ pub(crate) struct Wire<'a> {
     headers: HeaderMap,
     host: String,
     cancel: &'a CancellationToken,
+    /// Whether an answer that goes on too long is cut instead of refused.
+    cuts: bool,
 }
 
 /// An answer whose sense the protocol has to judge: any status but a redirect.
@@ -47,6 +49,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) fields: Fields,
     pub(crate) body: Vec<u8>,
+    /// The body goes on.
+    pub(crate) is_cut: bool,
     /// The URL that answered.
     pub(crate) url: Url,
     /// It came before all of the content was sent (RFC 9110 section 7.5), so it cannot be about all of it.
@@ -82,7 +86,17 @@ impl<'a> Wire<'a> {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Self { client: shared.client(account)?, shared, account, headers, host, cancel })
+        Ok(Self { client: shared.client(account)?, shared, account, headers, host, cancel, cuts: false })
+    }
+
+    /// The same for servers that may answer at length: what is too much is left unread.
+    pub(crate) fn cutting_answers(self) -> Self {
+        Self { cuts: true, ..self }
+    }
+
+    /// Whether every request carries this header field already.
+    pub(crate) fn has_header(&self, name: &HeaderName) -> bool {
+        self.headers.contains_key(name)
     }
 
     /// The server's name, for sentences.
@@ -242,8 +256,13 @@ impl<'a> Wire<'a> {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
         let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { ANSWER_BYTES_MAX };
-        let mut body = Vec::new();
+        let (mut body, mut is_cut) = (Vec::new(), false);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            if body.len() + chunk.len() > most && self.cuts {
+                is_cut = true;
+                body.extend_from_slice(&chunk[..most - body.len()]);
+                break;
+            }
             if body.len() + chunk.len() > most {
                 return Err(Setback::Failed(failure::unexpected(&self.host, "an answer without end")));
             }
@@ -251,7 +270,7 @@ impl<'a> Wire<'a> {
         }
         let headers = std::mem::take(response.headers_mut());
         let fields = Fields::of(&headers);
-        Ok(Reply::Answer(Box::new(Answer { status, headers, fields, body, url, is_early: false })))
+        Ok(Reply::Answer(Box::new(Answer { status, headers, fields, body, is_cut, url, is_early: false })))
     }
 
     fn redirected(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, Setback> {

@@ -3,6 +3,7 @@
 mod folder;
 mod immich;
 mod nextcloud;
+mod request;
 mod s3;
 mod tus;
 mod webdav;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use afterglow_model::{Connector, Destination, Failure, FailureClass, FailureCode, JobId, Priority, Receipt};
+use afterglow_model::{Connector, Destination, Failure, FailureClass, FailureCode, JobId, JobState, Priority, Receipt};
 use afterglow_queue::{Finished, Queue, QueueError, QueuedJob, UploadSession};
 use afterglow_scheduler::Next;
 use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
@@ -63,9 +63,10 @@ fn journal_error(error: QueueError) -> JournalError {
 /// Carries a started job to its end and writes that down, before anybody is told.
 pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queueing>, cancel: CancellationToken) -> Ended {
     let renewed = renew(&core, &errand.job).await;
-    let outcome = match renewed {
-        Some(_) => Outcome::Stopped,
-        None => attempt(&core, &errand, queueing, &cancel).await,
+    let outcome = match (&renewed, unmet(&core, &errand.job).await) {
+        (Some(_), _) => Outcome::Stopped,
+        (None, Some(failure)) => Outcome::Failed(failure),
+        (None, None) => attempt(&core, &errand, queueing, &cancel).await,
     };
     let Errand { job, .. } = errand;
     let now = clock::now();
@@ -96,7 +97,15 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queuein
             (after_failure(&job, &failure, setbacks, now), Err(Some(failure)))
         }
     };
-    let recorded = core.queue.finish(vec![finished], now.wall).await;
+    let answered = match core.live.get(&job.id).and_then(|point| point.response) {
+        // Before the end: what comes after this job begins with it, and with the answer.
+        Some(response) => core.queue.answered(&job.id, response).await,
+        None => Ok(()),
+    };
+    let recorded = match answered {
+        Ok(()) => core.queue.finish(vec![finished], now.wall).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = &recorded {
         tracing::error!(job = %job.id, %error, "the end of a job could not be written down; it is looked at again");
     }
@@ -119,6 +128,22 @@ async fn renew(core: &Core, job: &QueuedJob) -> Option<Failure> {
             None
         }
     }
+}
+
+/// Why an app's job cannot go: it needs the answer to another one, and there is none, or not what it needs.
+async fn unmet(core: &Core, job: &QueuedJob) -> Option<Failure> {
+    let (Some(first), Some(url)) = (&job.after, &job.url) else { return None };
+    // What cannot be read now is not what is missing: the attempt says so.
+    let first = core.queue.job(first).await.ok()??;
+    if first.state != JobState::Succeeded {
+        return Some(Failure {
+            class: FailureClass::Permanent,
+            code: FailureCode::DependencyFailed,
+            message: format!("{} goes after {}, which was not delivered.", job.filename, first.filename),
+            retry_after_ms: None,
+        });
+    }
+    afterglow_transfer::filled_url(url, first.response.as_ref()).err()
 }
 
 async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: &CancellationToken) -> Outcome {

@@ -120,7 +120,8 @@ impl Inputs {
             }
             WaitingReason::SourceOffline => self.lanes.iter_mut().for_each(|lane| lane.offline_jobs = 0),
             WaitingReason::DiskFull => self.conditions.resources.state_free_bytes = None,
-            WaitingReason::JobLimit | WaitingReason::SourceChanging | WaitingReason::AccessWithdrawn => {}
+            // Nothing comes after another here.
+            WaitingReason::GroupMember | WaitingReason::JobLimit | WaitingReason::SourceChanging | WaitingReason::AccessWithdrawn => {}
         }
         if self.settings().battery == BatteryRule::OnlyPluggedIn && reason == WaitingReason::NotCharging {
             self.settings().battery = BatteryRule::Always;
