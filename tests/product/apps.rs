@@ -2,10 +2,11 @@
 
 use afterglow_client::{AppClient, ClientError};
 use afterglow_model::{
-    AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, FailureCode, JobPage, JobState, PairRequest, Paired,
-    Phase, SmartAlbum, UploadJobOptions,
+    AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, FailureCode, FormField, JobAction, JobBody, JobPage,
+    JobState, PairRequest, Paired, Phase, SmartAlbum, UploadJobOptions,
 };
 use afterglow_tests::{
+    model_server::{Answer, ModelServer, Object, Protocol, Request},
     process::{example, until},
     proxy::Proxy,
     stage::{Stage, photo, run, same},
@@ -43,6 +44,8 @@ async fn job(app: &AppClient, url: &str) -> CreateJob {
         asset_id: photo.id,
         resource_id: resource.id,
         destination: DestinationRequest { url: url.to_owned(), headers },
+        body: JobBody::Resumable,
+        after: None,
         client_reference: None,
         options: UploadJobOptions::default(),
     }
@@ -150,7 +153,97 @@ fn job_again(made: &afterglow_model::UploadJob, url: &str) -> CreateJob {
         asset_id: made.asset_id.clone().unwrap(),
         resource_id: made.resource_id.clone().unwrap(),
         destination: DestinationRequest { url: url.to_owned(), headers: [].into() },
+        body: JobBody::Resumable,
+        after: None,
         client_reference: None,
         options: UploadJobOptions::default(),
     }
+}
+
+/// A server that gives each upload a number, and takes a second file under the number of the first.
+#[derive(Default)]
+struct Numbers {
+    forms: Vec<(String, Vec<u8>)>,
+}
+
+impl Protocol for Numbers {
+    fn apply(&mut self, request: &Request) -> Answer {
+        match request.target() {
+            "/photos" => Answer::new("201 Created").body("application/json", r#"{"photo":{"id":"n-7"}}"#),
+            "/refused" => Answer::new("422 Unprocessable Content").body("application/json", r#"{"why":"too blue"}"#),
+            target => {
+                self.forms.push((target.to_owned(), request.body.clone()));
+                Answer::new("204 No Content")
+            }
+        }
+    }
+
+    fn objects(&self) -> Vec<Object> {
+        Vec::new()
+    }
+
+    fn leftovers(&self) -> usize {
+        0
+    }
+}
+
+#[tokio::test]
+async fn a_later_request_uses_what_an_earlier_answer_gave() {
+    let stage = with_photos(1, 50_000).await;
+    let server = ModelServer::start(Numbers::default()).await.unwrap();
+    let (app, _) = pair(&stage, &server.origin().parse().unwrap(), &["--full"]).await;
+    let first = job(&app, &format!("{}/photos", server.origin())).await;
+    let field = FormField { name: "of".to_owned(), value: "{{after.json./photo/id}} {{byte_count}}".to_owned() };
+    let form = JobBody::Multipart {
+        method: Default::default(),
+        file_field: "file".to_owned(),
+        fields: vec![field],
+        success: Default::default(),
+    };
+    let made = app
+        .create_job(&CreateJob { body: JobBody::Raw { method: Default::default(), success: Default::default() }, ..first.clone() })
+        .await
+        .unwrap();
+    let url = format!("{}/photos/{{{{after.json./photo/id}}}}/copies", server.origin());
+    let destination = DestinationRequest { url, ..first.destination.clone() };
+    let second = CreateJob { body: form, after: Some(made.id.clone()), destination, ..first };
+    let second = app.create_job(&second).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    let (target, body) = server.with(|server| server.forms.remove(0));
+    assert_eq!(target, "/photos/n-7/copies");
+    assert!(String::from_utf8_lossy(&body).contains("name=\"of\"\r\n\r\nn-7 50000\r\n"));
+    let jobs = app.fetch_jobs(JobAction::Acknowledge, None).await.unwrap().jobs;
+    let of = |id| jobs.iter().find(|job| &job.id == id).unwrap();
+    let answer = of(&made.id).response.clone().unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (201, r#"{"photo":{"id":"n-7"}}"#));
+    assert_eq!(of(&second.id).after.as_ref(), Some(&made.id));
+    assert_eq!(of(&second.id).response.as_ref().unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn what_needs_an_answer_that_never_comes_fails_and_says_so() {
+    let stage = with_photos(1, 50_000).await;
+    let server = ModelServer::start(Numbers::default()).await.unwrap();
+    let (app, _) = pair(&stage, &server.origin().parse().unwrap(), &["--full"]).await;
+    let raw = JobBody::Raw { method: Default::default(), success: Default::default() };
+    let first = CreateJob { body: raw, ..job(&app, &format!("{}/refused", server.origin())).await };
+    let made = app.create_job(&first).await.unwrap();
+    let second = app.create_job(&CreateJob { after: Some(made.id.clone()), ..first.clone() }).await.unwrap();
+    let ended = async || {
+        let jobs = app.fetch_jobs(JobAction::Acknowledge, None).await?.jobs;
+        Ok((jobs.len() == 2).then_some(jobs))
+    };
+    let jobs = until("the end of both", ended).await.unwrap();
+    let of = |id| jobs.iter().find(|job| &job.id == id).unwrap();
+    assert_eq!(of(&made.id).failure.as_ref().unwrap().code, FailureCode::ServerRejected);
+    assert_eq!(of(&made.id).response.as_ref().unwrap().body, r#"{"why":"too blue"}"#);
+    let failure = of(&second.id).failure.clone().unwrap();
+    assert_eq!(failure.code, FailureCode::DependencyFailed);
+    assert!(failure.message.contains("goes after"), "{}", failure.message);
+
+    let unknown = CreateJob { after: Some("nobody".into()), ..first.clone() };
+    assert!(matches!(app.create_job(&unknown).await, Err(ClientError::Refused(_))));
+    let nonsense = DestinationRequest { url: format!("{}/{{{{nonsense}}}}", server.origin()), headers: [].into() };
+    assert!(matches!(app.create_job(&CreateJob { destination: nonsense, ..first }).await, Err(ClientError::Refused(_))));
 }

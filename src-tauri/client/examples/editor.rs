@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use afterglow_client::{
     AppClient,
-    model::{CreateJob, DestinationRequest, JobAction, JobState, PairRequest, SmartAlbum, UploadJobOptions},
+    model::{CreateJob, DestinationRequest, JobAction, JobBody, JobState, PairRequest, SmartAlbum, UploadJobOptions},
 };
 use anyhow::{Context, Result, bail};
 
@@ -50,6 +50,8 @@ async fn main() -> Result<()> {
             asset_id: photo.id.clone(),
             resource_id: original.id.clone(),
             destination: DestinationRequest { url: options.send_to, headers },
+            body: JobBody::Resumable,
+            after: None,
             client_reference: Some(format!("reel-{}", photo.id)),
             options: UploadJobOptions::default(),
         })

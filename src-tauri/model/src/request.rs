@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Conditions,
-    Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobBody, JobCounts, JobId, JobState, OverrideScope, Priority,
-    Rate, ResourceId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
+    Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobBody, JobCounts, JobId, JobState, OverrideScope,
+    Priority, Rate, ResourceId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
 };
 
 names! {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use afterglow_model::{
-    AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Priority, ResourceId, SourceId,
-    Timestamp, UploadJob, UploadJobOptions,
+    AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Priority, ResourceId,
+    SourceId, Timestamp, UploadJob, UploadJobOptions,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row};
@@ -250,7 +250,8 @@ pub(crate) fn recover(db: &Connection) -> Result<usize, QueueError> {
 }
 
 /// Where a job stands that is put in line: behind the job that goes first, while that is open.
-pub(crate) const IN_LINE: &str = "CASE WHEN EXISTS (SELECT 1 FROM job AS first WHERE first.id = job.after_job AND first.phase IS NOT NULL)
+pub(crate) const IN_LINE: &str =
+    "CASE WHEN EXISTS (SELECT 1 FROM job AS first WHERE first.id = job.after_job AND first.phase IS NOT NULL)
     THEN 'waiting' ELSE 'queued' END";
 
 /// Runs an `UPDATE job … RETURNING id, asset_id, app_id, state` (or an `INSERT`) and notes every row of it. Returns how many.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
-    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobBody, JobId, PairRequest,
-    Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
+    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobBody, JobId,
+    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
 };
 use afterglow_queue::{First, NewApp, NewBatch, NewDestination, NewJob};
 use afterglow_system::Secret;
@@ -445,7 +445,9 @@ fn checked_body(body: &JobBody, url: &Url, bases: &[String], byte_count: u64) ->
             let parts = byte_count.max(1).div_ceil((*part_bytes).max(1));
             if *part_bytes == 0 || part_urls.len() > PARTS_MAX || part_urls.len() as u64 != parts {
                 let given = part_urls.len();
-                return bad(format!("A file of {byte_count} bytes has {parts} parts of {part_bytes}, and {given} URLs were given; {PARTS_MAX} can be."));
+                return bad(format!(
+                    "A file of {byte_count} bytes has {parts} parts of {part_bytes}, and {given} URLs were given; {PARTS_MAX} can be."
+                ));
             }
             for part in part_urls.iter().chain(complete.iter().map(|request| &request.url)) {
                 if allowed_url(part, bases)?.origin() != url.origin() {

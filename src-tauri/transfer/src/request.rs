@@ -13,7 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use afterglow_model::{
-    Capabilities, CompletingRequest, Evidence, FailureClass, FailureCode, JobBody, JobResponse, RequestMethod, SuccessRule, Timestamp,
+    Capabilities, CompletingRequest, Evidence, FailureClass, FailureCode, JobBody, JobResponse, RequestMethod, SuccessRule,
+    Timestamp,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,7 +51,9 @@ impl<'a> Requests<'a> {
 
     fn rule(&self) -> Option<&SuccessRule> {
         match &self.described.body {
-            JobBody::Raw { success, .. } | JobBody::Multipart { success, .. } | JobBody::PresignedParts { success, .. } => Some(success),
+            JobBody::Raw { success, .. } | JobBody::Multipart { success, .. } | JobBody::PresignedParts { success, .. } => {
+                Some(success)
+            }
             JobBody::Resumable | JobBody::Tus => None,
         }
     }
@@ -73,7 +76,9 @@ impl<'a> Requests<'a> {
         let verdict = judged.verdict.clone();
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         match verdict {
-            None if answer.is_early => Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent"))),
+            None if answer.is_early => {
+                Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent")))
+            }
             None => Ok(()),
             Some(failure) if failure::may_work_at_once(&failure) => Err(Setback::Doubt(failure)),
             Some(failure) => Err(Setback::Failed(failure)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use afterglow_model::{
-    CompletingRequest, Connector, DigestAlgorithm, DigestRule, Evidence, FailureClass, FailureCode, FormField, JobBody, JobResponse,
-    RequestMethod, SuccessRule,
+    CompletingRequest, Connector, DigestAlgorithm, DigestRule, Evidence, FailureClass, FailureCode, FormField, JobBody,
+    JobResponse, RequestMethod, SuccessRule,
 };
 use afterglow_tests::model_server::{Answer, Fault, Object, Protocol, Request};
 use afterglow_transfer::{Account, Delivered, Described, Order, Outcome};
@@ -291,10 +291,8 @@ async fn an_answer_at_length_is_cut_and_still_a_success() {
 
 #[tokio::test]
 async fn the_app_says_what_a_success_is() {
-    let header = |name: &str, value: &str| SuccessRule {
-        headers: [(name.to_owned(), value.to_owned())].into(),
-        ..SuccessRule::default()
-    };
+    let header =
+        |name: &str, value: &str| SuccessRule { headers: [(name.to_owned(), value.to_owned())].into(), ..SuccessRule::default() };
     let statuses = |status: &[u16]| SuccessRule { status: status.to_vec(), ..SuccessRule::default() };
     let cases = [
         (SuccessRule::default(), "204 No Content", true),

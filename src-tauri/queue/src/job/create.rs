@@ -261,9 +261,7 @@ fn first(db: &Connection, batch: &NewBatch, file: &NewJob) -> Result<Option<JobI
     match &file.after {
         None => Ok(None),
         Some(First::Job(id)) => Ok(Some(id.clone())),
-        Some(First::Content(sha256)) => {
-            Ok(open_job(db, &batch.destination_id, &text::digest(sha256)?)?.map(|(id, _)| id))
-        }
+        Some(First::Content(sha256)) => Ok(open_job(db, &batch.destination_id, &text::digest(sha256)?)?.map(|(id, _)| id)),
     }
 }
 

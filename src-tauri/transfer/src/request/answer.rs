@@ -78,7 +78,9 @@ fn is_digest(stated: &str, algorithm: DigestAlgorithm, content: &Content) -> boo
     };
     let base64 = STANDARD.encode(digest);
     let stated = stated.trim().trim_matches('"');
-    stated.eq_ignore_ascii_case(&base16(digest)) || stated == base64 || stated.split(',').any(|member| member.trim() == format!("{name}=:{base64}:"))
+    stated.eq_ignore_ascii_case(&base16(digest))
+        || stated == base64
+        || stated.split(',').any(|member| member.trim() == format!("{name}=:{base64}:"))
 }
 
 /// As much of the answer as is kept. Cookies are not handed on: nobody but the client that they were set for may use them.

@@ -52,7 +52,10 @@ mod tests {
         let frame = frame("file", &fields, &content, &Values { content: &content, after: None }).unwrap();
         let head = String::from_utf8(frame.head.to_vec()).unwrap();
         let boundary = frame.content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
-        assert!(head.starts_with(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"a%22b\"\r\n\r\n7\r\nbytes\r\n")), "{head}");
+        assert!(
+            head.starts_with(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"a%22b\"\r\n\r\n7\r\nbytes\r\n")),
+            "{head}"
+        );
         assert!(head.ends_with("Content-Type: image/jpeg\r\n\r\n"), "{head}");
         assert_eq!(frame.tail, format!("\r\n--{boundary}--\r\n"));
     }

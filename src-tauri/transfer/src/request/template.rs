@@ -105,9 +105,7 @@ impl Values<'_> {
         match hole {
             Hole::Filename => Ok(content.filename.clone()),
             Hole::ByteCount => Ok(content.byte_count.to_string()),
-            Hole::ContentType => {
-                Ok(content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()))
-            }
+            Hole::ContentType => Ok(content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned())),
             Hole::CreatedAt => {
                 let dated = content.created_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
                 Ok(dated.map(|at| at.to_string()).unwrap_or_default())
@@ -233,7 +231,8 @@ mod tests {
     fn holes_are_filled_from_the_file_and_the_answer_before() {
         let (content, response) = (content(), response());
         let values = Values { content: &content, after: Some(&response) };
-        let filled = values.fill("{{ filename }}|{{byte_count}}|{{created_at}}|{{after.json./asset/id}}|{{after.header.X-Id}}|{").unwrap();
+        let filled =
+            values.fill("{{ filename }}|{{byte_count}}|{{created_at}}|{{after.json./asset/id}}|{{after.header.X-Id}}|{").unwrap();
         assert_eq!(filled, "Grüße & \"1\".jpg|7|2023-11-14T22:13:20Z|a/../b|7|{");
         assert_eq!(values.fill("{{sha1}}").unwrap(), "09".repeat(20));
         assert_eq!(values.fill("{{after.json./nothing}}").unwrap_err().code, FailureCode::DependencyFailed);

@@ -297,7 +297,8 @@ impl Engine {
     /// WaitReason: every open job is under way, starts, is held, or waits for a reason that is told.
     fn check(&self, plan: &Plan, lanes: &[Lane]) {
         let waiting: u64 = plan.waiting.iter().map(|wait| wait.jobs).sum();
-        let known: u64 = lanes.iter().map(|lane| lane.ready_jobs + lane.backing_off_jobs + lane.offline_jobs + lane.following_jobs).sum();
+        let known: u64 =
+            lanes.iter().map(|lane| lane.ready_jobs + lane.backing_off_jobs + lane.offline_jobs + lane.following_jobs).sum();
         let told = waiting + plan.start.len() as u64;
         let mut truth = lock(&self.world.truth);
         if told != known && self.world.options.plant != Some(Plant::LargeFilesAreForgotten) {

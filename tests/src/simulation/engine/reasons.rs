@@ -121,7 +121,10 @@ impl Inputs {
             WaitingReason::SourceOffline => self.lanes.iter_mut().for_each(|lane| lane.offline_jobs = 0),
             WaitingReason::DiskFull => self.conditions.resources.state_free_bytes = None,
             // Nothing comes after another here.
-            WaitingReason::GroupMember | WaitingReason::JobLimit | WaitingReason::SourceChanging | WaitingReason::AccessWithdrawn => {}
+            WaitingReason::GroupMember
+            | WaitingReason::JobLimit
+            | WaitingReason::SourceChanging
+            | WaitingReason::AccessWithdrawn => {}
         }
         if self.settings().battery == BatteryRule::OnlyPluggedIn && reason == WaitingReason::NotCharging {
             self.settings().battery = BatteryRule::Always;
