@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, JobId};
 use afterglow_tests::model_server::{Answer, Fault, ModelServer, Protocol, Truth};
-use afterglow_transfer::{Account, Delivered, Order, Outcome, Transfer, TransferOptions};
+use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Transfer, TransferOptions};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,7 @@ impl<P: Peer> Bench<P> {
             byte_count: bytes,
             sha256: hex(&Sha256::digest(&content)),
             created_ms: Some(1_700_000_000_000),
+            companions: Companions::default(),
             session: None,
         }
     }

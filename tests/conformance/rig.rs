@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
 
 use afterglow_model::{Connector, Failure, FailureCode, JobId, JobResponse, Phase};
 use afterglow_tests::fault_server::{FaultServer, Traits, Truth};
-use afterglow_transfer::{Account, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions};
+use afterglow_transfer::{
+    Account, Companions, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions,
+};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -106,6 +108,7 @@ impl Rig {
             byte_count: bytes.len() as u64,
             sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             created_ms: Some(1_700_000_000_000),
+            companions: Companions::default(),
             session: None,
         }
     }

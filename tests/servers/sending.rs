@@ -3,7 +3,9 @@
 use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
 
 use afterglow_model::{Connector, FailureClass, JobId, Phase};
-use afterglow_transfer::{Account, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions};
+use afterglow_transfer::{
+    Account, Companions, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions,
+};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -71,6 +73,7 @@ impl Sender {
             byte_count: bytes,
             sha256: Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect(),
             created_ms: Some(1_700_000_000_000),
+            companions: Companions::default(),
             session: None,
         };
         (order, content)

@@ -152,6 +152,17 @@ words! {
     }
 }
 
+impl Connector {
+    /// Whether its servers know that files belong together: then what shows an asset goes before what stands beside it, and a Live
+    /// Photo's video before its still.
+    pub fn knows_assets(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable | Self::Archive | Self::Tus | Self::Nextcloud | Self::Webdav | Self::S3 | Self::Folder => false,
+        }
+    }
+}
+
 impl Evidence {
     /// How a delivery of this grade is said to a person.
     pub fn sentence(self) -> &'static str {

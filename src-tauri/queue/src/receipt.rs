@@ -1,7 +1,7 @@
 //! The ledger: what every destination holds, with its proof. It outlives the jobs.
 
 use afterglow_model::{DestinationId, JobId, Receipt, Timestamp};
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::text::{self, Digest, Word};
 use crate::{Queue, QueueError};
@@ -53,6 +53,19 @@ impl Queue {
                 page.query_map(params![id.as_str(), before, limit], |row| Ok((row.get::<_, i64>("seq")?, receipt_row(row)?)))?;
             let (seqs, receipts): (Vec<_>, Vec<_>) = rows.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
             Ok(ReceiptPage { cursor: next(&seqs, limit), receipts })
+        })
+        .await
+    }
+
+    /// The server's names for contents that a destination holds, in the order of their SHA-256 in hexadecimal; none for what it does not.
+    pub async fn remote_ids(&self, id: &DestinationId, sha256: &[String]) -> Result<Vec<Option<String>>, QueueError> {
+        let (id, sha256) = (id.clone(), sha256.to_vec());
+        self.read(move |db| {
+            let mut found =
+                db.prepare_cached("SELECT remote_id FROM receipt WHERE destination_id = ?1 AND sha256 = ?2 AND slot = ''")?;
+            let mut name =
+                |hex: &String| Ok(found.query_row(params![id.as_str(), text::digest(hex)?], |row| row.get(0)).optional()?);
+            sha256.iter().map(&mut name).collect()
         })
         .await
     }

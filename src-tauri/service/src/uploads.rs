@@ -1,10 +1,13 @@
 //! Turning files and assets into jobs.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use afterglow_library::{LooseFile, UploadFile};
-use afterglow_model::{AssetId, CreateUpload, Priority, UploadJobOptions, UploadPreview, bytes, count};
-use afterglow_queue::{Known, NewBatch, NewJob, QueuedJob};
+use afterglow_model::{
+    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, bytes, count,
+};
+use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
+use afterglow_transfer::Companions;
 
 use crate::{
     clock,
@@ -26,7 +29,7 @@ struct Gathered {
 /// What an upload would do.
 pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &request).await?;
+    let gathered = gather(core, &destination, &request).await?;
     let digests: Vec<String> = gathered.drafts.iter().map(|draft| draft.sha256.clone()).collect();
     let known = core.queue.known(&destination.id, &digests).await?;
     let delivered = known.iter().filter(|known| matches!(known, Known::Delivered)).count() as u64;
@@ -44,7 +47,7 @@ pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<Upload
 /// Makes the jobs of an upload that the person asked for.
 pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &request).await?;
+    let gathered = gather(core, &destination, &request).await?;
     if gathered.drafts.is_empty() {
         let why = gathered.refused.first().cloned().unwrap_or_else(|| "There is nothing to upload in what was given.".to_owned());
         return Err(Refusal::bad("nothing_to_upload", why));
@@ -89,8 +92,8 @@ pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
     Ok(true)
 }
 
-async fn gather(core: &Core, request: &CreateUpload) -> Answer<Gathered> {
-    let mut drafts = asset_drafts(core, &request.asset_ids).await?;
+async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Gathered> {
+    let mut drafts = asset_drafts(core, destination.connector, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
@@ -110,13 +113,87 @@ async fn gather(core: &Core, request: &CreateUpload) -> Answer<Gathered> {
     Ok(Gathered { drafts, refused })
 }
 
-/// Every file of these assets, as jobs.
-pub(crate) async fn asset_drafts(core: &Core, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
+/// Every file of these assets, as jobs, each after the one that it belongs to where the destination knows such a thing.
+pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
     if assets.is_empty() {
         return Ok(Vec::new());
     }
-    let files = core.library.upload_files(assets).await?;
-    Ok(files.into_iter().map(library_draft).collect())
+    let mut files = core.library.upload_files(assets).await?;
+    if !connector.knows_assets() {
+        return Ok(files.into_iter().map(library_draft).collect());
+    }
+    // What goes first is made first.
+    files.sort_by_key(|file| standing(file.resource_type));
+    let firsts: HashMap<AssetId, Vec<(AssetResourceType, String)>> = files.iter().fold(HashMap::new(), |mut of, file| {
+        of.entry(file.asset_id.clone()).or_default().push((file.resource_type, file.sha256.clone()));
+        of
+    });
+    let draft = |file: UploadFile| {
+        let others = firsts.get(&file.asset_id).map(Vec::as_slice).unwrap_or_default();
+        let after = first_of(file.resource_type, &file.sha256, others).map(|sha256| First::Content(sha256.to_owned()));
+        NewJob { after, ..library_draft(file) }
+    };
+    Ok(files.into_iter().map(draft).collect())
+}
+
+/// The file that goes before one of this kind: the nearest of a lower standing in its asset.
+fn first_of<'a>(kind: AssetResourceType, sha256: &str, others: &'a [(AssetResourceType, String)]) -> Option<&'a str> {
+    let before = others.iter().filter(|(other, content)| standing(*other) < standing(kind) && content != sha256);
+    before.max_by_key(|(other, _)| standing(*other)).map(|(_, content)| content.as_str())
+}
+
+/// Where a kind of file stands in its asset: a Live Photo's video, then what shows the asset, then what stands beside that.
+fn standing(kind: AssetResourceType) -> u8 {
+    match kind {
+        AssetResourceType::PairedVideo => 0,
+        AssetResourceType::Photo | AssetResourceType::Video => 1,
+        AssetResourceType::AlternatePhoto
+        | AssetResourceType::Audio
+        | AssetResourceType::FullSizePhoto
+        | AssetResourceType::FullSizeVideo
+        | AssetResourceType::AdjustmentData
+        | AssetResourceType::AdjustmentBasePhoto
+        | AssetResourceType::FullSizePairedVideo
+        | AssetResourceType::AdjustmentBasePairedVideo
+        | AssetResourceType::AdjustmentBaseVideo
+        | AssetResourceType::PhotoProxy
+        | AssetResourceType::Unknown => 2,
+    }
+}
+
+/// What else of a job's asset its destination holds.
+pub(crate) async fn companions(core: &Core, job: &QueuedJob, connector: Connector) -> Answer<Companions> {
+    let Some(asset) = job.asset_id.as_ref().filter(|_| connector.knows_assets()) else { return Ok(Companions::default()) };
+    let files = core.library.upload_files(std::slice::from_ref(asset)).await?;
+    let Some(own) = files.iter().find(|file| file.sha256 == job.sha256).map(|file| file.resource_type) else {
+        return Ok(Companions::default());
+    };
+    let held = async |wanted: &[AssetResourceType]| {
+        let of_them = files.iter().filter(|file| wanted.contains(&file.resource_type) && file.sha256 != job.sha256);
+        let contents: Vec<String> = of_them.map(|file| file.sha256.clone()).collect();
+        let names = core.queue.remote_ids(&job.destination_id, &contents).await?;
+        Answer::Ok(names.into_iter().flatten().next())
+    };
+    let shown = [AssetResourceType::Photo, AssetResourceType::Video];
+    Ok(match own {
+        AssetResourceType::Photo => {
+            Companions { paired_video: held(&[AssetResourceType::PairedVideo]).await?, ..Companions::default() }
+        }
+        AssetResourceType::AlternatePhoto => Companions { primary: held(&shown).await?, ..Companions::default() },
+        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => {
+            Companions { primary: held(&shown).await?, is_edit: true, ..Companions::default() }
+        }
+        AssetResourceType::Video
+        | AssetResourceType::Audio
+        | AssetResourceType::AdjustmentData
+        | AssetResourceType::AdjustmentBasePhoto
+        | AssetResourceType::PairedVideo
+        | AssetResourceType::FullSizePairedVideo
+        | AssetResourceType::AdjustmentBasePairedVideo
+        | AssetResourceType::AdjustmentBaseVideo
+        | AssetResourceType::PhotoProxy
+        | AssetResourceType::Unknown => Companions::default(),
+    })
 }
 
 /// A file of the library, as a job.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use crate::{fields::Limits, payload::Payload};
+use crate::{fields::Limits, order::Companions, payload::Payload};
 
 /// What is delivered, as the server is told.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Content {
     pub sha1: Option<[u8; 20]>,
     /// When the picture was taken, milliseconds since 1970.
     pub created_ms: Option<i64>,
+    /// What else of its asset is there.
+    pub companions: Companions,
     /// The same for the same content at the same destination, so that a repeated request makes no second object.
     pub key: String,
 }
@@ -152,6 +154,11 @@ pub trait Destination: Send + Sync {
 
     /// Completes a session that holds everything.
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback>;
+
+    /// Puts what was delivered beside the other files of its asset, where a server knows such a thing. Repeated after any doubt.
+    async fn arrange(&self, _remote_id: &str, _companions: &Companions) -> Result<(), Setback> {
+        Ok(())
+    }
 
     /// What the server answered last, for the app that described the request.
     fn answer(&self) -> Option<JobResponse> {

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     destination::{Content, Destination, Proof, Setback},
     failure,
-    order::{Delivered, Journal, Order, Progress},
+    order::{Companions, Delivered, Journal, Order, Progress},
     source::{Source, SourceError},
     steps::RESTARTS_MAX,
     transfer::TransferOptions,
@@ -64,6 +64,15 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     /// # Errors
     /// Why it is not delivered. Safe to repeat with what the journal last held.
     pub async fn run(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {
+        let delivered = self.bring(takes_whole).await?;
+        if self.order.companions != Companions::default() {
+            let arranged = self.destination.arrange(&delivered.remote_id, &self.order.companions).await;
+            arranged.map_err(|setback| self.end(setback))?;
+        }
+        Ok(delivered)
+    }
+
+    async fn bring(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {
         self.phase(Phase::Preparing);
         let mut content = content_of(self.order)?;
         let opened = self.open(content.digest).await?;
@@ -246,6 +255,7 @@ fn content_of(order: &Order) -> Result<Content, End> {
         digest,
         sha1: None,
         created_ms: order.created_ms,
+        companions: order.companions.clone(),
         key: key(order, 0),
     })
 }

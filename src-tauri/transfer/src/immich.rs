@@ -6,7 +6,11 @@
 //!
 //! A file goes in one form (`POST /assets`), since the server keeps nothing of one that was cut; its last block leaves only once the whole
 //! file is known to be what was ordered. A session is therefore nothing at the server: the fragment of its URL, which never leaves this
-//! computer, holds what the form says. Live Photos go as a photo and a video of their own.
+//! computer, holds what the form says.
+//!
+//! Of a Live Photo the video goes first, and the form of the still names it. A RAW beside a JPEG, and an edit, are stacked with what they
+//! belong to once both are there. A still that was there before is linked by a change of the asset. A key that may not do this
+//! does not keep the file from being delivered.
 
 mod form;
 
@@ -31,6 +35,7 @@ use crate::{
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure,
     fields::Limits,
+    order::Companions,
     payload::Payload,
     wire::{Answer, Wire},
 };
@@ -84,6 +89,22 @@ struct Check {
 struct Uploaded {
     id: String,
     status: String,
+}
+
+/// `AssetResponseDto`, as far as it tells what belongs together.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Beside {
+    live_photo_video_id: Option<String>,
+    stack: Option<Stack>,
+}
+
+/// `AssetStackResponseDto`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stack {
+    id: String,
+    primary_asset_id: String,
 }
 
 /// `ServerVersionResponseDto`.
@@ -174,6 +195,31 @@ impl<'a> Immich<'a> {
             Some(id) if id != proof.remote_id => Err(self.nonsense("two assets for one file")),
             Some(_) | None => Ok(proof),
         }
+    }
+
+    /// An asset's own word of what belongs to it.
+    async fn beside(&self, id: &str) -> Result<Beside, Setback> {
+        self.read(&self.ask(Method::GET, &format!("assets/{id}"), None).await?)
+    }
+
+    async fn link(&self, still: &str, video: &str) -> Result<(), Setback> {
+        if self.beside(still).await?.live_photo_video_id.as_deref() != Some(video) {
+            self.ask(Method::PUT, &format!("assets/{still}"), Some(json!({ "livePhotoVideoId": video }))).await?;
+        }
+        Ok(())
+    }
+
+    /// The first of a stack is the one that is shown.
+    async fn stack(&self, shown: &str, other: &str) -> Result<(), Setback> {
+        let (first, second) = (self.beside(shown).await?.stack, self.beside(other).await?.stack);
+        let together = match (&first, &second) {
+            (Some(first), Some(second)) => first.id == second.id && first.primary_asset_id == shown,
+            (Some(_) | None, Some(_) | None) => false,
+        };
+        if !together {
+            self.ask(Method::POST, "stacks", Some(json!({ "assetIds": [shown, other] }))).await?;
+        }
+        Ok(())
     }
 
     async fn upload(&self, url: &Url, form: &Form, payload: Payload) -> Result<(), Setback> {
@@ -355,6 +401,24 @@ impl Destination for Immich<'_> {
 
     async fn finish(&self, _upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
         self.confirm(content).await
+    }
+
+    async fn arrange(&self, remote_id: &str, companions: &Companions) -> Result<(), Setback> {
+        let arranged = match (&companions.paired_video, &companions.primary) {
+            (Some(video), _) => self.link(remote_id, video).await,
+            (None, Some(primary)) if primary == remote_id => Ok(()),
+            (None, Some(primary)) if companions.is_edit => self.stack(remote_id, primary).await,
+            (None, Some(primary)) => self.stack(primary, remote_id).await,
+            (None, None) => Ok(()),
+        };
+        match arranged {
+            // The file is delivered. That the key may do no more, or that its companion is gone there, does not change that.
+            Err(Setback::Failed(failure) | Setback::Verdict(failure)) if failure.class != FailureClass::Transient => {
+                tracing::info!(host = self.wire.host(), reason = failure.message, "what belongs together was not put together");
+                Ok(())
+            }
+            arranged => arranged,
+        }
     }
 
     /// There is nothing to give up.

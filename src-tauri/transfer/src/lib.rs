@@ -36,7 +36,7 @@ mod wire;
 pub use destination::{Begun, Content, Destination, Held, Proof, Setback};
 pub use driver::{Delivery, End};
 pub use fields::Limits;
-pub use order::{Account, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session};
+pub use order::{Account, Companions, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session};
 pub use payload::{Blocks, Payload};
 pub use request::template::{filled_url, unknown_name};
 pub use transfer::{SetupError, Transfer, TransferOptions};

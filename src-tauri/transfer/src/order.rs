@@ -85,8 +85,21 @@ pub struct Order {
     pub sha256: String,
     /// When the picture was taken, milliseconds since 1970.
     pub created_ms: Option<i64>,
+    /// What else of its asset is there.
+    pub companions: Companions,
     /// A session of an earlier attempt.
     pub session: Option<Session>,
+}
+
+/// What else of a file's asset the destination holds, by the server's names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Companions {
+    /// The video of the Live Photo whose still this file is.
+    pub paired_video: Option<String>,
+    /// The file that shows the asset, if this one only stands beside it.
+    pub primary: Option<String>,
+    /// Whether this file is shown instead: it is what came of the primary by editing.
+    pub is_edit: bool,
 }
 
 /// An upload that the server has begun for us.

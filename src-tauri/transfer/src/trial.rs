@@ -26,6 +26,7 @@ pub(crate) async fn run<D: Destination + ?Sized>(destination: &D) -> Result<Dest
         digest,
         sha1: Some(sha1::Sha1::digest(&body).into()),
         created_ms: None,
+        companions: Default::default(),
         key: base16(&digest),
     };
     let proof = deliver(destination, &content, body).await.map_err(failure_of)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, JobId};
-use afterglow_transfer::{Account, Delivered, Journal, JournalError, Order, Outcome, Session, Transfer};
+use afterglow_transfer::{Account, Companions, Delivered, Journal, JournalError, Order, Outcome, Session, Transfer};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -61,6 +61,7 @@ impl Bench {
             byte_count: bytes,
             sha256: hex(&Sha256::digest(content)),
             created_ms: Some(CREATED_MS),
+            companions: Companions::default(),
             session: None,
         }
     }

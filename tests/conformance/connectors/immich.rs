@@ -4,7 +4,7 @@ mod server;
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode};
 use afterglow_tests::model_server::{Answer, Fault};
-use afterglow_transfer::{Account, Delivered, Order, Outcome};
+use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome};
 
 use self::server::{Asset, ImmichServer, KEY, sha1};
 use crate::{
@@ -199,4 +199,93 @@ async fn an_old_server_is_named() {
     let failure = bench.transfer.probe(Connector::Immich, &bench.account).await.unwrap_err();
     assert_eq!((failure.class, failure.code), (FailureClass::NeedsUser, FailureCode::ProtocolUnsupported));
     assert!(failure.message.contains("Immich 1.144.1"), "{}", failure.message);
+}
+
+/// An order of a file that belongs to others.
+fn beside(bench: &Bench<Immich>, name: &str, bytes: u64, companions: Companions) -> Order {
+    Order { companions, ..bench.file(name, bytes) }
+}
+
+fn everything(bench: &Bench<Immich>) {
+    bench.server.with(|server| server.permissions.extend(["asset.read", "asset.update", "stack.create"]));
+}
+
+#[tokio::test]
+async fn the_still_of_a_live_photo_names_its_video() {
+    for bytes in SIZES {
+        for may in [true, false] {
+            let bench = Bench::<Immich>::new().await;
+            if may {
+                everything(&bench);
+            }
+            let video = delivered(&bench, &bench.file("IMG_1.mov", 30_000)).await.remote_id;
+            *bench.memory.session.lock().unwrap() = None;
+            let companions = Companions { paired_video: Some(video.clone()), ..Companions::default() };
+            let still = delivered(&bench, &beside(&bench, "IMG_1.jpg", bytes, companions)).await.remote_id;
+            let linked = bench.server.with(|server| server.assets.values().find(|asset| asset.id == still).unwrap().fields.clone());
+            assert_eq!(linked.get("livePhotoVideoId"), Some(&video), "{bytes}, {may}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_still_that_was_there_before_is_linked() {
+    let bench = Bench::<Immich>::new().await;
+    everything(&bench);
+    put(&bench, 20_000, false);
+    let video = delivered(&bench, &bench.file("IMG_1.mov", 30_000)).await.remote_id;
+    let companions = Companions { paired_video: Some(video.clone()), ..Companions::default() };
+    let order = beside(&bench, "IMG_1.jpg", 20_000, companions);
+    for _ in 0..2 {
+        assert_eq!(delivered(&bench, &order).await.remote_id, "asset-of-before");
+    }
+    let fields = bench.server.with(|server| server.by_id("asset-of-before").unwrap().fields.clone());
+    assert_eq!(fields["livePhotoVideoId"], video);
+    let changes = bench.server.truth().requests.into_iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(changes, 1, "what is linked is left alone");
+}
+
+#[tokio::test]
+async fn a_raw_and_an_edit_are_stacked_once() {
+    for is_edit in [false, true] {
+        let bench = Bench::<Immich>::new().await;
+        everything(&bench);
+        let primary = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
+        let companions = Companions { primary: Some(primary.clone()), is_edit, ..Companions::default() };
+        let order = beside(&bench, "IMG_1.dng", 20_000, companions);
+        let other = delivered(&bench, &order).await.remote_id;
+        delivered(&bench, &order).await;
+        let stacks = bench.server.with(|server| server.stacks.clone());
+        assert_eq!(stacks, [if is_edit { [other, primary] } else { [primary, other] }]);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_together_is_delivered_all_the_same() {
+    let gone = Companions { primary: Some("nobody".to_owned()), ..Companions::default() };
+    for may in [true, false] {
+        let bench = Bench::<Immich>::new().await;
+        if may {
+            everything(&bench);
+        }
+        let order = beside(&bench, "IMG_1.jpg", 20_000, gone.clone());
+        delivered(&bench, &order).await;
+        bench.stored_once(&order, "alone");
+    }
+}
+
+#[tokio::test]
+async fn putting_together_is_tried_again_after_trouble() {
+    let bench = Bench::<Immich>::new().await;
+    everything(&bench);
+    let primary = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
+    let companions = Companions { primary: Some(primary), ..Companions::default() };
+    let order = beside(&bench, "IMG_1.dng", 20_000, companions);
+    // Of its requests the last makes the stack.
+    let requests = bench.server.truth().requests.len();
+    bench.server.fail(4, Fault::Answer(Answer::new("503 Service Unavailable")));
+    bench.failed(&order, FailureCode::ServerError, "no stack").await;
+    assert_eq!(bench.server.truth().requests.len(), requests + 5);
+    delivered(&bench, &order).await;
+    assert_eq!(bench.server.with(|server| server.stacks.len()), 1);
 }

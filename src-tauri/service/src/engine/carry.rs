@@ -172,6 +172,17 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
             });
         }
     };
+    let companions = match uploads::companions(core, job, destination.connector).await {
+        Ok(companions) => companions,
+        Err(refusal) => {
+            return Outcome::Failed(Failure {
+                class: FailureClass::Transient,
+                code: FailureCode::Internal,
+                message: refusal.error.message,
+                retry_after_ms: None,
+            });
+        }
+    };
     let order = Order {
         job_id: job.id.clone(),
         destination_id: job.destination_id.clone(),
@@ -182,6 +193,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
         byte_count: job.byte_count,
         sha256: job.sha256.clone(),
         created_ms: job.created_ms,
+        companions,
         session: job.session.as_ref().and_then(resumable),
     };
     let journal = QueueJournal(core.queue.clone());

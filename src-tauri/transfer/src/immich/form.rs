@@ -18,6 +18,8 @@ pub(super) struct Form {
     content_type: String,
     /// As ISO 8601 with an offset; servers 3 take no other.
     created: String,
+    /// The asset that is the video of this Live Photo.
+    paired_video: Option<String>,
 }
 
 impl Form {
@@ -30,6 +32,7 @@ impl Form {
             filename: name::safe(&content.filename),
             content_type: content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
             created: dated.unwrap_or_else(jiff::Timestamp::now).to_string(),
+            paired_video: content.companions.paired_video.clone(),
         })
     }
 
@@ -40,6 +43,7 @@ impl Form {
             .append_pair("name", &self.filename)
             .append_pair("type", &self.content_type)
             .append_pair("created", &self.created)
+            .extend_pairs(self.paired_video.iter().map(|video| ("video", video)))
             .finish();
         assets.set_fragment(Some(&fragment));
         assets
@@ -55,6 +59,7 @@ impl Form {
             filename: value("name")?,
             content_type: value("type")?,
             created: value("created")?,
+            paired_video: value("video"),
         })
     }
 
@@ -68,8 +73,9 @@ impl Form {
             ("fileModifiedAt", &self.created),
             ("filename", &self.filename),
         ];
+        let video = self.paired_video.as_ref().map(|video| ("livePhotoVideoId", video.as_str()));
         let mut head = String::new();
-        for (name, value) in fields {
+        for (name, value) in fields.into_iter().chain(video) {
             head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         }
         // Servers disagree about other letters in this place; the field above has them.
@@ -93,6 +99,7 @@ mod tests {
             filename: "Grüße & #1.jpg".to_owned(),
             content_type: "image/jpeg".to_owned(),
             created: "2023-11-14T22:13:20Z".to_owned(),
+            paired_video: Some("asset-1".to_owned()),
         }
     }
 

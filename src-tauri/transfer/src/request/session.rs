@@ -60,6 +60,7 @@ impl Session {
             digest: hex(&value("sha256")?)?,
             sha1,
             created_ms: value("created").and_then(|ms| ms.parse().ok()),
+            companions: Default::default(),
             key: value("key")?,
         };
         let etags = pairs().filter(|(name, _)| name == "etag").map(|(_, etag)| etag.into_owned()).collect();

@@ -151,6 +151,7 @@ mod tests {
             digest: [0xab; 32],
             sha1: None,
             created_ms: Some(1_700_000_000_000),
+            companions: Default::default(),
             key: String::new(),
         }
     }

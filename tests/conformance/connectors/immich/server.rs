@@ -34,6 +34,8 @@ pub(crate) struct ImmichServer {
     pub(crate) base: &'static str,
     /// By the SHA-1 that was computed while they were received: the one constraint, of owner and checksum.
     pub(crate) assets: BTreeMap<String, Asset>,
+    /// Stacks, the shown asset first.
+    pub(crate) stacks: Vec<Vec<String>>,
     /// Says that it has made an asset, and has not.
     pub(crate) forgets: bool,
     /// Damages what it receives, and knows its SHA-1.
@@ -49,6 +51,7 @@ impl Default for ImmichServer {
             quota: None,
             base: "",
             assets: BTreeMap::new(),
+            stacks: Vec::new(),
             forgets: false,
             damages: false,
             made: 0,
@@ -154,6 +157,9 @@ impl ImmichServer {
             ("GET", "/api/api-keys/me") => None,
             ("GET", "/api/users/me") => Some("user.read"),
             ("POST", "/api/assets" | "/api/assets/bulk-upload-check") => Some("asset.upload"),
+            ("GET", asset) if asset.starts_with("/api/assets/") => Some("asset.read"),
+            ("PUT", asset) if asset.starts_with("/api/assets/") => Some("asset.update"),
+            ("POST", "/api/stacks") => Some("stack.create"),
             ("DELETE", "/api/assets") => Some("asset.delete"),
             _ => return Some(refusal("404 Not Found", format!("Cannot {} {path}", request.method))),
         };
@@ -161,6 +167,39 @@ impl ImmichServer {
             return Some(refusal("401 Unauthorized", "Invalid API key"));
         }
         permission.and_then(|permission| self.may(permission))
+    }
+
+    pub(crate) fn by_id(&mut self, id: &str) -> Option<&mut Asset> {
+        self.assets.values_mut().find(|asset| asset.id == id && !asset.trashed)
+    }
+
+    /// `getAssetInfo` and `updateAsset`.
+    fn asset(&mut self, request: &Request, id: &str) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let video = body["livePhotoVideoId"].as_str().map(str::to_owned);
+        if video.as_deref().is_some_and(|video| self.by_id(video).is_none()) {
+            return refusal("400 Bad Request", "Live photo video not found");
+        }
+        let stack = self.stacks.iter().position(|stack| stack.iter().any(|other| other == id));
+        let stack = stack.map(|at| json!({ "id": format!("stack-{at}"), "primaryAssetId": self.stacks[at][0], "assetCount": 2 }));
+        let Some(asset) = self.by_id(id) else { return refusal("400 Bad Request", "Not found or no asset.read access") };
+        if let Some(video) = video {
+            asset.fields.insert("livePhotoVideoId".to_owned(), video);
+        }
+        answer("200 OK", &json!({ "id": id, "livePhotoVideoId": asset.fields.get("livePhotoVideoId"), "stack": stack }))
+    }
+
+    /// `createStack`: those that are in other stacks leave them.
+    fn stack(&mut self, request: &Request) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let ids: Vec<String> =
+            body["assetIds"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        if ids.len() < 2 || ids.iter().any(|id| self.by_id(id).is_none()) {
+            return refusal("400 Bad Request", "Not found or no asset.update access");
+        }
+        self.stacks.iter_mut().for_each(|stack| stack.retain(|id| !ids.contains(id)));
+        self.stacks.push(ids);
+        answer("201 Created", &json!({ "id": format!("stack-{}", self.stacks.len() - 1) }))
     }
 
     fn check(&self, request: &Request) -> Answer {
@@ -217,6 +256,9 @@ impl ImmichServer {
             if !fields.get(name).is_some_and(|text| is_date(text)) {
                 return refusal("400 Bad Request", json!([format!("{name} must be an ISO 8601 date")]));
             }
+        }
+        if fields.get("livePhotoVideoId").is_some_and(|video| self.by_id(video).is_none()) {
+            return refusal("400 Bad Request", "Live photo video not found");
         }
         let used: u64 = self.assets.values().map(|asset| asset.bytes.len() as u64).sum();
         if self.quota.is_some_and(|quota| used + bytes.len() as u64 > quota) {
@@ -278,6 +320,8 @@ impl Protocol for ImmichServer {
             ("POST", "/api/assets/bulk-upload-check") => self.check(request),
             ("POST", "/api/assets") => self.upload(request),
             ("DELETE", "/api/assets") => self.delete(request),
+            ("POST", "/api/stacks") => self.stack(request),
+            ("GET" | "PUT", path) if path.starts_with("/api/assets/") => self.asset(request, &path["/api/assets/".len()..]),
             (method, path) => refusal("404 Not Found", format!("Cannot {method} {path}")),
         }
     }

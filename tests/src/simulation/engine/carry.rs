@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use afterglow_model::{Evidence, Failure, FailureClass, FailureCode, Priority, Receipt};
 use afterglow_queue::{Finished, QueuedJob};
 use afterglow_scheduler::{Next, next_attempt};
-use afterglow_transfer::{Delivered, Delivery, End, Order, Session, TransferOptions};
+use afterglow_transfer::{Companions, Delivered, Delivery, End, Order, Session, TransferOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, SMALL, notebook::Notebook};
@@ -39,6 +39,7 @@ pub(super) async fn carry(engine: Arc<Engine>, job: QueuedJob, number: u64, canc
         byte_count: job.byte_count,
         sha256: job.sha256.clone(),
         created_ms: None,
+        companions: Companions::default(),
         session,
     };
     let options =
