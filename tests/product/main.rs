@@ -9,6 +9,7 @@
 
 mod apps;
 mod archive;
+mod assets;
 #[path = "../system/bus.rs"]
 #[allow(dead_code, reason = "shared with the tests of the sensors, which use all of it")]
 mod bus;
