@@ -193,38 +193,102 @@ fn scratch() -> anyhow::Result<tempfile::TempDir> {
     Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
 }
 
-/// Lives seeds on all processors, each in a folder of its own. `tell` hears of every one, in no particular order, and ends it all by
-/// saying no.
-///
-/// # Errors
-/// A simulation could not go on.
-pub fn live_all(seeds: std::ops::Range<u64>, options: &Options, mut tell: impl FnMut(Outcome) -> bool) -> anyhow::Result<()> {
+/// Keeps this thread, and those that it starts, on one processor. A simulation and its queue's threads take turns and never run side by
+/// side: on two processors each turn would be a call to the other one.
+#[cfg(target_os = "linux")]
+fn stay_on_one_processor(nth: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(all) = sched_getaffinity(None) else { return };
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
+    let Some(cpu) = allowed.get(nth % allowed.len().max(1)) else { return };
+    let mut one = CpuSet::new();
+    one.set(*cpu);
+    // Where it is not allowed everything takes longer, and is the same.
+    let _ = sched_setaffinity(None, &one);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on_one_processor(_: usize) {}
+
+/// Does pieces of work on all processors, each in a folder on a disk in memory. `tell` hears of every one, in no particular order, and ends
+/// it all by saying no.
+fn spread<T: Send>(
+    pieces: std::ops::Range<u64>,
+    work: impl Fn(u64, &Path) -> anyhow::Result<T> + Sync,
+    mut tell: impl FnMut(T) -> bool,
+) -> anyhow::Result<()> {
+    use std::sync::atomic::Ordering::SeqCst;
     let dir = scratch()?;
-    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    let next = std::sync::atomic::AtomicU64::new(pieces.start);
     let over = std::sync::atomic::AtomicBool::new(false);
     let (sender, receiver) = std::sync::mpsc::channel();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (sender, dir, next, over, end) = (sender.clone(), dir.path(), &next, &over, seeds.end);
+        for nth in 0..threads {
+            let (sender, dir, next, over, work, end) = (sender.clone(), dir.path(), &next, &over, &work, pieces.end);
             scope.spawn(move || {
-                use std::sync::atomic::Ordering::SeqCst;
+                stay_on_one_processor(nth);
                 while !over.load(SeqCst) {
-                    let seed = next.fetch_add(1, SeqCst);
-                    if seed >= end || sender.send(run(seed, dir, options)).is_err() {
+                    let piece = next.fetch_add(1, SeqCst);
+                    if piece >= end || sender.send(work(piece, dir)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        for outcome in receiver {
-            let goes_on = outcome.map(&mut tell);
+        for done in receiver {
+            let goes_on = done.map(&mut tell);
             if !matches!(goes_on, Ok(true)) {
-                over.store(true, std::sync::atomic::Ordering::SeqCst);
+                over.store(true, SeqCst);
                 return goes_on.map(drop);
             }
         }
         Ok(())
+    })
+}
+
+/// Lives seeds on all processors. `tell` hears of every one, in no particular order, and ends it all by saying no.
+///
+/// # Errors
+/// A simulation could not go on.
+pub fn live_all(seeds: std::ops::Range<u64>, options: &Options, tell: impl FnMut(Outcome) -> bool) -> anyhow::Result<()> {
+    spread(seeds, |seed, dir| run(seed, dir, options), tell)
+}
+
+/// What became of a planted fault.
+#[derive(Debug, Clone)]
+pub struct Caught {
+    /// Which.
+    pub plant: Plant,
+    /// The first seed that it breaks, and what; none if it breaks none of them.
+    pub by: Option<(u64, Broken)>,
+}
+
+/// Plants faults on all processors, one on each, and lives seeds in their order until one breaks what the fault must break. `tell` hears of
+/// every fault.
+///
+/// # Errors
+/// A simulation could not go on.
+pub fn catch_all(
+    plants: &[Plant],
+    seeds: std::ops::Range<u64>,
+    options: &Options,
+    mut tell: impl FnMut(Caught),
+) -> anyhow::Result<()> {
+    let catch = |nth, dir: &Path| {
+        let plant = plants[usize::try_from(nth)?];
+        let options = Options { plant: Some(plant), ..options.clone() };
+        for seed in seeds.clone() {
+            let broken = run(seed, dir, &options)?.broken;
+            if let Some(broken) = broken.filter(|broken| plant.breaks().is_none_or(|expected| broken.invariant == expected)) {
+                return Ok(Caught { plant, by: Some((seed, broken)) });
+            }
+        }
+        Ok(Caught { plant, by: None })
+    };
+    spread(0..plants.len() as u64, catch, |caught| {
+        tell(caught);
+        true
     })
 }

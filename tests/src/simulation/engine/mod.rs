@@ -30,7 +30,7 @@ use lanes::Lanes;
 /// Files up to this size go in one request; the simulation's files are small, so that a week takes a moment.
 pub(crate) const SMALL: u64 = 4 * 1024;
 /// How often a folder that is away is looked for.
-const SOURCES_EVERY: Duration = Duration::from_secs(30);
+const SOURCES_EVERY: Duration = Duration::from_secs(300);
 /// How often the day's bytes are compared with its budget while something is sent. The service does so with every status it tells.
 const BUDGET_EVERY: Duration = Duration::from_secs(1);
 /// The simulation's slots.
