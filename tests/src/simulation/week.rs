@@ -81,7 +81,7 @@ impl Week {
     }
 
     fn something(&mut self) {
-        match self.dice.under(24) {
+        match self.dice.under(27) {
             0..=2 => {
                 let seen = self.a_network();
                 self.now(Happening::Network(seen));
@@ -124,6 +124,16 @@ impl Week {
                 let (idle, locked) =
                     self.dice.of(&[(None, None), (Some(true), Some(false)), (Some(false), Some(false)), (Some(false), Some(true))]);
                 self.now(Happening::Used { idle, locked });
+            }
+            23 | 24 => {
+                let load_percent = self.dice.of(&[None, Some(20), Some(50), Some(90)]);
+                let free_mib = self.dice.of(&[None, Some(5_000), Some(100), Some(20)]);
+                self.now(Happening::Spares { load_percent, free_mib });
+            }
+            25 => {
+                let (seconds, dies) = (5 + self.dice.under(60), self.dice.permille(600));
+                self.now(Happening::SwitchesOff { seconds, dies });
+                self.at_ms += seconds * 1000;
             }
             _ => {
                 if self.dice.permille(300) {
@@ -297,6 +307,7 @@ impl Week {
         settings.allow_vpn = self.dice.permille(600);
         settings.only_allowed_networks = self.dice.permille(80);
         settings.only_when_idle = self.dice.permille(150);
+        settings.spare_load = self.dice.permille(400);
         settings.bytes_per_day_max = self.dice.of(&[None, None, None, Some(20_000), Some(150_000)]);
         settings.user_initiated = self.dice.of(&[UserInitiatedRules::Network, UserInitiatedRules::All]);
         if self.dice.permille(200) {

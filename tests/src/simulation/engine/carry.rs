@@ -83,6 +83,8 @@ impl Engine {
             }
             Err(End::Stopped) => {
                 lock(&world.truth).forgive(&job.id);
+                // What is stopped and goes on as its conditions come and go has no time to learn that nobody answers.
+                lock(server).may_be_back();
                 world.trace(&format!("job {number} stops"));
                 (Finished::Stopped { job: job.id.clone() }, None)
             }
@@ -99,7 +101,8 @@ impl Engine {
                     self.source_away(job.source_id.as_ref())?;
                 }
                 lock(&world.truth).failed(&job.id, world.boot_ms());
-                let change = lock(&self.mind).health.failed(&job.destination_id, &job.id, failure, now);
+                let deaf = world.has_planted(Plant::SilenceIsIgnored) && failure.code == FailureCode::ConnectionLost;
+                let change = if deaf { None } else { lock(&self.mind).health.failed(&job.destination_id, &job.id, failure, now) };
                 let asked = lock(&self.mind).health.asked_until(&job.destination_id);
                 if let Some(until) = asked {
                     steady(self.queue.set_asked_until(&job.destination_id, until))?;

@@ -19,7 +19,7 @@ use afterglow_model::{
     Timestamp, UploadJobOptions,
 };
 use afterglow_queue::{FileClass, Finished, LaneKey, Queue, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, DestinationFacts, Health, Lane, Limits, Memory, Now, Plan, Policy, plan, strictest};
+use afterglow_scheduler::{Active, Candidate, DestinationFacts, Health, Lane, Limits, Memory, Now, Plan, Policy, plan, strictest};
 use tokio::{task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,8 @@ pub(crate) const SMALL: u64 = 4 * 1024;
 const SOURCES_EVERY: Duration = Duration::from_secs(300);
 /// How often the day's bytes are compared with its budget while something is sent. The service does so with every status it tells.
 const BUDGET_EVERY: Duration = Duration::from_secs(1);
+/// What expires within this time goes first: `EXPIRES_SOON_MS` of the scheduler, less a moment for what is rounded.
+const EXPIRES_SOON_MS: i64 = 24 * 3_600_000 - 1000;
 /// The simulation's slots.
 pub(crate) const SMALL_AT_ONCE: usize = 4;
 pub(crate) const LARGE_AT_ONCE: usize = 2;
@@ -150,6 +152,12 @@ impl Engine {
     /// The person wants it now: destinations that are left alone are tried again.
     pub(crate) fn forgive(&self) {
         lock(&self.mind).health.forgive();
+        self.asks_again();
+    }
+
+    /// There is a reason to ask servers that do not answer.
+    fn asks_again(&self) {
+        self.premises.servers.iter().for_each(|(_, server)| lock(server).may_be_back());
     }
 
     /// Jobs were made, or released.
@@ -201,6 +209,7 @@ impl Engine {
             self.stop(|running| running.job.id == stop.job_id);
         }
         self.check(&plan, &lanes);
+        self.check_order(&plan, &lanes, now);
         let start = lock(&self.mind).lanes.take(&plan.start);
         if !start.is_empty() {
             self.start(start, now)?;
@@ -238,6 +247,9 @@ impl Engine {
             Some(Plant::BatteryIsIgnored) => seen.power.source = PowerSource::Ac,
             Some(Plant::TunnelsAreIgnored) if seen.network.kind == NetworkKind::Vpn => seen.network.kind = NetworkKind::Wifi,
             Some(Plant::UseIsIgnored) => seen.session.idle = None,
+            Some(Plant::LoadIsIgnored) => seen.resources.load_percent = None,
+            Some(Plant::RoomIsIgnored) => seen.resources.state_free_bytes = None,
+            Some(Plant::EndIsIgnored) => seen.session.ending = false,
             Some(_) | None => {}
         }
         seen
@@ -308,6 +320,43 @@ impl Engine {
         }
     }
 
+    /// ExpiringFirst: of two heads of a lane that ask for the same, the one that its server will forget soon is not left for the other.
+    fn check_order(&self, plan: &Plan, lanes: &[Lane], now: Now) {
+        if !lock(&self.world.rules).overrides.is_empty() {
+            return;
+        }
+        let soon = now.wall.plus_ms(EXPIRES_SOON_MS);
+        for lane in lanes {
+            let (goes, waits): (Vec<&Candidate>, Vec<&Candidate>) =
+                lane.heads.iter().partition(|head| plan.start.contains(&head.job_id));
+            let left = waits.iter().find_map(|waits| {
+                let expires_at = self.expires_at(&waits.job_id)?;
+                let before = goes.iter().find(|goes| {
+                    goes.options == waits.options
+                        && (goes.byte_count <= SMALL) == (waits.byte_count <= SMALL)
+                        && self.expires_at(&goes.job_id).is_none_or(|other| other > expires_at)
+                })?;
+                (expires_at <= soon).then_some((&waits.job_id, &before.job_id))
+            });
+            let mut truth = lock(&self.world.truth);
+            if let Some((waits, goes)) = left.map(|(waits, goes)| (truth.number(waits), truth.number(goes))) {
+                truth.broken(Invariant::ExpiringFirst, format!("job {goes} goes before job {waits}, which its server will forget"));
+            }
+        }
+    }
+
+    /// When the server forgets what it holds of a job.
+    fn expires_at(&self, job: &JobId) -> Option<Timestamp> {
+        let (server, url) = {
+            let truth = lock(&self.world.truth);
+            let job = truth.jobs.get(job)?;
+            (job.server, job.stored_session.clone()?)
+        };
+        let expires_ms = lock(&self.premises.servers[server].1).sessions.get(&url)?.expires_ms?;
+        let left = i64::try_from(expires_ms).ok()? - i64::try_from(self.world.boot_ms()).ok()?;
+        Some(self.world.now().wall.plus_ms(left))
+    }
+
     /// A new network, or none: what was spared is tried again.
     fn forgive_on_another_network(&self, conditions: &Conditions) {
         let cut_off = matches!(conditions.network.reachability, Reachability::None | Reachability::CaptivePortal);
@@ -315,6 +364,7 @@ impl Engine {
         if mind.network_key != conditions.network.key || cut_off {
             mind.network_key.clone_from(&conditions.network.key);
             mind.health.forgive();
+            self.asks_again();
         }
     }
 

@@ -32,7 +32,9 @@ impl Journal for Notebook<'_> {
             return Ok(());
         }
         let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
-        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at: None };
+        let lifetime = session.max_age_s.filter(|_| !self.engine.world.has_planted(Plant::LifetimesAreForgotten));
+        let expires_at = lifetime.map(|s| self.engine.world.now().wall.plus_ms(i64::try_from(s * 1000).unwrap_or(i64::MAX)));
+        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at };
         steady(self.engine.queue.session_opened(job, stored)).map_err(journal_error)?;
         self.stored(job, Some(&session.upload_url));
         Ok(())

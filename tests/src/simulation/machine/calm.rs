@@ -40,14 +40,14 @@ impl Machine {
             let mut server = lock(server);
             server.calm_down();
             // One last trouble that nobody tells the service the end of: it has to look again by itself.
-            server.down = true;
+            server.goes(true);
         }
         self.engine.audit(true)?;
         drop(turn);
         world.stir.notify_one();
         tokio::time::sleep(Duration::from_secs(600)).await;
         let turn = world.turn().await;
-        self.premises.servers.iter().for_each(|(_, server)| lock(server).down = false);
+        self.premises.servers.iter().for_each(|(_, server)| lock(server).goes(false));
         drop(turn);
         let since = world.began.elapsed();
         while world.began.elapsed() < since + CALM && !world.is_broken() && self.missing().is_some() {
