@@ -26,6 +26,7 @@ mod week;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use afterglow_model::{Conditions, Override, Pause, Settings, Timestamp, UploadJobOptions};
+use afterglow_queue::CommitFault;
 use afterglow_scheduler::{Local, Now};
 use tokio::{
     sync::{Mutex, Notify},
@@ -88,6 +89,15 @@ struct Rules {
     options: Vec<UploadJobOptions>,
 }
 
+/// The disk that holds the queue, as far as it fails.
+#[derive(Debug, Default)]
+struct Disk {
+    /// What befalls the next commit.
+    next: Option<CommitFault>,
+    /// Until when nothing can be written down, on [`World::boot_ms`]'s clock.
+    fails_until_ms: u64,
+}
+
 /// What everything in a simulation shares.
 pub(crate) struct World {
     seed: u64,
@@ -100,6 +110,8 @@ pub(crate) struct World {
     rules: std::sync::Mutex<Rules>,
     /// Payload that was put on lines since the beginning.
     sent: std::sync::Mutex<u64>,
+    /// What befalls the loop's commits.
+    disk: std::sync::Mutex<Disk>,
     /// Something happened that the engine has to look at.
     stir: Notify,
     truth: std::sync::Mutex<Truth>,
@@ -124,6 +136,12 @@ impl World {
                 jumps_at: None,
             },
         }
+    }
+
+    /// What befalls a commit now.
+    fn commit_fault(&self) -> Option<CommitFault> {
+        let mut disk = lock(&self.disk);
+        if self.boot_ms() < disk.fails_until_ms { Some(CommitFault::Lost) } else { disk.next.take() }
     }
 
     /// Writes a line of the trace.
@@ -176,6 +194,7 @@ fn live(seed: u64, dir: &Path, options: &Options, plan: &Plan) -> anyhow::Result
             conditions: std::sync::Mutex::new(machine::calm()),
             rules: std::sync::Mutex::default(),
             sent: std::sync::Mutex::default(),
+            disk: std::sync::Mutex::default(),
             stir: Notify::new(),
             truth: std::sync::Mutex::new(Truth::new(seed)),
         });

@@ -52,6 +52,14 @@ pub(crate) enum Happening {
         seconds: u64,
         dies: bool,
     },
+    /// A commit of the loop fails, and may have happened nevertheless.
+    CommitFails {
+        kept: bool,
+    },
+    /// For a while nothing of the loop can be written down.
+    WritesFail {
+        minutes: u64,
+    },
     /// The wall clock is set.
     Clock {
         hours: i64,
@@ -117,6 +125,8 @@ impl Happening {
             Self::Network(_)
             | Self::Power(_)
             | Self::Used { .. }
+            | Self::CommitFails { .. }
+            | Self::WritesFail { .. }
             | Self::Spares { .. }
             | Self::SwitchesOff { .. }
             | Self::Clock { .. }
@@ -250,6 +260,8 @@ impl fmt::Display for Happening {
             }
             Self::Power(power) => power_line(f, power),
             Self::Used { idle, locked } => write!(f, "the computer: idle {idle:?}, locked {locked:?}"),
+            Self::CommitFails { kept } => write!(f, "a commit fails, and is {}", if *kept { "kept" } else { "lost" }),
+            Self::WritesFail { minutes } => write!(f, "nothing can be written down for {minutes} minutes"),
             Self::Spares { load_percent, free_mib } => write!(f, "the machine: load {load_percent:?} %, room {free_mib:?} MiB"),
             Self::SwitchesOff { seconds, dies } => {
                 write!(f, "the machine is to be switched off in {seconds} seconds, and {}", if *dies { "is" } else { "is not" })

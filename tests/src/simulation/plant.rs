@@ -54,6 +54,8 @@ pub enum Plant {
     LifetimesAreForgotten,
     /// A server that does not answer is asked again and again.
     SilenceIsIgnored,
+    /// After a commit that failed, nothing is read again.
+    FailedCommitsAreIgnored,
     /// What a destination asks for is not looked at.
     OptionsAreIgnored,
     /// The day's bytes are not counted.
@@ -82,7 +84,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::IntentIsSkipped,
         Self::SessionsAreForgotten,
         Self::RetryAfterIsIgnored,
@@ -107,6 +109,7 @@ impl Plant {
         Self::EndIsIgnored,
         Self::LifetimesAreForgotten,
         Self::SilenceIsIgnored,
+        Self::FailedCommitsAreIgnored,
         Self::OptionsAreIgnored,
         Self::BytesAreNotCounted,
         Self::NoAnswerIsTrusted,
@@ -158,7 +161,8 @@ impl Plant {
             | Self::DigestsAreBelieved
             | Self::CommitsAreLost
             | Self::ReleaseIsForgotten
-            | Self::ReturnIsMissed => None,
+            | Self::ReturnIsMissed
+            | Self::FailedCommitsAreIgnored => None,
         }
     }
 }

@@ -81,7 +81,7 @@ impl Week {
     }
 
     fn something(&mut self) {
-        match self.dice.under(27) {
+        match self.dice.under(30) {
             0..=2 => {
                 let seen = self.a_network();
                 self.now(Happening::Network(seen));
@@ -130,6 +130,14 @@ impl Week {
                 let free_mib = self.dice.of(&[None, Some(5_000), Some(100), Some(20)]);
                 self.now(Happening::Spares { load_percent, free_mib });
             }
+            26 => {
+                let kept = self.dice.permille(500);
+                self.now(Happening::CommitFails { kept });
+            }
+            27 => {
+                let minutes = self.dice.of(&[1, 10, 120]);
+                self.now(Happening::WritesFail { minutes });
+            }
             25 => {
                 let (seconds, dies) = (5 + self.dice.under(60), self.dice.permille(600));
                 self.now(Happening::SwitchesOff { seconds, dies });
@@ -151,7 +159,8 @@ impl Week {
         let Some(Known { id, asker, .. }) = self.files.last() else { return };
         let (file, asker) = (*id, *asker);
         let server = self.a_server_of(asker);
-        let what = match self.dice.under(8) {
+        let what = match self.dice.under(10) {
+            8 | 9 => Happening::CommitFails { kept: self.dice.permille(500) },
             6 | 7 => return self.an_edit_of(self.files.len() - 1, true, true),
             0 | 1 => Happening::Cancels { file, server },
             2 | 3 => Happening::Access { app: server, answer: Answer::Deny, dies_after: None },

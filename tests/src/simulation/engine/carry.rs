@@ -118,8 +118,13 @@ impl Engine {
         if world.has_planted(Plant::ReceiptsAreLost) && ended.is_ok() {
             return Ok(());
         }
-        steady(self.queue.finish(vec![finished], now))?;
-        Ok(())
+        match self.write(self.queue.finish(vec![finished], now)) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.lost_sight(error)?;
+                self.learn(&job.id)
+            }
+        }
     }
 
     /// Tells the truth that a receipt is about to be written.

@@ -1,6 +1,7 @@
 //! What holds the parts together in a simulation, as the service's loop does: it reads lanes and heads, asks the scheduler for a plan,
 //! starts and stops deliveries, and writes down how they end. All decisions are the scheduler's.
 
+mod adrift;
 mod beliefs;
 mod carry;
 mod lanes;
@@ -33,8 +34,10 @@ pub(crate) const SMALL: u64 = 4 * 1024;
 const SOURCES_EVERY: Duration = Duration::from_secs(300);
 /// How often the day's bytes are compared with its budget while something is sent. The service does so with every status it tells.
 const BUDGET_EVERY: Duration = Duration::from_secs(1);
-/// What expires within this time goes first: `EXPIRES_SOON_MS` of the scheduler, less a moment for what is rounded.
-const EXPIRES_SOON_MS: i64 = 24 * 3_600_000 - 1000;
+/// What expires within this time goes first: `EXPIRES_SOON_MS` of the scheduler.
+const EXPIRES_SOON_MS: i64 = 24 * 3_600_000;
+/// By so much an answer may be late, and what is written down of a lifetime too long.
+const ANSWER_MS: i64 = 60_000;
 /// The simulation's slots.
 pub(crate) const SMALL_AT_ONCE: usize = 4;
 pub(crate) const LARGE_AT_ONCE: usize = 2;
@@ -81,6 +84,8 @@ struct Mind {
     day: (i64, u64),
     /// The lines' counter as of what is written down.
     counted: u64,
+    /// When jobs are put back into the line that nobody carries; none if there are none.
+    adrift: Option<Instant>,
     /// Whether a notice says that something needs the person.
     attention: bool,
 }
@@ -190,6 +195,7 @@ impl Engine {
         self.forgive_on_another_network(&conditions);
         self.expire(&conditions, now)?;
         self.note_day(now)?;
+        let sound = self.take_up_adrift()?;
         let (taken, stale) = {
             let mind = lock(&self.mind);
             let taken: Vec<JobId> = mind.running.values().map(|running| running.job.id.clone()).collect();
@@ -210,7 +216,7 @@ impl Engine {
         }
         self.check(&plan, &lanes);
         self.check_order(&plan, &lanes, now);
-        let start = lock(&self.mind).lanes.take(&plan.start);
+        let start = if sound { lock(&self.mind).lanes.take(&plan.start) } else { Vec::new() };
         if !start.is_empty() {
             self.start(start, now)?;
         }
@@ -235,7 +241,8 @@ impl Engine {
         });
         let has_budget = lock(&self.world.rules).settings.bytes_per_day_max.is_some();
         let budget = (has_budget && !lock(&self.mind).running.is_empty()).then(|| Instant::now() + BUDGET_EVERY);
-        planned.into_iter().chain(budget).min()
+        let adrift = lock(&self.mind).adrift;
+        planned.into_iter().chain(budget).chain(adrift).min()
     }
 
     /// The conditions as the sensors tell them; what is planted is not seen.
@@ -322,10 +329,11 @@ impl Engine {
 
     /// ExpiringFirst: of two heads of a lane that ask for the same, the one that its server will forget soon is not left for the other.
     fn check_order(&self, plan: &Plan, lanes: &[Lane], now: Now) {
-        if !lock(&self.world.rules).overrides.is_empty() {
+        // A lifetime is kept by the wall clock: one that was set tells another end of it.
+        if !lock(&self.world.rules).overrides.is_empty() || *lock(&self.world.clock_set_ms) != 0 {
             return;
         }
-        let soon = now.wall.plus_ms(EXPIRES_SOON_MS);
+        let soon = now.wall.plus_ms(EXPIRES_SOON_MS - ANSWER_MS);
         for lane in lanes {
             let (goes, waits): (Vec<&Candidate>, Vec<&Candidate>) =
                 lane.heads.iter().partition(|head| plan.start.contains(&head.job_id));
@@ -334,7 +342,7 @@ impl Engine {
                 let before = goes.iter().find(|goes| {
                     goes.options == waits.options
                         && (goes.byte_count <= SMALL) == (waits.byte_count <= SMALL)
-                        && self.expires_at(&goes.job_id).is_none_or(|other| other > expires_at)
+                        && self.expires_at(&goes.job_id).is_none_or(|other| other > expires_at.plus_ms(ANSWER_MS))
                 })?;
                 (expires_at <= soon).then_some((&waits.job_id, &before.job_id))
             });
@@ -373,7 +381,10 @@ impl Engine {
     /// Starts jobs: the intent is committed, the grants are asked, and then they run.
     fn start(self: &Arc<Self>, jobs: Vec<QueuedJob>, now: Now) -> anyhow::Result<()> {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
-        let started: HashSet<JobId> = steady(self.queue.start(&ids, now.wall))?.into_iter().collect();
+        let started: HashSet<JobId> = match self.write(self.queue.start(&ids, now.wall)) {
+            Ok(started) => started.into_iter().collect(),
+            Err(error) => return self.lost_sight(error),
+        };
         jobs.iter().for_each(|job| self.moved(job));
         for mut job in jobs.into_iter().filter(|job| started.contains(&job.id)) {
             if !self.world.has_planted(Plant::GrantsAreNotAsked) && !self.may_send(&job)? {

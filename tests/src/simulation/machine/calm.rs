@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Machine, calm, lock, steady};
 use crate::simulation::{
-    APPS, Invariant, SERVERS,
+    APPS, Disk, Invariant, SERVERS,
     plan::{Answer, Poison},
     server::hex,
     truth::Job,
@@ -28,6 +28,7 @@ impl Machine {
         let turn = world.turn().await;
         world.trace("calm");
         self.conditions(|conditions| *conditions = calm());
+        *lock(&world.disk) = Disk::default();
         self.rules(Settings { gather_minutes: 0, ..Settings::default() })?;
         self.pause(None)?;
         self.stick(true, true)?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use afterglow_model::{AppId, AppKind, AuthorizationStatus, Conditions, Connector, DestinationId, Metered, PowerSource, Resources};
-use afterglow_queue::{NewApp, NewDestination, Queue};
+use afterglow_queue::{CommitFault, NewApp, NewDestination, Queue};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -126,6 +126,10 @@ impl Machine {
             Happening::Used { idle, locked } => {
                 self.conditions(|conditions| (conditions.session.idle, conditions.session.locked) = (*idle, *locked));
             }
+            Happening::CommitFails { kept } => {
+                lock(&world.disk).next = Some(if *kept { CommitFault::Kept } else { CommitFault::Lost });
+            }
+            Happening::WritesFail { minutes } => lock(&world.disk).fails_until_ms = world.boot_ms() + minutes * 60_000,
             Happening::Spares { load_percent, free_mib } => {
                 let state_free_bytes = free_mib.map(|mib| mib << 20);
                 self.conditions(|conditions| conditions.resources = Resources { load_percent: *load_percent, state_free_bytes });
