@@ -6,7 +6,8 @@ use std::{process::ExitCode, time::Instant};
 use afterglow_tests::simulation::{Caught, Options, Outcome, Plant, Scenario, catch_all, live_all, shrink};
 use anyhow::{Context, bail};
 
-const USAGE: &str = "usage: simulate [--seeds N] [--from S] [--days D] [--scenario week|flapping] [--plant NAME|all] [--brief]";
+const USAGE: &str =
+    "usage: simulate [--seeds N] [--from S] [--days D] [--scenario week|flapping|poisoned] [--plant NAME|all] [--brief]";
 
 /// What is asked for.
 struct Wish {
@@ -39,6 +40,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
                 options.scenario = match value.as_str() {
                     "week" => Scenario::Week,
                     "flapping" => Scenario::Flapping,
+                    "poisoned" => Scenario::Poisoned,
                     _ => bail!(USAGE),
                 };
             }

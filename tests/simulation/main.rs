@@ -5,7 +5,7 @@ mod patches;
 
 use afterglow_tests::simulation::{Caught, Options, Outcome, Plant, Scenario, catch_all, live_all, shrink};
 
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 200;
 /// A planted fault has to be caught within so many seeds.
 const SEEDS_PER_PLANT: u64 = 100;
 
@@ -42,6 +42,11 @@ fn hundreds_of_weeks_break_nothing() {
 #[test]
 fn on_a_network_that_flaps_for_hours_everything_arrives_and_little_is_said() {
     nothing_breaks(0..10, &Options { scenario: Scenario::Flapping, ..Options::default() });
+}
+
+#[test]
+fn what_fails_for_ever_holds_nothing_else_up() {
+    nothing_breaks(0..6, &Options { scenario: Scenario::Poisoned, ..Options::default() });
 }
 
 #[test]

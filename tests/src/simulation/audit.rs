@@ -32,6 +32,7 @@ impl Engine {
 
     fn audit_jobs(&self) -> anyhow::Result<()> {
         let shown = self.shown()?;
+        self.audit_told(&shown);
         let mut truth = lock(&self.world.truth);
         for id in truth.jobs.keys().cloned().collect::<Vec<_>>() {
             truth.look_at(&id, shown.get(&id));

@@ -17,6 +17,7 @@ mod line;
 mod machine;
 mod plan;
 mod plant;
+mod poison;
 mod server;
 mod shrink;
 mod truth;
@@ -71,6 +72,8 @@ pub enum Scenario {
     Week,
     /// Hours in which the network comes and goes every three seconds, and nothing else goes wrong.
     Flapping,
+    /// An hour with a file that fails for ever, compared with the same hour without it.
+    Poisoned,
 }
 
 impl Default for Options {
@@ -177,7 +180,12 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
 /// # Errors
 /// The simulation itself could not go on. What it found to be broken is in the outcome.
 pub fn run(seed: u64, dir: &Path, options: &Options) -> anyhow::Result<Outcome> {
-    live(seed, dir, options, &week::draw(seed, options))
+    let plan = week::draw(seed, options);
+    let outcome = live(seed, dir, options, &plan)?;
+    match options.scenario {
+        Scenario::Week | Scenario::Flapping => Ok(outcome),
+        Scenario::Poisoned => Ok(poison::compare(outcome, &live(seed, dir, options, &poison::without(plan))?)),
+    }
 }
 
 /// Lives what is planned, with the servers and the contents of a seed.

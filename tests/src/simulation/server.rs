@@ -115,7 +115,9 @@ impl Server {
         let evidence = dice.of(&[Evidence::Hashed, Evidence::Hashed, Evidence::Sized]);
         let manners = match scenario {
             Scenario::Week => Manners::of(&mut dice),
-            Scenario::Flapping => Manners { bytes_per_s: dice.of(&[12_000, 40_000, 4_000_000]), ..Manners::calm() },
+            Scenario::Flapping | Scenario::Poisoned => {
+                Manners { bytes_per_s: dice.of(&[12_000, 40_000, 4_000_000]), ..Manners::calm() }
+            }
         };
         Self {
             number,

@@ -24,6 +24,7 @@ pub(crate) fn draw(seed: u64, options: &Options) -> Plan {
     match options.scenario {
         Scenario::Week => week.trouble(options.days),
         Scenario::Flapping => week.flapping(),
+        Scenario::Poisoned => week.poisoned(),
     }
     Plan { events: week.events, calm_at_ms: week.at_ms }
 }
@@ -66,14 +67,32 @@ impl Week {
         let hours = self.dice.of(&[1, 2, 4]);
         for _ in 0..hours * 6 {
             if self.dice.permille(700) {
-                let mut asset = self.an_asset();
-                (asset.asker, asset.on_stick, asset.options) = (Asker::Rule, false, UploadJobOptions::default());
-                asset.files.iter_mut().for_each(|file| file.poison = Poison::Nothing);
+                let asset = self.a_good_asset();
                 self.now(Happening::Comes(asset));
             }
             self.now(Happening::Flaps { minutes: 10, what });
             self.at_ms += 10 * 60_000;
         }
+    }
+
+    /// Many files at once, the first of which fails for ever.
+    fn poisoned(&mut self) {
+        for nth in 0..60 {
+            let mut asset = self.a_good_asset();
+            if let Some(first) = asset.files.first_mut().filter(|_| nth == 0) {
+                first.poison = Poison::Stubborn;
+            }
+            self.now(Happening::Comes(asset));
+        }
+        self.at_ms += 3_600_000;
+    }
+
+    /// One that nothing stands against.
+    fn a_good_asset(&mut self) -> NewAsset {
+        let mut asset = self.an_asset();
+        (asset.asker, asset.on_stick, asset.options) = (Asker::Rule, false, UploadJobOptions::default());
+        asset.files.iter_mut().for_each(|file| file.poison = Poison::Nothing);
+        asset
     }
 
     fn now(&mut self, what: Happening) {

@@ -26,6 +26,7 @@ impl Engine {
     pub(super) fn lost_sight(&self, error: QueueError) -> anyhow::Result<()> {
         anyhow::ensure!(error.must_read_again(), error);
         self.jobs_changed();
+        lock(&self.told).forget();
         if !self.world.has_planted(Plant::FailedCommitsAreIgnored) {
             lock(&self.mind).adrift = Some(Instant::now());
         }

@@ -131,7 +131,7 @@ impl Engine {
     fn is_done(&self, job: &QueuedJob, server: &Mutex<Server>, evidence: Evidence) {
         if !self.world.has_planted(Plant::ReceiptsAreLost) {
             let held = lock(server).holds(&job.sha256).then_some(job.sha256.as_str());
-            lock(&self.world.truth).done(&job.id, evidence, held);
+            lock(&self.world.truth).done(&job.id, evidence, held, self.world.boot_ms());
         }
     }
 

@@ -7,6 +7,7 @@ mod carry;
 mod lanes;
 mod notebook;
 mod reasons;
+mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Invariant, Plant, World, lock, server::Server, steady};
 use beliefs::withdrawn;
 use lanes::Lanes;
+use told::Told;
 
 /// Files up to this size go in one request; the simulation's files are small, so that a week takes a moment.
 pub(crate) const SMALL: u64 = 4 * 1024;
@@ -96,6 +98,7 @@ pub(crate) struct Engine {
     pub(crate) world: Arc<World>,
     pub(crate) queue: Queue,
     mind: Mutex<Mind>,
+    told: Mutex<Told>,
 }
 
 impl Engine {
@@ -103,7 +106,8 @@ impl Engine {
     pub(crate) fn new(premises: Premises, queue: Queue) -> anyhow::Result<Self> {
         let world = premises.world.clone();
         let mind = Mind { lanes_stale: true, counted: *lock(&world.sent), day: (i64::MIN, 0), ..Mind::default() };
-        let engine = Self { world, premises, queue, mind: Mutex::new(mind) };
+        let told = Mutex::new(Told::by(&queue));
+        let engine = Self { world, premises, queue, mind: Mutex::new(mind), told };
         for (destination, until) in steady(engine.queue.asked_until())? {
             lock(&engine.mind).health.remember(&destination, until);
         }

@@ -22,7 +22,7 @@ impl Machine {
     pub(super) async fn calm_down(&mut self, has_arrived: bool) -> anyhow::Result<()> {
         let world = self.world.clone();
         if has_arrived && let Some(number) = self.missing() {
-            let what = format!("job {number} did not arrive while the network flapped");
+            let what = format!("job {number} did not arrive before the calm");
             lock(&world.truth).broken(Invariant::Progress, what);
         }
         let turn = world.turn().await;

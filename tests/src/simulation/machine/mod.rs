@@ -55,7 +55,7 @@ pub(crate) async fn live(world: Arc<World>, folder: &Path, plan: &Plan) -> anyho
     }
     machine.at(plan.calm_at_ms).await;
     if !world.is_broken() {
-        machine.calm_down(world.options.scenario == Scenario::Flapping).await?;
+        machine.calm_down(world.options.scenario != Scenario::Week).await?;
     }
     machine.running.abort();
     machine.engine.kill();
