@@ -3,10 +3,11 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use afterglow_tests::simulation::{Options, Outcome, Plant, Scenario, live_all, shrink};
+use afterglow_tests::simulation::{Caught, Options, Outcome, Plant, Scenario, catch_all, live_all, shrink};
 use anyhow::{Context, bail};
 
-const USAGE: &str = "usage: simulate [--seeds N] [--from S] [--days D] [--scenario week|flapping] [--plant NAME|all] [--brief]";
+const USAGE: &str =
+    "usage: simulate [--seeds N] [--from S] [--days D] [--scenario week|flapping|poisoned] [--plant NAME|all] [--brief]";
 
 /// What is asked for.
 struct Wish {
@@ -39,6 +40,7 @@ fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
                 options.scenario = match value.as_str() {
                     "week" => Scenario::Week,
                     "flapping" => Scenario::Flapping,
+                    "poisoned" => Scenario::Poisoned,
                     _ => bail!(USAGE),
                 };
             }
@@ -54,24 +56,13 @@ fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Wish> {
 
 fn plant(wish: &Wish) -> anyhow::Result<ExitCode> {
     let mut missed = 0;
-    for plant in &wish.plants {
-        let began = Instant::now();
-        let mut lived = 0;
-        let mut caught = None;
-        live_all(wish.seeds.clone(), &Options { plant: Some(*plant), ..wish.options.clone() }, |outcome| {
-            lived += 1;
-            let seed = outcome.seed;
-            caught = caught.take().or_else(|| outcome.broken.map(|broken| (seed, broken)));
-            caught.is_none()
-        })?;
-        match caught {
-            Some((seed, broken)) => println!("{plant:?}: caught by seed {seed}, of {lived} lived: {broken}"),
-            None => {
-                missed += 1;
-                println!("{plant:?}: NOT CAUGHT by {lived} seeds in {:.1} s", began.elapsed().as_secs_f64());
-            }
+    catch_all(&wish.plants, wish.seeds.clone(), &wish.options, |Caught { plant, by }| match by {
+        Some((seed, broken)) => println!("{plant:?}: caught by seed {seed}: {broken}"),
+        None => {
+            missed += 1;
+            println!("{plant:?}: NOT CAUGHT by {} seeds", wish.seeds.end - wish.seeds.start);
         }
-    }
+    })?;
     println!("{} of {} planted faults were caught", wish.plants.len() - missed, wish.plants.len());
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -25,6 +25,7 @@ const STEPS: &[M<'static>] = &[
     M::up(traffic::SCHEMA),
     M::up(destination::OPTIONS),
     M::up(history::SCHEMA),
+    M::up(job::STUCK),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

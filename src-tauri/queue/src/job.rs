@@ -139,6 +139,12 @@ BEGIN
 END;
 ";
 
+/// What fails again and again is that while it is being tried, too: otherwise the person would be told anew with every attempt.
+pub(crate) const STUCK: &str = "
+DROP INDEX job_stuck;
+CREATE INDEX job_stuck ON job (seq) WHERE phase IN ('queued', 'backing_off', 'preparing') AND setbacks >= 3;
+";
+
 /// An upload that a server has opened, as it must be known to go on with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadSession {

@@ -1,11 +1,11 @@
 //! Lanes: the jobs of one destination, priority and class of file. Their heads, and the counts of everything, kept by triggers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use afterglow_model::{DestinationId, FailureCode, JobCounts, JobId, JobState, Phase, Priority, SourceId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Rows, params};
 
-use crate::text::{self, Word};
+use crate::text::Word;
 use crate::{FileClass, Queue, QueueError, QueuedJob, job};
 
 pub(crate) const SCHEMA: &str = "
@@ -143,7 +143,7 @@ impl Queue {
     /// server will forget, the first to expire are among them. Jobs under way, held or of a folder that is not there are not. Costs the same however long the lane is.
     pub async fn heads(&self, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &[JobId]) -> Result<Vec<QueuedJob>, QueueError> {
         let lane = lane.clone();
-        let exclude = text::list(exclude.iter().map(JobId::as_str));
+        let exclude = exclude.to_vec();
         self.read(move |db| heads(db, &lane, limit, now, &exclude)).await
     }
 
@@ -185,15 +185,15 @@ impl Queue {
 /// How many jobs the person ought to see.
 pub(crate) const ATTENTION_COUNT: &str = "
 SELECT (SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0))
-    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase = 'backing_off' AND setbacks >= 3
+    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase IN ('queued', 'backing_off', 'preparing') AND setbacks >= 3
         AND destination_id IN (SELECT id FROM destination WHERE state = 'ready'))";
 
 /// The jobs of a source in a lane, in the order in which they are tried.
 pub(crate) const HEADS: &str = "
 SELECT * FROM job
 WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off')
-    AND due_at <= ?5 AND id NOT IN (SELECT value FROM json_each(?6))
-ORDER BY due_at, seq LIMIT ?7";
+    AND due_at <= ?5
+ORDER BY due_at, seq";
 
 /// When the first job of a source in a lane is due again.
 pub(crate) const NEXT_ATTEMPT: &str = "
@@ -204,10 +204,10 @@ WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AN
 pub(crate) const EXPIRING: &str = "
 SELECT * FROM job INDEXED BY job_expiring
 WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND session_expires_at IS NOT NULL AND phase IN ('queued', 'backing_off')
-    AND due_at <= ?4 AND id NOT IN (SELECT value FROM json_each(?5)) AND source_id NOT IN (SELECT source_id FROM offline_source)
-ORDER BY session_expires_at LIMIT ?6";
+    AND due_at <= ?4 AND source_id NOT IN (SELECT source_id FROM offline_source)
+ORDER BY session_expires_at";
 
-fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &str) -> Result<Vec<QueuedJob>, QueueError> {
+fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &[JobId]) -> Result<Vec<QueuedJob>, QueueError> {
     let mut sources = db.prepare_cached(
         "SELECT DISTINCT source_id FROM tally
          WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND jobs > 0 AND phase IN ('queued', 'backing_off')
@@ -215,28 +215,48 @@ fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &
     )?;
     let (destination, priority, class) = (lane.destination_id.as_str(), job::rank(lane.priority), job::class_number(lane.class));
     let sources = sources.query_map(params![destination, priority, class], |row| row.get(0))?;
+    let (limit, exclude) = (limit as usize, exclude.iter().map(JobId::as_str).collect());
     let mut found = Vec::new();
     let mut of_source = db.prepare_cached(HEADS)?;
     for source in sources.collect::<Result<Vec<String>, _>>()? {
-        let rows = of_source.query_map(params![destination, priority, class, source, now.0, exclude, limit], |row| {
-            Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
-        })?;
-        for row in rows {
-            found.push(row?);
+        let rows = of_source.query(params![destination, priority, class, source, now.0])?;
+        found.extend(first(rows, limit, &exclude)?);
+    }
+    let mut of_lane = db.prepare_cached(EXPIRING)?;
+    // However far back they stand, and once only.
+    let expiring = first(of_lane.query(params![destination, priority, class, now.0])?, limit, &exclude)?;
+    found.retain(|head| expiring.iter().all(|known| known.seq != head.seq));
+    found.sort_by_key(Head::turn);
+    found.truncate(limit.saturating_sub(expiring.len()));
+    found.extend(expiring);
+    found.sort_by_key(Head::turn);
+    Ok(found.into_iter().map(|head| head.job).collect())
+}
+
+/// A job that may be started, and what its turn goes by.
+struct Head {
+    due_at: i64,
+    seq: i64,
+    job: QueuedJob,
+}
+
+impl Head {
+    fn turn(&self) -> (i64, i64) {
+        (self.due_at, self.seq)
+    }
+}
+
+/// The first rows, as many as are wanted. That some are left out is not for the statement: a table of them would cost it more than its rows.
+fn first(mut rows: Rows<'_>, limit: usize, exclude: &HashSet<&str>) -> Result<Vec<Head>, QueueError> {
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        if !exclude.contains(row.get_ref("id")?.as_str().map_err(rusqlite::Error::from)?) {
+            found.push(Head { due_at: row.get("due_at")?, seq: row.get("seq")?, job: job::queued_job_row(row)? });
         }
     }
-    let mut expiring = db.prepare_cached(EXPIRING)?;
-    let rows = expiring.query_map(params![destination, priority, class, now.0, exclude, limit], |row| {
-        Ok((row.get::<_, i64>("due_at")?, row.get::<_, i64>("seq")?, job::queued_job_row(row)?))
-    })?;
-    // However far back they stand, and once only.
-    let expiring = rows.collect::<Result<Vec<_>, _>>()?;
-    found.retain(|(_, seq, _)| expiring.iter().all(|(_, known, _)| known != seq));
-    found.sort_by_key(|(due_at, seq, _)| (*due_at, *seq));
-    found.truncate((limit as usize).saturating_sub(expiring.len()));
-    found.extend(expiring);
-    found.sort_by_key(|(due_at, seq, _)| (*due_at, *seq));
-    Ok(found.into_iter().map(|(_, _, job)| job).collect())
+    Ok(found)
 }
 
 /// A row of the tally, of jobs that are open.

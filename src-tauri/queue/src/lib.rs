@@ -17,6 +17,8 @@ mod database;
 mod destination;
 mod error;
 mod event;
+#[cfg(feature = "faults")]
+mod faults;
 mod grant;
 mod history;
 mod job;
@@ -35,6 +37,8 @@ pub use app::NewApp;
 pub use destination::NewDestination;
 pub use error::QueueError;
 pub use event::{JobChange, QueueEvent};
+#[cfg(feature = "faults")]
+pub use faults::CommitFault;
 pub use history::Run;
 pub use job::create::{Created, First, Known, NewBatch, NewJob};
 pub use job::moves::Finished;

@@ -22,11 +22,11 @@ const EVENTS_MAX: usize = 1024;
 /// A write is on disk when its call returns. Dropping the future of a write does not undo it.
 #[derive(Clone)]
 pub struct Queue {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    messages: mpsc::Sender<Message>,
+pub(crate) struct Shared {
+    pub(crate) messages: mpsc::Sender<Message>,
     readers: Arc<Readers>,
     events: broadcast::Sender<QueueEvent>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -42,7 +42,14 @@ impl Queue {
         let readers = Arc::new(Readers::new(path.to_owned()));
         let (messages, received) = mpsc::channel(WAITING_MAX);
         let (events, _) = broadcast::channel(EVENTS_MAX);
-        let writer = Writer { db: Some(db), readers: Arc::clone(&readers), messages: received, events: events.clone() };
+        let writer = Writer {
+            db: Some(db),
+            readers: Arc::clone(&readers),
+            messages: received,
+            events: events.clone(),
+            #[cfg(feature = "faults")]
+            fault: None,
+        };
         let thread = std::thread::Builder::new()
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())

@@ -26,6 +26,9 @@ pub(crate) trait Call: Send {
 pub(crate) enum Message {
     /// Work.
     Write(Box<dyn Call>),
+    /// The next commit fails.
+    #[cfg(feature = "faults")]
+    Fail(crate::CommitFault),
     /// Finish what was sent before, and end.
     Close,
 }
@@ -77,6 +80,9 @@ pub(crate) struct Writer {
     pub(crate) readers: Arc<Readers>,
     pub(crate) messages: mpsc::Receiver<Message>,
     pub(crate) events: broadcast::Sender<QueueEvent>,
+    /// What befalls the next commit.
+    #[cfg(feature = "faults")]
+    pub(crate) fault: Option<crate::CommitFault>,
 }
 
 impl Writer {
@@ -89,6 +95,8 @@ impl Writer {
             loop {
                 match next {
                     Some(Message::Write(call)) => group.push(call),
+                    #[cfg(feature = "faults")]
+                    Some(Message::Fail(fault)) => self.fault = Some(fault),
                     Some(Message::Close) => self.messages.close(),
                     None => {
                         open = false;
@@ -154,6 +162,10 @@ impl Writer {
                 Err(error) if db.is_autocommit() => return Err(error),
                 Err(_) => db.execute_batch("ROLLBACK TO call; RELEASE call")?,
             }
+        }
+        #[cfg(feature = "faults")]
+        if let Some(fault) = self.fault.take() {
+            return fault.befall(db);
         }
         Ok(db.execute_batch("COMMIT")?)
     }

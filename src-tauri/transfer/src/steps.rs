@@ -39,7 +39,7 @@ struct Stage {
     stumbles: u32,
     restarts: u32,
     shrinks: u32,
-    /// The completing request was made in this session.
+    /// The completing request may have been made in this session: in this delivery, or in the one that it is from.
     completing: bool,
 }
 
@@ -63,7 +63,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         };
         if let Some(session) = &self.order.session {
             match Url::parse(&session.upload_url) {
-                Ok(upload_url) if session.pin == pin => stage.upload_url = Some(upload_url),
+                Ok(upload_url) if session.pin == pin => (stage.upload_url, stage.completing) = (Some(upload_url), true),
                 url => self.give_up(url.ok().as_ref()).await?,
             }
         }

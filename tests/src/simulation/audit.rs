@@ -1,6 +1,6 @@
 //! What is looked at after every event: the queue's own word on every job, held against the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use afterglow_model::{AssetId, FailureCode, JobBadge, JobId, JobQuery, JobState, Phase, UploadJob};
 
@@ -24,10 +24,15 @@ impl Engine {
         self.audit_reasons()
     }
 
-    fn audit_jobs(&self) -> anyhow::Result<()> {
+    /// Every job as the queue shows it.
+    fn shown(&self) -> anyhow::Result<BTreeMap<JobId, UploadJob>> {
         let query = JobQuery { limit: Some(1000), ..JobQuery::default() };
-        let shown: BTreeMap<JobId, UploadJob> =
-            steady(self.queue.jobs(&query))?.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
+        Ok(steady(self.queue.jobs(&query))?.jobs.into_iter().map(|job| (job.id.clone(), job)).collect())
+    }
+
+    fn audit_jobs(&self) -> anyhow::Result<()> {
+        let shown = self.shown()?;
+        self.audit_told(&shown);
         let mut truth = lock(&self.world.truth);
         for id in truth.jobs.keys().cloned().collect::<Vec<_>>() {
             truth.look_at(&id, shown.get(&id));
@@ -85,15 +90,14 @@ impl Engine {
             let what = format!("{under_way} jobs are under way before anything was started");
             lock(&self.world.truth).broken(Invariant::CrashAtomic, what);
         }
-        let delivered: BTreeSet<JobId> =
-            lock(&self.world.truth).jobs.values().filter(|job| job.delivered).map(|job| job.id.clone()).collect();
-        for id in delivered {
-            let shown = steady(self.queue.job(&id))?.map(|job| job.state);
-            let mut truth = lock(&self.world.truth);
-            let number = truth.number(&id);
-            if !matches!(shown, Some(JobState::Succeeded | JobState::Cancelled)) {
-                truth.broken(Invariant::CrashAtomic, format!("job {number} was told as delivered; after a kill it is {shown:?}"));
-            }
+        let shown = self.shown()?;
+        let mut truth = lock(&self.world.truth);
+        let mut delivered = truth.jobs.values().filter(|job| job.delivered);
+        let state = |job: &Job| shown.get(&job.id).map(|shown| shown.state);
+        let undone = delivered.find(|job| !matches!(state(job), Some(JobState::Succeeded | JobState::Cancelled)));
+        let undone = undone.map(|job| (job.number, state(job)));
+        if let Some((number, state)) = undone {
+            truth.broken(Invariant::CrashAtomic, format!("job {number} was told as delivered; after a kill it is {state:?}"));
         }
         Ok(())
     }

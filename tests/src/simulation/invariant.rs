@@ -30,11 +30,13 @@ pub enum Invariant {
     PermissionGate,
     /// No payload later than two seconds after a rule or a condition forbids it.
     PolicyGate,
-    /// Attempts without progress are at most twelve in an hour, a server's wish to be left alone is kept, and nothing is stopped and
-    /// started over and over while nothing changes.
+    /// Attempts without progress are at most twelve in an hour, a server's wish to be left alone is kept, one that does not answer gets no
+    /// more than six requests a minute, and nothing is stopped and started over and over while nothing changes.
     NoHotLoop,
-    /// A job that fails for ever keeps no other from arriving, is not given up, and is tried at least once a day.
+    /// A job that fails for ever is not given up, and is tried at least once a day; the others take a tenth longer at most beside it.
     PoisonIsolated,
+    /// Of two uploads of one lane that could go the one goes first that its server will forget within a day.
+    ExpiringFirst,
     /// In the calm every job arrives, or has ended for a reason that is real; on a network that flaps what fits into its windows arrives.
     Progress,
     /// No more is sent than the file, and what a cut may cost.
@@ -53,6 +55,8 @@ pub enum Invariant {
     Conservation,
     /// A folder that is away fails nothing.
     SourceAway,
+    /// Every change of a job's state is told once it is committed: what was told last of a job is how it stands.
+    EventsTold,
     /// Trouble that comes and goes is told once.
     OneNotice,
 }

@@ -8,6 +8,11 @@ use afterglow_model::{
 
 use super::{MONDAY_MS, truth::Job};
 
+/// Under so much room for our own state nothing goes.
+const ROOM_MIN: u64 = 64 << 20;
+/// Above such a load, percent, the machine is busy with other work.
+const LOAD_MAX: u8 = 60;
+
 /// Everything that decides, as it was from some moment on.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
@@ -58,6 +63,12 @@ impl Facts {
         if self.conditions.session.suspending {
             return Some("asleep");
         }
+        if self.conditions.session.ending {
+            return Some("about to be switched off");
+        }
+        if self.conditions.resources.state_free_bytes.is_some_and(|free| free < ROOM_MIN) {
+            return Some("no room for our own state");
+        }
         match self.conditions.network.reachability {
             Reachability::None | Reachability::Limited => Some("no network"),
             Reachability::CaptivePortal => Some("a sign-in page"),
@@ -90,6 +101,8 @@ impl Facts {
             let wants_idle = (patient && settings.only_when_idle) || asked.iter().any(|options| options.requires_idle);
             if used && wants_idle {
                 Some("in use")
+            } else if patient && settings.spare_load && self.conditions.resources.load_percent.is_some_and(|load| load > LOAD_MAX) {
+                Some("busy with other work")
             } else if patient && settings.timetable.rate_at(self.minute_of_week(at_ms)) == Rate::Stopped {
                 Some("outside the hours")
             } else if patient && spent && settings.bytes_per_day_max.is_some() {

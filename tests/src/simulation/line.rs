@@ -21,6 +21,8 @@ use super::{
 
 /// Until a wish to be left alone is heard by all that is under way.
 const HEARD_MS: u64 = 2_000;
+/// Requests to a server that does not answer in [ten minutes](super::server::IN_VAIN_MS): six in a minute.
+const REQUESTS_IN_VAIN: usize = 60;
 /// Payload is put on the line in portions of so long.
 const PORTION_MS: u64 = 250;
 
@@ -62,6 +64,7 @@ impl Line {
     async fn arrive(&self, name: &str) -> Result<Request, Setback> {
         self.seat.take().await;
         self.is_left_alone();
+        self.is_spared();
         let (mut dice, manners) = {
             let mut server = lock(&self.server);
             (server.chance(self.number), server.manners.clone())
@@ -76,6 +79,7 @@ impl Line {
         };
         let refused = self.refusal(&mut dice);
         self.pass(latency).await?;
+        self.forget_old();
         let told = match (&refused, fate) {
             (Some(_), _) => "refused",
             (None, Fate::Fine) => "arrives",
@@ -111,6 +115,39 @@ impl Line {
                 format!("job {} asked server {number} {early} ms before the time that it named", self.number),
             );
         }
+    }
+
+    /// A server that does not answer is not asked again and again.
+    fn is_spared(&self) {
+        let now = self.world.boot_ms();
+        let (number, asked) = {
+            let mut server = lock(&self.server);
+            (server.number, server.is_asked(now))
+        };
+        if asked > REQUESTS_IN_VAIN {
+            let what = format!("server {number} does not answer, and is asked {asked} times in ten minutes");
+            lock(&self.world.truth).broken(Invariant::NoHotLoop, what);
+        }
+    }
+
+    /// Sessions do not live for ever.
+    fn forget_old(&self) {
+        let old = {
+            let mut server = lock(&self.server);
+            server.forget(self.world.boot_ms()).into_iter().map(|session| (server.number, session)).collect::<Vec<_>>()
+        };
+        for (number, session) in old {
+            let of = lock(&self.world.truth).number(&session.job);
+            self.world.trace(&format!("server {number} forgets the session of job {of}"));
+            if !session.complete {
+                lock(&self.world.truth).excuse(&session.job, session.content.len() as u64);
+            }
+        }
+    }
+
+    /// What the server says of its sessions.
+    fn limits(server: &Server) -> Limits {
+        Limits { max_age: server.manners.max_age_s, ..Limits::default() }
     }
 
     fn refusal(&self, dice: &mut Dice) -> Option<Setback> {
@@ -276,10 +313,10 @@ impl Destination for Line {
                     Begun::Delivered(server.proof(&content.key, &sha256, content.byte_count))
                 }
                 None => {
-                    let (url, offset) = server.session_for(&content.key);
+                    let (url, offset) = server.session_for(&content.key, &self.job, self.world.boot_ms());
                     self.holds(offset);
                     self.tells(offset);
-                    Begun::Session { upload_url: parsed(&url)?, offset, limits: Limits::default() }
+                    Begun::Session { upload_url: parsed(&url)?, offset, limits: Self::limits(&server) }
                 }
             }
         };
@@ -307,7 +344,7 @@ impl Destination for Line {
                 offset: session.content.len() as u64,
                 complete: session.complete,
                 digest: tells.then(|| Sha256::digest(&session.content).into()).filter(|_| !self.believes()),
-                limits: Limits::default(),
+                limits: Self::limits(&server),
             }
         };
         answer(request.fate, held)

@@ -17,6 +17,7 @@ mod line;
 mod machine;
 mod plan;
 mod plant;
+mod poison;
 mod server;
 mod shrink;
 mod truth;
@@ -26,6 +27,7 @@ mod week;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use afterglow_model::{Conditions, Override, Pause, Settings, Timestamp, UploadJobOptions};
+use afterglow_queue::CommitFault;
 use afterglow_scheduler::{Local, Now};
 use tokio::{
     sync::{Mutex, Notify},
@@ -70,6 +72,8 @@ pub enum Scenario {
     Week,
     /// Hours in which the network comes and goes every three seconds, and nothing else goes wrong.
     Flapping,
+    /// An hour with a file that fails for ever, compared with the same hour without it.
+    Poisoned,
 }
 
 impl Default for Options {
@@ -88,6 +92,15 @@ struct Rules {
     options: Vec<UploadJobOptions>,
 }
 
+/// The disk that holds the queue, as far as it fails.
+#[derive(Debug, Default)]
+struct Disk {
+    /// What befalls the next commit.
+    next: Option<CommitFault>,
+    /// Until when nothing can be written down, on [`World::boot_ms`]'s clock.
+    fails_until_ms: u64,
+}
+
 /// What everything in a simulation shares.
 pub(crate) struct World {
     seed: u64,
@@ -100,6 +113,8 @@ pub(crate) struct World {
     rules: std::sync::Mutex<Rules>,
     /// Payload that was put on lines since the beginning.
     sent: std::sync::Mutex<u64>,
+    /// What befalls the loop's commits.
+    disk: std::sync::Mutex<Disk>,
     /// Something happened that the engine has to look at.
     stir: Notify,
     truth: std::sync::Mutex<Truth>,
@@ -124,6 +139,12 @@ impl World {
                 jumps_at: None,
             },
         }
+    }
+
+    /// What befalls a commit now.
+    fn commit_fault(&self) -> Option<CommitFault> {
+        let mut disk = lock(&self.disk);
+        if self.boot_ms() < disk.fails_until_ms { Some(CommitFault::Lost) } else { disk.next.take() }
     }
 
     /// Writes a line of the trace.
@@ -159,7 +180,12 @@ pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, 
 /// # Errors
 /// The simulation itself could not go on. What it found to be broken is in the outcome.
 pub fn run(seed: u64, dir: &Path, options: &Options) -> anyhow::Result<Outcome> {
-    live(seed, dir, options, &week::draw(seed, options))
+    let plan = week::draw(seed, options);
+    let outcome = live(seed, dir, options, &plan)?;
+    match options.scenario {
+        Scenario::Week | Scenario::Flapping => Ok(outcome),
+        Scenario::Poisoned => Ok(poison::compare(outcome, &live(seed, dir, options, &poison::without(plan))?)),
+    }
 }
 
 /// Lives what is planned, with the servers and the contents of a seed.
@@ -176,6 +202,7 @@ fn live(seed: u64, dir: &Path, options: &Options, plan: &Plan) -> anyhow::Result
             conditions: std::sync::Mutex::new(machine::calm()),
             rules: std::sync::Mutex::default(),
             sent: std::sync::Mutex::default(),
+            disk: std::sync::Mutex::default(),
             stir: Notify::new(),
             truth: std::sync::Mutex::new(Truth::new(seed)),
         });
@@ -193,38 +220,102 @@ fn scratch() -> anyhow::Result<tempfile::TempDir> {
     Ok(if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? })
 }
 
-/// Lives seeds on all processors, each in a folder of its own. `tell` hears of every one, in no particular order, and ends it all by
-/// saying no.
-///
-/// # Errors
-/// A simulation could not go on.
-pub fn live_all(seeds: std::ops::Range<u64>, options: &Options, mut tell: impl FnMut(Outcome) -> bool) -> anyhow::Result<()> {
+/// Keeps this thread, and those that it starts, on one processor. A simulation and its queue's threads take turns and never run side by
+/// side: on two processors each turn would be a call to the other one.
+#[cfg(target_os = "linux")]
+fn stay_on_one_processor(nth: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(all) = sched_getaffinity(None) else { return };
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
+    let Some(cpu) = allowed.get(nth % allowed.len().max(1)) else { return };
+    let mut one = CpuSet::new();
+    one.set(*cpu);
+    // Where it is not allowed everything takes longer, and is the same.
+    let _ = sched_setaffinity(None, &one);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on_one_processor(_: usize) {}
+
+/// Does pieces of work on all processors, each in a folder on a disk in memory. `tell` hears of every one, in no particular order, and ends
+/// it all by saying no.
+fn spread<T: Send>(
+    pieces: std::ops::Range<u64>,
+    work: impl Fn(u64, &Path) -> anyhow::Result<T> + Sync,
+    mut tell: impl FnMut(T) -> bool,
+) -> anyhow::Result<()> {
+    use std::sync::atomic::Ordering::SeqCst;
     let dir = scratch()?;
-    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    let next = std::sync::atomic::AtomicU64::new(pieces.start);
     let over = std::sync::atomic::AtomicBool::new(false);
     let (sender, receiver) = std::sync::mpsc::channel();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (sender, dir, next, over, end) = (sender.clone(), dir.path(), &next, &over, seeds.end);
+        for nth in 0..threads {
+            let (sender, dir, next, over, work, end) = (sender.clone(), dir.path(), &next, &over, &work, pieces.end);
             scope.spawn(move || {
-                use std::sync::atomic::Ordering::SeqCst;
+                stay_on_one_processor(nth);
                 while !over.load(SeqCst) {
-                    let seed = next.fetch_add(1, SeqCst);
-                    if seed >= end || sender.send(run(seed, dir, options)).is_err() {
+                    let piece = next.fetch_add(1, SeqCst);
+                    if piece >= end || sender.send(work(piece, dir)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        for outcome in receiver {
-            let goes_on = outcome.map(&mut tell);
+        for done in receiver {
+            let goes_on = done.map(&mut tell);
             if !matches!(goes_on, Ok(true)) {
-                over.store(true, std::sync::atomic::Ordering::SeqCst);
+                over.store(true, SeqCst);
                 return goes_on.map(drop);
             }
         }
         Ok(())
+    })
+}
+
+/// Lives seeds on all processors. `tell` hears of every one, in no particular order, and ends it all by saying no.
+///
+/// # Errors
+/// A simulation could not go on.
+pub fn live_all(seeds: std::ops::Range<u64>, options: &Options, tell: impl FnMut(Outcome) -> bool) -> anyhow::Result<()> {
+    spread(seeds, |seed, dir| run(seed, dir, options), tell)
+}
+
+/// What became of a planted fault.
+#[derive(Debug, Clone)]
+pub struct Caught {
+    /// Which.
+    pub plant: Plant,
+    /// The first seed that it breaks, and what; none if it breaks none of them.
+    pub by: Option<(u64, Broken)>,
+}
+
+/// Plants faults on all processors, one on each, and lives seeds in their order until one breaks what the fault must break. `tell` hears of
+/// every fault.
+///
+/// # Errors
+/// A simulation could not go on.
+pub fn catch_all(
+    plants: &[Plant],
+    seeds: std::ops::Range<u64>,
+    options: &Options,
+    mut tell: impl FnMut(Caught),
+) -> anyhow::Result<()> {
+    let catch = |nth, dir: &Path| {
+        let plant = plants[usize::try_from(nth)?];
+        let options = Options { plant: Some(plant), ..options.clone() };
+        for seed in seeds.clone() {
+            let broken = run(seed, dir, &options)?.broken;
+            if let Some(broken) = broken.filter(|broken| plant.breaks().is_none_or(|expected| broken.invariant == expected)) {
+                return Ok(Caught { plant, by: Some((seed, broken)) });
+            }
+        }
+        Ok(Caught { plant, by: None })
+    };
+    spread(0..plants.len() as u64, catch, |caught| {
+        tell(caught);
+        true
     })
 }

@@ -42,6 +42,24 @@ pub(crate) enum Happening {
         idle: Option<bool>,
         locked: Option<bool>,
     },
+    /// How busy the machine is, and how much room there is for our own state.
+    Spares {
+        load_percent: Option<u8>,
+        free_mib: Option<u64>,
+    },
+    /// The machine is about to be switched off: it is, or somebody thinks better of it.
+    SwitchesOff {
+        seconds: u64,
+        dies: bool,
+    },
+    /// A commit of the loop fails, and may have happened nevertheless.
+    CommitFails {
+        kept: bool,
+    },
+    /// For a while nothing of the loop can be written down.
+    WritesFail {
+        minutes: u64,
+    },
     /// The wall clock is set.
     Clock {
         hours: i64,
@@ -107,6 +125,10 @@ impl Happening {
             Self::Network(_)
             | Self::Power(_)
             | Self::Used { .. }
+            | Self::CommitFails { .. }
+            | Self::WritesFail { .. }
+            | Self::Spares { .. }
+            | Self::SwitchesOff { .. }
             | Self::Clock { .. }
             | Self::Sleeps { .. }
             | Self::Server { .. }
@@ -238,6 +260,12 @@ impl fmt::Display for Happening {
             }
             Self::Power(power) => power_line(f, power),
             Self::Used { idle, locked } => write!(f, "the computer: idle {idle:?}, locked {locked:?}"),
+            Self::CommitFails { kept } => write!(f, "a commit fails, and is {}", if *kept { "kept" } else { "lost" }),
+            Self::WritesFail { minutes } => write!(f, "nothing can be written down for {minutes} minutes"),
+            Self::Spares { load_percent, free_mib } => write!(f, "the machine: load {load_percent:?} %, room {free_mib:?} MiB"),
+            Self::SwitchesOff { seconds, dies } => {
+                write!(f, "the machine is to be switched off in {seconds} seconds, and {}", if *dies { "is" } else { "is not" })
+            }
             Self::Clock { hours } => write!(f, "the clock is set by {hours} hours"),
             Self::Sleeps { minutes } => write!(f, "the machine sleeps for {minutes} minutes"),
             Self::Dies => write!(f, "the service dies"),
@@ -289,7 +317,7 @@ fn rules(f: &mut fmt::Formatter<'_>, settings: &Settings) -> fmt::Result {
     write!(
         f,
         "the rules change: metered {}, battery {:?} {} %, saver {}, tunnels {}, networks {:?}, only named {}, hours {}, \
-         bytes a day {:?}, only idle {}, videos {:?}, the person's own {:?}",
+         bytes a day {:?}, only idle {}, sparing {}, videos {:?}, the person's own {:?}",
         settings.allow_metered,
         settings.battery,
         settings.battery_minimum_percent,
@@ -300,6 +328,7 @@ fn rules(f: &mut fmt::Formatter<'_>, settings: &Settings) -> fmt::Result {
         settings.timetable,
         settings.bytes_per_day_max,
         settings.only_when_idle,
+        settings.spare_load,
         settings.videos,
         settings.user_initiated,
     )

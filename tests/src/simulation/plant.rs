@@ -44,6 +44,18 @@ pub enum Plant {
     TunnelsAreIgnored,
     /// Whether somebody uses the computer is not looked at.
     UseIsIgnored,
+    /// That the machine is busy is not looked at.
+    LoadIsIgnored,
+    /// That there is no room for our own state is not looked at.
+    RoomIsIgnored,
+    /// That the machine is about to be switched off is not looked at.
+    EndIsIgnored,
+    /// The lifetime of sessions is not written down.
+    LifetimesAreForgotten,
+    /// A server that does not answer is asked again and again.
+    SilenceIsIgnored,
+    /// After a commit that failed, nothing is read again.
+    FailedCommitsAreIgnored,
     /// What a destination asks for is not looked at.
     OptionsAreIgnored,
     /// The day's bytes are not counted.
@@ -72,7 +84,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 37] = [
         Self::IntentIsSkipped,
         Self::SessionsAreForgotten,
         Self::RetryAfterIsIgnored,
@@ -92,6 +104,12 @@ impl Plant {
         Self::SleepIsIgnored,
         Self::TunnelsAreIgnored,
         Self::UseIsIgnored,
+        Self::LoadIsIgnored,
+        Self::RoomIsIgnored,
+        Self::EndIsIgnored,
+        Self::LifetimesAreForgotten,
+        Self::SilenceIsIgnored,
+        Self::FailedCommitsAreIgnored,
         Self::OptionsAreIgnored,
         Self::BytesAreNotCounted,
         Self::NoAnswerIsTrusted,
@@ -116,8 +134,13 @@ impl Plant {
             | Self::SleepIsIgnored
             | Self::TunnelsAreIgnored
             | Self::UseIsIgnored
+            | Self::LoadIsIgnored
+            | Self::RoomIsIgnored
+            | Self::EndIsIgnored
             | Self::OptionsAreIgnored
             | Self::BytesAreNotCounted => Some(Invariant::PolicyGate),
+            Self::LifetimesAreForgotten => Some(Invariant::ExpiringFirst),
+            Self::SilenceIsIgnored => Some(Invariant::NoHotLoop),
             Self::GrantsAreNotAsked | Self::WithdrawalStopsNothing => Some(Invariant::PermissionGate),
             Self::AwayIsFailure => Some(Invariant::SourceAway),
             Self::CancelStopsNothing => Some(Invariant::CancelMeansCancel),
@@ -138,7 +161,8 @@ impl Plant {
             | Self::DigestsAreBelieved
             | Self::CommitsAreLost
             | Self::ReleaseIsForgotten
-            | Self::ReturnIsMissed => None,
+            | Self::ReturnIsMissed
+            | Self::FailedCommitsAreIgnored => None,
         }
     }
 }

@@ -1,13 +1,19 @@
 //! Model servers: they keep the protocol's promises, and fail in every way in which a server may. The way to one is [`super::line`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use afterglow_model::{Evidence, Failure, FailureClass, FailureCode};
+use afterglow_model::{Evidence, Failure, FailureClass, FailureCode, JobId};
 use afterglow_transfer::{Proof, Setback};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{Dice, Scenario};
+
+/// After so long everything that was under way has heard that a server does not answer.
+const SILENCE_HEARD_MS: u64 = 60_000;
+
+/// For so long requests to a server that does not answer are counted: each attempt is a few, one soon after the other.
+pub(crate) const IN_VAIN_MS: u64 = 10 * 60_000;
 
 /// How a server behaves. Of a thousand requests so many go wrong.
 #[derive(Debug, Clone)]
@@ -28,6 +34,8 @@ pub(crate) struct Manners {
     pub(crate) corrupted: u64,
     /// Requests that end in an error of the server's.
     pub(crate) errors: u64,
+    /// Seconds after which a session is forgotten.
+    pub(crate) max_age_s: Option<u64>,
 }
 
 impl Manners {
@@ -42,6 +50,7 @@ impl Manners {
             throttled: rate(&[0, 0, 30]),
             corrupted: rate(&[0, 0, 5]),
             errors: rate(&[0, 10, 100]),
+            max_age_s: dice.of(&[None, Some(2 * 3600), Some(20 * 3600), Some(60 * 3600)]),
         }
     }
 
@@ -56,14 +65,19 @@ impl Manners {
             throttled: 0,
             corrupted: 0,
             errors: 0,
+            max_age_s: None,
         }
     }
 }
 
 /// An upload under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) key: String,
+    /// Whose it is.
+    pub(crate) job: JobId,
+    /// When the server forgets it.
+    pub(crate) expires_ms: Option<u64>,
     pub(crate) content: Vec<u8>,
     pub(crate) complete: bool,
     /// A byte was stored wrong.
@@ -79,6 +93,10 @@ pub(crate) struct Server {
     pub(crate) evidence: Evidence,
     /// It does not answer at all.
     pub(crate) down: bool,
+    /// When it was first asked nevertheless.
+    silent_since: Option<u64>,
+    /// When it was asked lately.
+    asked_in_vain: VecDeque<u64>,
     /// It does not accept the credential.
     pub(crate) locked_out: bool,
     /// Nothing may be asked of it from the first to the second; what was under way gets a moment to hear of it.
@@ -97,7 +115,9 @@ impl Server {
         let evidence = dice.of(&[Evidence::Hashed, Evidence::Hashed, Evidence::Sized]);
         let manners = match scenario {
             Scenario::Week => Manners::of(&mut dice),
-            Scenario::Flapping => Manners { bytes_per_s: dice.of(&[12_000, 40_000, 4_000_000]), ..Manners::calm() },
+            Scenario::Flapping | Scenario::Poisoned => {
+                Manners { bytes_per_s: dice.of(&[12_000, 40_000, 4_000_000]), ..Manners::calm() }
+            }
         };
         Self {
             number,
@@ -105,6 +125,8 @@ impl Server {
             manners,
             evidence,
             down: false,
+            silent_since: None,
+            asked_in_vain: VecDeque::new(),
             locked_out: false,
             quiet_ms: (0, 0),
             sessions: BTreeMap::new(),
@@ -120,6 +142,31 @@ impl Server {
         (self.down, self.locked_out, self.quiet_ms) = (false, false, (0, 0));
     }
 
+    /// It stops to answer, or answers again.
+    pub(crate) fn goes(&mut self, down: bool) {
+        (self.down, self.silent_since) = (down, self.silent_since.filter(|_| down));
+    }
+
+    /// There is a reason to ask it again.
+    pub(crate) fn may_be_back(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// It is asked although it does not answer. Gives how often that was lately, once its silence was heard by all that was under
+    /// way.
+    pub(crate) fn is_asked(&mut self, now_ms: u64) -> usize {
+        if !self.down {
+            return 0;
+        }
+        if now_ms < *self.silent_since.get_or_insert(now_ms) + SILENCE_HEARD_MS {
+            self.asked_in_vain.clear();
+            return 0;
+        }
+        self.asked_in_vain.push_back(now_ms);
+        self.asked_in_vain.retain(|at| now_ms - at < IN_VAIN_MS);
+        self.asked_in_vain.len()
+    }
+
     /// What chance has in store for the next request of a job, whatever becomes of others.
     pub(crate) fn chance(&mut self, job: u64) -> Dice {
         let nth = self.requests.entry(job).or_default();
@@ -133,15 +180,23 @@ impl Server {
     }
 
     /// The session for a key: the one that is open, or a new one.
-    pub(crate) fn session_for(&mut self, key: &str) -> (String, u64) {
+    pub(crate) fn session_for(&mut self, key: &str, job: &JobId, now_ms: u64) -> (String, u64) {
         let open = self.sessions.iter().find(|(_, session)| session.key == key && !session.complete);
         if let Some((url, session)) = open {
             return (url.clone(), session.content.len() as u64);
         }
         self.next_session += 1;
         let url = format!("http://server/{}", self.next_session);
-        self.sessions.insert(url.clone(), Session { key: key.to_owned(), ..Session::default() });
+        let (key, job, content) = (key.to_owned(), job.clone(), Vec::new());
+        let expires_ms = self.manners.max_age_s.map(|s| now_ms + s * 1000);
+        self.sessions.insert(url.clone(), Session { key, job, expires_ms, content, complete: false, damaged: false });
         (url, 0)
+    }
+
+    /// Forgets sessions that are too old; gives them.
+    pub(crate) fn forget(&mut self, now_ms: u64) -> Vec<Session> {
+        let is_old = |session: &Session| session.expires_ms.is_some_and(|at| at <= now_ms);
+        self.sessions.extract_if(.., |_, session| is_old(session)).map(|(_, session)| session).collect()
     }
 
     /// Completes an object: the same key makes the same object. Gives what is held under it, and how often.

@@ -44,6 +44,8 @@ pub struct Outcome {
     pub delivered: u64,
     /// Times that the service died.
     pub crashes: u64,
+    /// When the last file arrived that nothing is wrong with.
+    pub last_ms: u64,
     /// Milliseconds lived.
     pub lived_ms: u64,
     /// The first thing that broke.
@@ -154,6 +156,8 @@ pub(crate) struct Truth {
     /// Whether the removable folder is there.
     pub(crate) stick_there: bool,
     pub(crate) flapping: Flapping,
+    /// When the last job was delivered that has no poison.
+    last_ms: u64,
     /// What decides, and since when; as far back as anything asks.
     facts: VecDeque<(u64, Arc<Facts>)>,
     /// Payload by day, and since when the present one is used up.
@@ -180,6 +184,7 @@ impl Truth {
             writing: BTreeSet::new(),
             stick_there: true,
             flapping: Flapping { ended_at: Some(0), notices: 0 },
+            last_ms: 0,
             facts: VecDeque::new(),
             days: BTreeMap::new(),
             spent_since: None,
@@ -427,9 +432,12 @@ impl Truth {
     }
 
     /// The queue holds a receipt.
-    pub(crate) fn done(&mut self, id: &JobId, evidence: Evidence, held: Option<&str>) {
+    pub(crate) fn done(&mut self, id: &JobId, evidence: Evidence, held: Option<&str>, at_ms: u64) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.delivered = true;
+        if job.poison == Poison::Nothing {
+            self.last_ms = at_ms;
+        }
         let (number, sha256) = (job.number, job.sha256.clone());
         let (size, sent, lost) = (job.size, job.sent, job.lost_at_most);
         if held != Some(sha256.as_str()) && evidence >= Evidence::Sized {
@@ -467,6 +475,7 @@ impl Truth {
             jobs: self.jobs.len() as u64,
             delivered: self.jobs.values().filter(|job| job.delivered).count() as u64,
             crashes: self.crashes,
+            last_ms: self.last_ms,
             lived_ms,
             broken: self.broken.clone(),
             lines: self.lines.iter().cloned().collect(),

@@ -24,6 +24,7 @@ pub(crate) fn draw(seed: u64, options: &Options) -> Plan {
     match options.scenario {
         Scenario::Week => week.trouble(options.days),
         Scenario::Flapping => week.flapping(),
+        Scenario::Poisoned => week.poisoned(),
     }
     Plan { events: week.events, calm_at_ms: week.at_ms }
 }
@@ -66,9 +67,7 @@ impl Week {
         let hours = self.dice.of(&[1, 2, 4]);
         for _ in 0..hours * 6 {
             if self.dice.permille(700) {
-                let mut asset = self.an_asset();
-                (asset.asker, asset.on_stick, asset.options) = (Asker::Rule, false, UploadJobOptions::default());
-                asset.files.iter_mut().for_each(|file| file.poison = Poison::Nothing);
+                let asset = self.a_good_asset();
                 self.now(Happening::Comes(asset));
             }
             self.now(Happening::Flaps { minutes: 10, what });
@@ -76,12 +75,32 @@ impl Week {
         }
     }
 
+    /// Many files at once, the first of which fails for ever.
+    fn poisoned(&mut self) {
+        for nth in 0..60 {
+            let mut asset = self.a_good_asset();
+            if let Some(first) = asset.files.first_mut().filter(|_| nth == 0) {
+                first.poison = Poison::Stubborn;
+            }
+            self.now(Happening::Comes(asset));
+        }
+        self.at_ms += 3_600_000;
+    }
+
+    /// One that nothing stands against.
+    fn a_good_asset(&mut self) -> NewAsset {
+        let mut asset = self.an_asset();
+        (asset.asker, asset.on_stick, asset.options) = (Asker::Rule, false, UploadJobOptions::default());
+        asset.files.iter_mut().for_each(|file| file.poison = Poison::Nothing);
+        asset
+    }
+
     fn now(&mut self, what: Happening) {
         self.events.push(Event { at_ms: self.at_ms, what });
     }
 
     fn something(&mut self) {
-        match self.dice.under(24) {
+        match self.dice.under(30) {
             0..=2 => {
                 let seen = self.a_network();
                 self.now(Happening::Network(seen));
@@ -125,6 +144,24 @@ impl Week {
                     self.dice.of(&[(None, None), (Some(true), Some(false)), (Some(false), Some(false)), (Some(false), Some(true))]);
                 self.now(Happening::Used { idle, locked });
             }
+            23 | 24 => {
+                let load_percent = self.dice.of(&[None, Some(20), Some(50), Some(90)]);
+                let free_mib = self.dice.of(&[None, Some(5_000), Some(100), Some(20)]);
+                self.now(Happening::Spares { load_percent, free_mib });
+            }
+            26 => {
+                let kept = self.dice.permille(500);
+                self.now(Happening::CommitFails { kept });
+            }
+            27 => {
+                let minutes = self.dice.of(&[1, 10, 120]);
+                self.now(Happening::WritesFail { minutes });
+            }
+            25 => {
+                let (seconds, dies) = (5 + self.dice.under(60), self.dice.permille(600));
+                self.now(Happening::SwitchesOff { seconds, dies });
+                self.at_ms += seconds * 1000;
+            }
             _ => {
                 if self.dice.permille(300) {
                     let minutes = self.dice.of(&[1, 3, 10, 60]);
@@ -141,7 +178,8 @@ impl Week {
         let Some(Known { id, asker, .. }) = self.files.last() else { return };
         let (file, asker) = (*id, *asker);
         let server = self.a_server_of(asker);
-        let what = match self.dice.under(8) {
+        let what = match self.dice.under(10) {
+            8 | 9 => Happening::CommitFails { kept: self.dice.permille(500) },
             6 | 7 => return self.an_edit_of(self.files.len() - 1, true, true),
             0 | 1 => Happening::Cancels { file, server },
             2 | 3 => Happening::Access { app: server, answer: Answer::Deny, dies_after: None },
@@ -297,6 +335,7 @@ impl Week {
         settings.allow_vpn = self.dice.permille(600);
         settings.only_allowed_networks = self.dice.permille(80);
         settings.only_when_idle = self.dice.permille(150);
+        settings.spare_load = self.dice.permille(400);
         settings.bytes_per_day_max = self.dice.of(&[None, None, None, Some(20_000), Some(150_000)]);
         settings.user_initiated = self.dice.of(&[UserInitiatedRules::Network, UserInitiatedRules::All]);
         if self.dice.permille(200) {

@@ -164,6 +164,18 @@ impl Queue {
         .await
     }
 
+    /// Puts jobs back into the line that the file says are under way and that are not among those that the caller carries: after a commit
+    /// that failed, it may hold what nobody knows of. Session, offset and attempts stay, as at a start of the service. Returns how many.
+    pub async fn put_back(&self, carried: &[JobId]) -> Result<u64, QueueError> {
+        let carried = text::list(carried.iter().map(JobId::as_str));
+        self.write(move |db, changes| {
+            let back = "UPDATE job SET phase = 'queued'
+                WHERE phase = 'preparing' AND id NOT IN (SELECT value FROM json_each(?1)) RETURNING id, asset_id, app_id, state";
+            change(db, changes, back, [carried])
+        })
+        .await
+    }
+
     /// Notes the upload that the server opened, before its completing byte is sent.
     ///
     /// # Errors

@@ -239,3 +239,23 @@ async fn a_mended_destination_releases_what_it_held_and_nothing_else() {
     assert_eq!(bench.state(&auth).await, (JobState::Pending, Phase::Queued));
     assert_eq!(bench.state(&unreadable).await, (JobState::Pending, Phase::Held));
 }
+
+#[tokio::test]
+async fn what_nobody_carries_goes_back_into_the_line_and_the_rest_goes_on() {
+    let bench = Bench::new().await;
+    let (carried, adrift, held) = (bench.started(1).await, bench.started(2).await, bench.started(3).await);
+    let session = UploadSession {
+        upload_url: "https://attic.example/u/2".to_owned(),
+        offset: 7,
+        pin_json: "{}".to_owned(),
+        expires_at: None,
+    };
+    bench.queue.session_opened(&adrift, session.clone()).await.unwrap();
+    bench.finish(Finished::Held { job: held.clone(), failure: failure(FailureCode::AccessDenied) }).await;
+    assert_eq!(bench.queue.put_back(std::slice::from_ref(&carried)).await.unwrap(), 1);
+    assert_eq!(bench.state(&carried).await, (JobState::Pending, Phase::Preparing));
+    assert_eq!(bench.state(&adrift).await, (JobState::Pending, Phase::Queued));
+    assert_eq!(bench.state(&held).await, (JobState::Pending, Phase::Held));
+    assert_eq!(bench.queue.queued_job(&adrift).await.unwrap().unwrap().session, Some(session));
+    assert_eq!(bench.queue.put_back(&[carried]).await.unwrap(), 0, "doing it twice changes nothing more");
+}

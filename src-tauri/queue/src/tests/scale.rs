@@ -142,6 +142,13 @@ async fn a_job_that_fails_again_and_again_is_shown_and_stands_behind_all_others(
     assert_eq!(shown.iter().map(|job| &job.id).collect::<Vec<_>>(), [&poison]);
     assert_eq!(bench.queue.attention_count().await.unwrap(), 1);
 
+    // While it is tried once more it is no better.
+    bench.queue.start(std::slice::from_ref(&poison), NOW).await.unwrap();
+    assert_eq!(bench.queue.attention_count().await.unwrap(), 1);
+    assert_eq!(bench.queue.jobs(&attention).await.unwrap().jobs.len(), 1);
+    let again = Finished::Retry { job: poison.clone(), failure: failure(FailureCode::ServerError), at: NOW, setbacks: 4 };
+    bench.finish(again).await;
+
     // When its destination answers nobody, it is not the job that needs attention.
     let (id, gone) = (&bench.destination.id, afterglow_model::DestinationState::Unreachable);
     bench.queue.set_destination_state(id, gone, None).await.unwrap();

@@ -50,6 +50,8 @@ const JOBS_STARTED: usize = 256;
 const BATCH_JOBS_AHEAD: u32 = 256;
 /// How often a folder that is away is looked for.
 const SOURCES_EVERY: Duration = Duration::from_secs(30);
+/// How often it is tried to write again after a write of the loop's failed.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// After so long without work the memory that it took goes back to the system.
 const REST_AFTER: Duration = Duration::from_secs(10);
 /// At most four status events in a second.
@@ -129,6 +131,8 @@ pub(crate) struct Engine {
     unreadable: u64,
     /// When folders that are away are looked for again.
     sources_due: Option<Instant>,
+    /// When jobs are put back into the line that the queue says are under way and that nobody carries; none if there are none.
+    adrift_due: Option<Instant>,
     /// When memory is given back; none if that is done, or something is under way.
     rest_due: Option<Instant>,
 }
@@ -176,6 +180,7 @@ impl Engine {
             roots: HashMap::new(),
             unreadable: 0,
             sources_due: None,
+            adrift_due: None,
             rest_due: Some(Instant::now() + REST_AFTER),
         }
     }
@@ -417,7 +422,7 @@ impl Engine {
             self.reload().await;
         }
         if ended.unrecorded {
-            self.lanes.forget();
+            self.adrift();
         }
         self.lanes_stale |= ended.unrecorded || self.lanes.run_low();
         self.status_changed();
@@ -506,6 +511,7 @@ impl Engine {
             self.sources_changed().await;
         }
         self.expire(conditions, now).await;
+        self.take_up_adrift().await;
         // What backed off and is due now is in the queue, not among the heads; no event tells of it.
         if self.lanes_stale || self.lanes.run_low() {
             let taken: HashSet<JobId> = self.running.keys().cloned().collect();
@@ -538,7 +544,7 @@ impl Engine {
             self.core.sensors.ready_to_sleep();
         }
         let start = std::mem::take(&mut self.plan.start);
-        if !start.is_empty() {
+        if !start.is_empty() && self.adrift_due.is_none() {
             self.start(&start, now.wall).await;
             self.status_changed();
         }
@@ -557,6 +563,30 @@ impl Engine {
             }
         }
         self.report(conditions, now).await;
+    }
+
+    /// A write of the loop's failed, and may have happened nevertheless: nothing is started until the queue is read anew.
+    fn adrift(&mut self) {
+        self.adrift_due.get_or_insert_with(Instant::now);
+        self.lanes.forget();
+        self.lanes_stale = true;
+    }
+
+    /// Puts jobs back into the line that the queue says are under way and that nobody carries, if there may be any.
+    async fn take_up_adrift(&mut self) {
+        if self.adrift_due.is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        let carried: Vec<JobId> = self.running.keys().cloned().collect();
+        match self.core.queue.put_back(&carried).await {
+            Ok(_) => self.adrift_due = None,
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be written; it is tried again");
+                self.adrift_due = Some(Instant::now() + WRITE_AGAIN_AFTER);
+            }
+        }
+        self.lanes.forget();
+        self.lanes_stale = true;
     }
 
     async fn expire(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
@@ -722,7 +752,7 @@ impl Engine {
             Ok(started) => started.into_iter().collect::<HashSet<_>>(),
             Err(error) => {
                 tracing::error!(%error, "jobs could not be started");
-                self.lanes.forget();
+                self.adrift();
                 return;
             }
         };
@@ -758,7 +788,7 @@ impl Engine {
 
     /// Of started jobs, those whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant
     /// counts at once.
-    async fn with_access(&self, jobs: Vec<QueuedJob>, now: Timestamp) -> Vec<QueuedJob> {
+    async fn with_access(&mut self, jobs: Vec<QueuedJob>, now: Timestamp) -> Vec<QueuedJob> {
         let mut kept = Vec::with_capacity(jobs.len());
         let mut held = Vec::new();
         for job in jobs {
@@ -769,6 +799,7 @@ impl Engine {
             && let Err(error) = self.core.queue.finish(held, now).await
         {
             tracing::error!(%error, "jobs without access could not be held");
+            self.adrift();
         }
         kept
     }
@@ -789,7 +820,7 @@ impl Engine {
             Instant::now() + Duration::from_millis(ms.max(50))
         });
         let progress = (!self.running.is_empty()).then(|| Instant::now() + STATUS_EVERY);
-        [planned, progress, self.status_due, self.sources_due, self.rest_due].into_iter().flatten().min()
+        [planned, progress, self.status_due, self.sources_due, self.adrift_due, self.rest_due].into_iter().flatten().min()
     }
 
     async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {

@@ -84,6 +84,8 @@ impl Engine {
             }
             Err(End::Stopped) => {
                 lock(&world.truth).forgive(&job.id);
+                // What is stopped and goes on as its conditions come and go has no time to learn that nobody answers.
+                lock(server).may_be_back();
                 world.trace(&format!("job {number} stops"));
                 (Finished::Stopped { job: job.id.clone() }, None)
             }
@@ -100,7 +102,8 @@ impl Engine {
                     self.source_away(job.source_id.as_ref())?;
                 }
                 lock(&world.truth).failed(&job.id, world.boot_ms());
-                let change = lock(&self.mind).health.failed(&job.destination_id, &job.id, failure, now);
+                let deaf = world.has_planted(Plant::SilenceIsIgnored) && failure.code == FailureCode::ConnectionLost;
+                let change = if deaf { None } else { lock(&self.mind).health.failed(&job.destination_id, &job.id, failure, now) };
                 let asked = lock(&self.mind).health.asked_until(&job.destination_id);
                 if let Some(until) = asked {
                     steady(self.queue.set_asked_until(&job.destination_id, until))?;
@@ -116,15 +119,20 @@ impl Engine {
         if world.has_planted(Plant::ReceiptsAreLost) && ended.is_ok() {
             return Ok(());
         }
-        steady(self.queue.finish(vec![finished], now))?;
-        Ok(())
+        match self.write(self.queue.finish(vec![finished], now)) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.lost_sight(error)?;
+                self.learn(&job.id)
+            }
+        }
     }
 
     /// Tells the truth that a receipt is about to be written.
     fn is_done(&self, job: &QueuedJob, server: &Mutex<Server>, evidence: Evidence) {
         if !self.world.has_planted(Plant::ReceiptsAreLost) {
             let held = lock(server).holds(&job.sha256).then_some(job.sha256.as_str());
-            lock(&self.world.truth).done(&job.id, evidence, held);
+            lock(&self.world.truth).done(&job.id, evidence, held, self.world.boot_ms());
         }
     }
 

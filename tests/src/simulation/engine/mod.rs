@@ -1,11 +1,13 @@
 //! What holds the parts together in a simulation, as the service's loop does: it reads lanes and heads, asks the scheduler for a plan,
 //! starts and stops deliveries, and writes down how they end. All decisions are the scheduler's.
 
+mod adrift;
 mod beliefs;
 mod carry;
 mod lanes;
 mod notebook;
 mod reasons;
+mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -19,20 +21,25 @@ use afterglow_model::{
     Timestamp, UploadJobOptions,
 };
 use afterglow_queue::{FileClass, Finished, LaneKey, Queue, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, DestinationFacts, Health, Lane, Limits, Memory, Now, Plan, Policy, plan, strictest};
+use afterglow_scheduler::{Active, Candidate, DestinationFacts, Health, Lane, Limits, Memory, Now, Plan, Policy, plan, strictest};
 use tokio::{task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Invariant, Plant, World, lock, server::Server, steady};
 use beliefs::withdrawn;
 use lanes::Lanes;
+use told::Told;
 
 /// Files up to this size go in one request; the simulation's files are small, so that a week takes a moment.
 pub(crate) const SMALL: u64 = 4 * 1024;
 /// How often a folder that is away is looked for.
-const SOURCES_EVERY: Duration = Duration::from_secs(30);
+const SOURCES_EVERY: Duration = Duration::from_secs(300);
 /// How often the day's bytes are compared with its budget while something is sent. The service does so with every status it tells.
 const BUDGET_EVERY: Duration = Duration::from_secs(1);
+/// What expires within this time goes first: `EXPIRES_SOON_MS` of the scheduler.
+const EXPIRES_SOON_MS: i64 = 24 * 3_600_000;
+/// By so much an answer may be late, and what is written down of a lifetime too long.
+const ANSWER_MS: i64 = 60_000;
 /// The simulation's slots.
 pub(crate) const SMALL_AT_ONCE: usize = 4;
 pub(crate) const LARGE_AT_ONCE: usize = 2;
@@ -79,6 +86,8 @@ struct Mind {
     day: (i64, u64),
     /// The lines' counter as of what is written down.
     counted: u64,
+    /// When jobs are put back into the line that nobody carries; none if there are none.
+    adrift: Option<Instant>,
     /// Whether a notice says that something needs the person.
     attention: bool,
 }
@@ -89,6 +98,7 @@ pub(crate) struct Engine {
     pub(crate) world: Arc<World>,
     pub(crate) queue: Queue,
     mind: Mutex<Mind>,
+    told: Mutex<Told>,
 }
 
 impl Engine {
@@ -96,7 +106,8 @@ impl Engine {
     pub(crate) fn new(premises: Premises, queue: Queue) -> anyhow::Result<Self> {
         let world = premises.world.clone();
         let mind = Mind { lanes_stale: true, counted: *lock(&world.sent), day: (i64::MIN, 0), ..Mind::default() };
-        let engine = Self { world, premises, queue, mind: Mutex::new(mind) };
+        let told = Mutex::new(Told::by(&queue));
+        let engine = Self { world, premises, queue, mind: Mutex::new(mind), told };
         for (destination, until) in steady(engine.queue.asked_until())? {
             lock(&engine.mind).health.remember(&destination, until);
         }
@@ -150,6 +161,12 @@ impl Engine {
     /// The person wants it now: destinations that are left alone are tried again.
     pub(crate) fn forgive(&self) {
         lock(&self.mind).health.forgive();
+        self.asks_again();
+    }
+
+    /// There is a reason to ask servers that do not answer.
+    fn asks_again(&self) {
+        self.premises.servers.iter().for_each(|(_, server)| lock(server).may_be_back());
     }
 
     /// Jobs were made, or released.
@@ -182,6 +199,7 @@ impl Engine {
         self.forgive_on_another_network(&conditions);
         self.expire(&conditions, now)?;
         self.note_day(now)?;
+        let sound = self.take_up_adrift()?;
         let (taken, stale) = {
             let mind = lock(&self.mind);
             let taken: Vec<JobId> = mind.running.values().map(|running| running.job.id.clone()).collect();
@@ -201,7 +219,8 @@ impl Engine {
             self.stop(|running| running.job.id == stop.job_id);
         }
         self.check(&plan, &lanes);
-        let start = lock(&self.mind).lanes.take(&plan.start);
+        self.check_order(&plan, &lanes, now);
+        let start = if sound { lock(&self.mind).lanes.take(&plan.start) } else { Vec::new() };
         if !start.is_empty() {
             self.start(start, now)?;
         }
@@ -226,7 +245,8 @@ impl Engine {
         });
         let has_budget = lock(&self.world.rules).settings.bytes_per_day_max.is_some();
         let budget = (has_budget && !lock(&self.mind).running.is_empty()).then(|| Instant::now() + BUDGET_EVERY);
-        planned.into_iter().chain(budget).min()
+        let adrift = lock(&self.mind).adrift;
+        planned.into_iter().chain(budget).chain(adrift).min()
     }
 
     /// The conditions as the sensors tell them; what is planted is not seen.
@@ -238,6 +258,9 @@ impl Engine {
             Some(Plant::BatteryIsIgnored) => seen.power.source = PowerSource::Ac,
             Some(Plant::TunnelsAreIgnored) if seen.network.kind == NetworkKind::Vpn => seen.network.kind = NetworkKind::Wifi,
             Some(Plant::UseIsIgnored) => seen.session.idle = None,
+            Some(Plant::LoadIsIgnored) => seen.resources.load_percent = None,
+            Some(Plant::RoomIsIgnored) => seen.resources.state_free_bytes = None,
+            Some(Plant::EndIsIgnored) => seen.session.ending = false,
             Some(_) | None => {}
         }
         seen
@@ -309,6 +332,44 @@ impl Engine {
         }
     }
 
+    /// ExpiringFirst: of two heads of a lane that ask for the same, the one that its server will forget soon is not left for the other.
+    fn check_order(&self, plan: &Plan, lanes: &[Lane], now: Now) {
+        // A lifetime is kept by the wall clock: one that was set tells another end of it.
+        if !lock(&self.world.rules).overrides.is_empty() || *lock(&self.world.clock_set_ms) != 0 {
+            return;
+        }
+        let soon = now.wall.plus_ms(EXPIRES_SOON_MS - ANSWER_MS);
+        for lane in lanes {
+            let (goes, waits): (Vec<&Candidate>, Vec<&Candidate>) =
+                lane.heads.iter().partition(|head| plan.start.contains(&head.job_id));
+            let left = waits.iter().find_map(|waits| {
+                let expires_at = self.expires_at(&waits.job_id)?;
+                let before = goes.iter().find(|goes| {
+                    goes.options == waits.options
+                        && (goes.byte_count <= SMALL) == (waits.byte_count <= SMALL)
+                        && self.expires_at(&goes.job_id).is_none_or(|other| other > expires_at.plus_ms(ANSWER_MS))
+                })?;
+                (expires_at <= soon).then_some((&waits.job_id, &before.job_id))
+            });
+            let mut truth = lock(&self.world.truth);
+            if let Some((waits, goes)) = left.map(|(waits, goes)| (truth.number(waits), truth.number(goes))) {
+                truth.broken(Invariant::ExpiringFirst, format!("job {goes} goes before job {waits}, which its server will forget"));
+            }
+        }
+    }
+
+    /// When the server forgets what it holds of a job.
+    fn expires_at(&self, job: &JobId) -> Option<Timestamp> {
+        let (server, url) = {
+            let truth = lock(&self.world.truth);
+            let job = truth.jobs.get(job)?;
+            (job.server, job.stored_session.clone()?)
+        };
+        let expires_ms = lock(&self.premises.servers[server].1).sessions.get(&url)?.expires_ms?;
+        let left = i64::try_from(expires_ms).ok()? - i64::try_from(self.world.boot_ms()).ok()?;
+        Some(self.world.now().wall.plus_ms(left))
+    }
+
     /// A new network, or none: what was spared is tried again.
     fn forgive_on_another_network(&self, conditions: &Conditions) {
         let cut_off = matches!(conditions.network.reachability, Reachability::None | Reachability::CaptivePortal);
@@ -316,6 +377,7 @@ impl Engine {
         if mind.network_key != conditions.network.key || cut_off {
             mind.network_key.clone_from(&conditions.network.key);
             mind.health.forgive();
+            self.asks_again();
         }
     }
 
@@ -324,7 +386,10 @@ impl Engine {
     /// Starts jobs: the intent is committed, the grants are asked, and then they run.
     fn start(self: &Arc<Self>, jobs: Vec<QueuedJob>, now: Now) -> anyhow::Result<()> {
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
-        let started: HashSet<JobId> = steady(self.queue.start(&ids, now.wall))?.into_iter().collect();
+        let started: HashSet<JobId> = match self.write(self.queue.start(&ids, now.wall)) {
+            Ok(started) => started.into_iter().collect(),
+            Err(error) => return self.lost_sight(error),
+        };
         jobs.iter().for_each(|job| self.moved(job));
         for mut job in jobs.into_iter().filter(|job| started.contains(&job.id)) {
             if !self.world.has_planted(Plant::GrantsAreNotAsked) && !self.may_send(&job)? {

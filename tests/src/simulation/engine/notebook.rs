@@ -8,7 +8,7 @@ use afterglow_transfer::{Journal, JournalError, Progress, Session};
 use async_trait::async_trait;
 
 use super::Engine;
-use crate::simulation::{Plant, line::Line, lock, steady};
+use crate::simulation::{Plant, line::Line, lock};
 
 /// See the module. Its line holds the turn for it.
 pub(super) struct Notebook<'a> {
@@ -22,6 +22,14 @@ impl Notebook<'_> {
             job.stored_session = url.map(str::to_owned);
         }
     }
+
+    /// What could not be written down may be there nevertheless.
+    fn read_again(&self, job: &JobId, written: Result<(), QueueError>) -> Result<(), JournalError> {
+        written.map_err(|error| match self.engine.learn(job) {
+            Ok(()) => JournalError(error.to_string()),
+            Err(unread) => JournalError(format!("{error} {unread:#}")),
+        })
+    }
 }
 
 #[async_trait]
@@ -32,23 +40,26 @@ impl Journal for Notebook<'_> {
             return Ok(());
         }
         let pin_json = serde_json::to_string(&session.pin).map_err(|error| JournalError(error.to_string()))?;
-        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at: None };
-        steady(self.engine.queue.session_opened(job, stored)).map_err(journal_error)?;
+        let lifetime = session.max_age_s.filter(|_| !self.engine.world.has_planted(Plant::LifetimesAreForgotten));
+        let expires_at = lifetime.map(|s| self.engine.world.now().wall.plus_ms(i64::try_from(s * 1000).unwrap_or(i64::MAX)));
+        let stored = UploadSession { upload_url: session.upload_url.clone(), offset: 0, pin_json, expires_at };
+        let written = self.engine.write(self.engine.queue.session_opened(job, stored));
         self.stored(job, Some(&session.upload_url));
-        Ok(())
+        self.read_again(job, written)
     }
 
     async fn offset(&self, job: &JobId, bytes: u64) -> Result<(), JournalError> {
         self.line.seat.take().await;
         lock(&self.engine.world.truth).confirmed(job, bytes);
-        steady(self.engine.queue.session_offset(job, bytes)).map_err(journal_error)
+        let written = self.engine.write(self.engine.queue.session_offset(job, bytes));
+        self.read_again(job, written)
     }
 
     async fn session_lost(&self, job: &JobId) -> Result<(), JournalError> {
         self.line.seat.take().await;
-        let written = steady(self.engine.queue.session_lost(job));
+        let written = self.engine.write(self.engine.queue.session_lost(job));
         self.stored(job, None);
-        written.map_err(journal_error)
+        self.read_again(job, written)
     }
 }
 
@@ -59,8 +70,4 @@ impl Progress for Engine {
         lock(&self.world.truth).confirmed(job, bytes);
         lock(&self.mind).confirmed.insert(job.clone(), bytes);
     }
-}
-
-fn journal_error(error: QueueError) -> JournalError {
-    JournalError(error.to_string())
 }

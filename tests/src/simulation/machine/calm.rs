@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Machine, calm, lock, steady};
 use crate::simulation::{
-    APPS, Invariant, SERVERS,
+    APPS, Disk, Invariant, SERVERS,
     plan::{Answer, Poison},
     server::hex,
     truth::Job,
@@ -22,12 +22,13 @@ impl Machine {
     pub(super) async fn calm_down(&mut self, has_arrived: bool) -> anyhow::Result<()> {
         let world = self.world.clone();
         if has_arrived && let Some(number) = self.missing() {
-            let what = format!("job {number} did not arrive while the network flapped");
+            let what = format!("job {number} did not arrive before the calm");
             lock(&world.truth).broken(Invariant::Progress, what);
         }
         let turn = world.turn().await;
         world.trace("calm");
         self.conditions(|conditions| *conditions = calm());
+        *lock(&world.disk) = Disk::default();
         self.rules(Settings { gather_minutes: 0, ..Settings::default() })?;
         self.pause(None)?;
         self.stick(true, true)?;
@@ -40,14 +41,14 @@ impl Machine {
             let mut server = lock(server);
             server.calm_down();
             // One last trouble that nobody tells the service the end of: it has to look again by itself.
-            server.down = true;
+            server.goes(true);
         }
         self.engine.audit(true)?;
         drop(turn);
         world.stir.notify_one();
         tokio::time::sleep(Duration::from_secs(600)).await;
         let turn = world.turn().await;
-        self.premises.servers.iter().for_each(|(_, server)| lock(server).down = false);
+        self.premises.servers.iter().for_each(|(_, server)| lock(server).goes(false));
         drop(turn);
         let since = world.began.elapsed();
         while world.began.elapsed() < since + CALM && !world.is_broken() && self.missing().is_some() {

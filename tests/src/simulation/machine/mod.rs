@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use afterglow_model::{AppId, AppKind, AuthorizationStatus, Conditions, Connector, DestinationId, Metered, PowerSource};
-use afterglow_queue::{NewApp, NewDestination, Queue};
+use afterglow_model::{AppId, AppKind, AuthorizationStatus, Conditions, Connector, DestinationId, Metered, PowerSource, Resources};
+use afterglow_queue::{CommitFault, NewApp, NewDestination, Queue};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -55,7 +55,7 @@ pub(crate) async fn live(world: Arc<World>, folder: &Path, plan: &Plan) -> anyho
     }
     machine.at(plan.calm_at_ms).await;
     if !world.is_broken() {
-        machine.calm_down(world.options.scenario == Scenario::Flapping).await?;
+        machine.calm_down(world.options.scenario != Scenario::Week).await?;
     }
     machine.running.abort();
     machine.engine.kill();
@@ -110,6 +110,10 @@ impl Machine {
                 self.sleep(*minutes).await;
                 return Ok(());
             }
+            Happening::SwitchesOff { seconds, dies } => {
+                drop(turn);
+                return self.switch_off(*seconds, *dies).await;
+            }
             Happening::Flaps { minutes, what } => {
                 drop(turn);
                 self.flap(*minutes, *what).await;
@@ -122,6 +126,14 @@ impl Machine {
             Happening::Used { idle, locked } => {
                 self.conditions(|conditions| (conditions.session.idle, conditions.session.locked) = (*idle, *locked));
             }
+            Happening::CommitFails { kept } => {
+                lock(&world.disk).next = Some(if *kept { CommitFault::Kept } else { CommitFault::Lost });
+            }
+            Happening::WritesFail { minutes } => lock(&world.disk).fails_until_ms = world.boot_ms() + minutes * 60_000,
+            Happening::Spares { load_percent, free_mib } => {
+                let state_free_bytes = free_mib.map(|mib| mib << 20);
+                self.conditions(|conditions| conditions.resources = Resources { load_percent: *load_percent, state_free_bytes });
+            }
             Happening::Clock { hours } => {
                 *lock(&world.clock_set_ms) += hours * 3_600_000;
                 world.note();
@@ -129,7 +141,7 @@ impl Machine {
                 self.nobody_waits();
             }
             Happening::Dies => self.die()?,
-            Happening::Server { server, down } => lock(&self.premises.servers[*server].1).down = *down,
+            Happening::Server { server, down } => lock(&self.premises.servers[*server].1).goes(*down),
             Happening::LocksOut { server } => lock(&self.premises.servers[*server].1).locked_out = true,
             Happening::SignsIn => self.sign_in()?,
             Happening::Pauses(until) => self.pause(Some(*until))?,

@@ -30,6 +30,23 @@ impl Machine {
         }
     }
 
+    /// The machine says that it ends; then it does, and the service begins anew, or it goes on as if nothing had been.
+    pub(super) async fn switch_off(&mut self, seconds: u64, dies: bool) -> anyhow::Result<()> {
+        let turn = self.world.turn().await;
+        self.conditions(|conditions| conditions.session.ending = true);
+        drop(turn);
+        self.world.stir.notify_one();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let _turn = self.world.turn().await;
+        self.conditions(|conditions| conditions.session.ending = false);
+        if dies {
+            self.die()?;
+            self.engine.audit(true)?;
+        }
+        self.world.stir.notify_one();
+        Ok(())
+    }
+
     /// For a while the network gets worse and better every three seconds. What is worse is told at once, what is better after two.
     pub(super) async fn flap(&self, minutes: u64, what: Flap) {
         let end = tokio::time::Instant::now() + Duration::from_secs(minutes * 60);
@@ -72,6 +89,8 @@ impl Machine {
     pub(super) fn die(&mut self) -> anyhow::Result<()> {
         self.running.abort();
         self.engine.kill();
+        // What was learnt of the servers' silence died with it.
+        self.premises.servers.iter().for_each(|(_, server)| lock(server).may_be_back());
         lock(&self.world.truth).died();
         steady(self.engine.queue.clone().close());
         let path = self.folder.join("queue.sqlite");
