@@ -70,7 +70,9 @@ async fn ours(server: &Server, url: &Url, files: &Files) -> Result<Figures> {
     let pid = stage.service()?.pid();
     let meter = Meter::start(Some(pid))?;
     order(&stage, &files.folder()).await?;
-    stage.delivered().await?;
+    if let Err(error) = stage.delivered().await {
+        println!("  {error}\n{}", stage.does(&["why"]).await?);
+    }
     let delivered = stage.status().await?.jobs.succeeded == files.sizes.len() as u64;
     meter.end(Cost::of(pid)?.peak, delivered)
 }

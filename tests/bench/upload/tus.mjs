@@ -6,7 +6,6 @@ import { join } from 'node:path'
 
 const [endpoint, folder, state] = process.argv.slice(2)
 const { FileUrlStorage, Upload } = createRequire(join(process.env.SERVERS, 'package.json'))('tus-js-client')
-const urlStorage = new FileUrlStorage(join(state, 'urls.json'))
 const waiting = readdirSync(folder)
 let failed = false
 
@@ -15,7 +14,8 @@ const send = (name) =>
         const path = join(folder, name)
         const upload = new Upload(createReadStream(path), {
             endpoint,
-            urlStorage,
+            // One each: many writers are too much for the lock of one.
+            urlStorage: new FileUrlStorage(join(state, `${name}.json`)),
             fingerprint: () => Promise.resolve(path),
             uploadSize: statSync(path).size,
             uploadDataDuringCreation: true,
