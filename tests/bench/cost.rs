@@ -32,18 +32,25 @@ impl Cost {
             let Ok(status) = fs::read_to_string(thread?.path().join("status")) else { continue };
             switches += figure(&status, "voluntary_ctxt_switches")? + figure(&status, "nonvoluntary_ctxt_switches")?;
         }
-        let stat = fs::read_to_string(dir.join("stat"))?;
-        // The name in parentheses may hold anything; after it, the 12th and 13th fields are the ticks in user and system mode.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).context("stat is too short")?.parse::<u64>().context("ticks");
-        Ok(Self {
-            resident: kib("VmRSS")?,
-            anonymous: kib("RssAnon")?,
-            peak: kib("VmHWM")?,
-            switches,
-            cpu: TICK * u32::try_from(ticks(11)? + ticks(12)?)?,
-        })
+        Ok(Self { resident: kib("VmRSS")?, anonymous: kib("RssAnon")?, peak: kib("VmHWM")?, switches, cpu: spent(pid)?.own })
     }
+}
+
+/// Time on a processor.
+pub(crate) struct Spent {
+    /// Of all threads.
+    pub(crate) own: Duration,
+    /// Of the children that have ended and were waited for, and theirs.
+    pub(crate) children: Duration,
+}
+
+/// What a process has spent so far.
+pub(crate) fn spent(pid: u32) -> Result<Spent> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold anything; after it, the 12th to 15th fields are ticks: in user and system mode, and the children's.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).context("stat is too short")?.parse::<u32>().context("ticks");
+    Ok(Spent { own: TICK * (ticks(11)? + ticks(12)?), children: TICK * (ticks(13)? + ticks(14)?) })
 }
 
 fn figure(status: &str, name: &str) -> Result<u64> {

@@ -1,8 +1,10 @@
 //! `./dev bench [idle|small|large|cuts|silence|plan]`: what the product costs, as tables. Asserts nothing; the tests do.
+//! `./dev bench upload`: the same beside its peers.
 #![allow(clippy::print_stdout, reason = "a table is for reading")]
 
 mod cost;
 mod plan;
+mod upload;
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,11 @@ const MB: usize = 1_000_000;
 #[tokio::main]
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((word, rest)) if word == "upload" => return upload::run(rest).await,
+        Some((word, rest)) if word == upload::bare::WORD => return upload::bare::run(rest).await,
+        Some(_) | None => {}
+    }
     let all = ["plan", "idle", "small", "large", "cuts", "silence"];
     let words: Vec<&str> = if words.is_empty() { all.to_vec() } else { words.iter().map(String::as_str).collect() };
     for word in words {
@@ -32,7 +39,7 @@ async fn main() -> Result<()> {
             "cuts" => cuts().await?,
             "silence" => silence().await?,
             "plan" => plan::print().await?,
-            other => bail!("{other}: say {}", all.join(", ")),
+            other => bail!("{other}: say upload, {}", all.join(", ")),
         }
     }
     Ok(())

@@ -7,22 +7,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Every crate of ours, the crates of ours that it may use, and what it must never contain.
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 13] = [
     Row { name: "afterglow-model", uses: &[], never: &[SENSORS, IO, NETWORK, DATABASE, DESKTOP, BUS] },
     Row { name: "afterglow-scheduler", uses: &["model"], never: &[SENSORS, IO, CLOCK, NETWORK, DATABASE, DESKTOP, BUS] },
     Row { name: "afterglow-library", uses: &["model"], never: &[SENSORS, NETWORK, DESKTOP, BUS] },
     Row { name: "afterglow-queue", uses: &["model"], never: &[SENSORS, NETWORK, DESKTOP, BUS] },
-    Row { name: "afterglow-transfer", uses: &["model"], never: &[SENSORS, DATABASE, DESKTOP, BUS] },
+    Row { name: "afterglow-nearby", uses: &[], never: &[SENSORS, DATABASE, DESKTOP, BUS, NETWORK] },
+    Row { name: "afterglow-transfer", uses: &["model", "nearby"], never: &[SENSORS, DATABASE, DESKTOP, BUS] },
     Row { name: "afterglow-system", uses: &["model"], never: &[DATABASE, DESKTOP, NETWORK] },
     Row {
         name: "afterglow-service",
-        uses: &["model", "scheduler", "library", "queue", "transfer", "system"],
+        uses: &["model", "scheduler", "library", "queue", "transfer", "system", "nearby"],
         never: &[SENSORS, DATABASE, DESKTOP, BUS, NETWORK],
     },
     Row { name: "afterglow-client", uses: &["model"], never: &[SENSORS, DATABASE, DESKTOP, BUS] },
     // The receiver keeps a ledger of its own.
-    Row { name: "afterglow-receiver", uses: &["model"], never: &[SENSORS, DESKTOP, BUS] },
-    Row { name: "afterglow-cli", uses: &["model", "client", "service", "receiver"], never: &[SENSORS, DATABASE, DESKTOP, BUS] },
+    Row { name: "afterglow-receiver", uses: &["model", "nearby"], never: &[SENSORS, DESKTOP, BUS] },
+    Row {
+        name: "afterglow-cli",
+        uses: &["model", "client", "service", "receiver", "nearby"],
+        never: &[SENSORS, DATABASE, DESKTOP, BUS],
+    },
     Row { name: "afterglow-desktop", uses: &["model", "client"], never: &[SENSORS, DATABASE, NETWORK, BUS] },
     Row {
         name: "afterglow-tests",

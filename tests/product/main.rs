@@ -20,6 +20,7 @@ mod fakes;
 mod files;
 mod interruptions;
 mod machine;
+mod nearby;
 mod orders;
 mod sockets;
 mod trouble;

@@ -11,14 +11,14 @@ use std::{
 };
 
 use afterglow_model::{Connector, Evidence};
-use afterglow_tests::model_server::ModelServer;
+use afterglow_tests::{
+    model_server::ModelServer,
+    servers::{Running, has_package, program, servers},
+};
 use afterglow_transfer::{Account, Outcome};
 
 use self::server::{ImmichServer, KEY};
-use crate::{
-    running::{Running, program, servers},
-    sending::{MIB, Sender},
-};
+use crate::sending::{MIB, Sender};
 
 /// The oldest Node that the command line runs on.
 const NODE_MIN: u32 = 22;
@@ -88,8 +88,7 @@ async fn the_official_command_line_and_the_connector_mean_the_same() {
 #[tokio::test]
 async fn the_form_is_read_by_the_parser_that_immich_uses() {
     let Some(node) = program("node") else { return };
-    if !servers().join("node_modules/multer").is_dir() {
-        println!("SKIPPED: multer is not installed (./dev setup --servers)");
+    if !has_package("multer") {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/immich.mjs");
@@ -98,7 +97,7 @@ async fn the_form_is_read_by_the_parser_that_immich_uses() {
         command.arg(script).arg(port.to_string()).env("SERVERS", servers());
         command
     });
-    let server = running.await;
+    let server = running.await.unwrap();
     let account = Account { secret: Some(KEY.to_owned()), ..Account::at(server.origin().parse().unwrap()) };
     let mut sender = Sender::new(Connector::Immich, account);
     let files = [("empty.jpg", 0), ("a.jpg", 1), ("Grüße \"; name=x, 写真.jpg", 30_000), ("film.mov", 21 * MIB + 13)];

@@ -4,7 +4,6 @@
 
 mod immich;
 mod nextcloud;
-mod running;
 mod s3;
 mod sending;
 mod tus;

@@ -12,14 +12,11 @@ use std::{
 };
 
 use afterglow_model::{Connector, DestinationConfig, Evidence};
-use afterglow_tests::model_server::ModelServer;
+use afterglow_tests::{model_server::ModelServer, servers::program};
 use afterglow_transfer::Account;
 
 use self::server::{BASE, FILES, NextcloudServer, SECRET, USER, hex};
-use crate::{
-    running::program,
-    sending::{MIB, Sender},
-};
+use crate::sending::{MIB, Sender};
 
 /// Names and sizes that take each way through a client: in one request, and in parts.
 const PHOTOS: [(&str, u64); 4] = [("empty.jpg", 0), ("a.jpg", 1), ("Grüße, 写真 #1.jpg", 30_000), ("film.mov", 21 * MIB + 13)];

@@ -3,13 +3,13 @@
 use std::{fs, path::Path, process::Command};
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureCode};
-use afterglow_tests::proxy::Proxy;
+use afterglow_tests::{
+    proxy::Proxy,
+    servers::{self, Running, program},
+};
 use afterglow_transfer::{Account, Outcome};
 
-use crate::{
-    running::{Running, program},
-    sending::{MIB, Sender},
-};
+use crate::sending::{MIB, Sender};
 
 const BUCKET: &str = "pictures";
 const KEY: &str = "AKIDEXAMPLE";
@@ -17,16 +17,7 @@ const SECRET: &str = "canary+secret/key";
 
 async fn moto() -> Option<Running> {
     program("aws")?;
-    let program = program("moto_server")?;
-    let running = Running::start(|port| {
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        command
-    });
-    let running = running.await;
-    let made = reqwest::Client::new().put(format!("{}/{BUCKET}", running.origin())).send().await.unwrap();
-    assert!(made.status().is_success(), "{made:?}");
-    Some(running)
+    servers::moto(BUCKET).await.unwrap()
 }
 
 async fn s3s_fs(folder: &Path) -> Option<Running> {
@@ -38,7 +29,7 @@ async fn s3s_fs(folder: &Path) -> Option<Running> {
         command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--access-key", KEY, "--secret-key", SECRET]).arg(folder);
         command
     });
-    Some(running.await)
+    Some(running.await.unwrap())
 }
 
 fn account(origin: &str) -> Account {

@@ -1,29 +1,18 @@
 //! tus against the tus project's own server (`@tus/server` with `@tus/file-store`, on Node).
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use afterglow_model::{Connector, Evidence, FailureCode};
-use afterglow_tests::proxy::Proxy;
+use afterglow_tests::{
+    proxy::Proxy,
+    servers::{self, Running},
+};
 use afterglow_transfer::{Account, Outcome};
 
-use crate::{
-    running::{Running, program, servers},
-    sending::{MIB, Sender},
-};
+use crate::sending::{MIB, Sender};
 
 async fn server(folder: &Path) -> Option<Running> {
-    let node = program("node")?;
-    if !servers().join("node_modules/@tus/server").is_dir() {
-        println!("SKIPPED: @tus/server is not installed (./dev setup --servers)");
-        return None;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/tus.mjs");
-    let running = Running::start(|port| {
-        let mut command = Command::new(node);
-        command.arg(script).arg(folder).arg(port.to_string()).env("SERVERS", servers());
-        command
-    });
-    Some(running.await)
+    servers::tus(folder, 64 * MIB).await.unwrap()
 }
 
 fn account(origin: &str) -> Account {

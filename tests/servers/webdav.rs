@@ -1,26 +1,16 @@
 //! WebDAV against two servers of others: WsgiDAV with Cheroot, which writes straight to the place that is named, and Apache's mod_dav.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureCode};
-use afterglow_tests::proxy::Proxy;
+use afterglow_tests::{
+    proxy::Proxy,
+    servers::{self, DAV_SECRET, DAV_USER, Running, program},
+};
 use afterglow_transfer::{Account, Order, Outcome};
 use tempfile::TempDir;
 
-use crate::{
-    running::{Running, program},
-    sending::{MIB, Sender},
-};
-
-const USER: &str = "anna";
-const SECRET: &str = "canary-password";
-/// The same as Apache's files of users hold it: SHA-1.
-const HASHED: &str = "{SHA}wCa8SCxS1gLvyQ+oHOEOQMVev9U=";
+use crate::sending::{MIB, Sender};
 
 /// A server and the folder that it serves.
 struct Server {
@@ -38,7 +28,7 @@ impl Server {
         let (files, config) = (files(&folder), folder.path().join("wsgidav.json"));
         let settings = serde_json::json!({
             "provider_mapping": { "/dav": { "root": files } },
-            "simple_dc": { "user_mapping": { "*": { USER: { "password": SECRET } } } },
+            "simple_dc": { "user_mapping": { "*": { DAV_USER: { "password": DAV_SECRET } } } },
             "http_authenticator": { "accept_basic": true, "accept_digest": false, "default_to_digest": false },
             "honor_mtime_header": true,
         });
@@ -48,33 +38,25 @@ impl Server {
             command.arg("--config").arg(config).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
             command
         });
-        Some(Self { running: running.await, folder, path: "/dav/" })
+        Some(Self { running: running.await.unwrap(), folder, path: "/dav/" })
     }
 
     /// Apache, in one process.
     async fn apache() -> Option<Self> {
-        let apache = program("apache2")?;
         let folder = tempfile::tempdir().unwrap();
-        let (files, here) = (files(&folder), folder.path().to_owned());
-        fs::write(here.join("users"), format!("{USER}:{HASHED}\n")).unwrap();
-        let running = Running::start(|port| {
-            fs::write(here.join("apache.conf"), apache_settings(&here, &files, port)).unwrap();
-            let mut command = Command::new(apache);
-            command.arg("-X").arg("-f").arg(here.join("apache.conf"));
-            command
-        });
-        Some(Self { running: running.await, folder, path: "/" })
+        let running = servers::apache(folder.path(), &files(&folder)).await.unwrap()?;
+        Some(Self { running, folder, path: "/" })
     }
 
     fn account(&self, origin: &str, read_back: bool) -> Account {
         let config = DestinationConfig {
-            user: Some(USER.to_owned()),
+            user: Some(DAV_USER.to_owned()),
             folder: Some("From phone".to_owned()),
             read_back,
             ..Default::default()
         };
         let url = format!("{}{}", origin.trim_end_matches('/'), self.path);
-        Account { secret: Some(SECRET.to_owned()), config, ..Account::at(url.parse().unwrap()) }
+        Account { secret: Some(DAV_SECRET.to_owned()), config, ..Account::at(url.parse().unwrap()) }
     }
 
     fn sender(&self, read_back: bool) -> Sender {
@@ -99,32 +81,6 @@ fn files(folder: &TempDir) -> PathBuf {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(&files, fs::Permissions::from_mode(0o777)).unwrap();
     files
-}
-
-fn apache_settings(here: &Path, files: &Path, port: u16) -> String {
-    let modules = ["mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "dav", "dav_fs"];
-    let loaded = modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")).concat();
-    let (here, files) = (here.display(), files.display());
-    format!(
-        "{loaded}
-         ServerName localhost
-         Listen 127.0.0.1:{port}
-         User www-data
-         Group www-data
-         PidFile {here}/pid
-         Mutex default:{here}
-         DefaultRuntimeDir {here}
-         ErrorLog {here}/errors
-         DavLockDB {here}/locks
-         DocumentRoot {files}
-         <Directory {files}>
-             Dav On
-             AuthType Basic
-             AuthName photos
-             AuthUserFile {here}/users
-             Require valid-user
-         </Directory>\n"
-    )
 }
 
 async fn files_of_every_size_and_name_arrive(server: &Server) {

@@ -5,5 +5,6 @@ mod http;
 pub mod model_server;
 pub mod process;
 pub mod proxy;
+pub mod servers;
 pub mod simulation;
 pub mod stage;

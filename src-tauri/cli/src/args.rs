@@ -181,6 +181,9 @@ pub(crate) struct ReceiveArgs {
     /// Keep finished files in this bucket instead of the folder; region, endpoint and keys come from the AWS_* variables.
     #[arg(long, value_name = "s3://BUCKET/PREFIX")]
     pub(crate) bucket: Option<String>,
+    /// Say in the local network, under this name, that it is here, and show a code by which a computer becomes a sender.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "Afterglow receiver")]
+    pub(crate) announce: Option<String>,
     /// Largest file taken, in bytes.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,
@@ -229,11 +232,15 @@ pub(crate) enum DestinationCommand {
     Add {
         /// Its protocol.
         connector: ConnectorArg,
-        /// Its address: a URL. Of a folder or archive its path; an archive has a usual one.
+        /// Its address: a URL. Of a folder or archive its path; an archive has a usual one. Of a receiver its URL, or the name that
+        /// `discover` shows.
         url: Option<String>,
         /// What you call it.
         #[arg(long)]
         name: String,
+        /// The code that a receiver shows.
+        #[arg(long, value_name = "1234-5678")]
+        code: Option<String>,
         /// Your account there: a user's name; of a bucket, the id of the access key.
         #[arg(long)]
         user: Option<String>,
@@ -255,6 +262,12 @@ pub(crate) enum DestinationCommand {
         /// Add it without a test.
         #[arg(long)]
         no_test: bool,
+    },
+    /// Search the local network for receivers that announce themselves.
+    Discover {
+        /// Search for so long: 3s.
+        #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "3s")]
+        timeout: Duration,
     },
     /// List the destinations.
     List,
@@ -293,6 +306,8 @@ pub(crate) enum ConnectorArg {
     S3,
     /// A folder or drive.
     Folder,
+    /// Another computer that runs `afterglow receive --announce`, with the code that it shows.
+    Receiver,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,9 @@
 //! `afterglow receive`.
 
-use afterglow_receiver::{Listen, ReceiverOptions, SenderToken};
+use afterglow_nearby::{Announcement, announce};
+use afterglow_receiver::{Listen, PairingEnd, Receiver, ReceiverOptions, SenderToken};
 use anyhow::Context;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
@@ -34,7 +36,54 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
     if made {
         output::line(format!("with the token {token}"));
     }
-    quit.cancelled().await;
+    match &args.announce {
+        None => quit.cancelled().await,
+        Some(name) => {
+            let announced = announced(name, &receiver);
+            tokio::select! {
+                () = quit.cancelled() => {}
+                () = show_codes(&receiver) => {}
+            }
+            drop(announced);
+        }
+    }
     receiver.shutdown().await;
     Ok(Exit::Done)
+}
+
+/// Says in the local network that it is here. Without that, it can be paired with by its URL.
+fn announced(name: &str, receiver: &Receiver) -> Option<Announcement> {
+    let announced = match receiver.address() {
+        Listen::Tcp(address) => announce(name, receiver.id(), *address),
+        #[cfg(unix)]
+        Listen::Unix(_) => return None,
+    };
+    announced.inspect_err(|error| output::line(format!("It is not announced: {error}"))).ok()
+}
+
+/// Shows a code, what becomes of it, and on the person's word another one.
+async fn show_codes(receiver: &Receiver) {
+    let mut wishes = wishes();
+    loop {
+        output::line(format!("Code for one computer, valid for ten minutes: {}", receiver.offer_pairing()));
+        output::line(match receiver.pairing_ended().await {
+            PairingEnd::Paired => "A computer is paired: it may send from now on. Press Enter to pair another one.",
+            PairingEnd::TriesUsedUp => "There were five wrong codes, so this one is valid no more. Press Enter for a new one.",
+            PairingEnd::Lapsed => "The code is valid no more. Press Enter for a new one.",
+        });
+        // Without a person there is no further code.
+        if wishes.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Lines on the standard input, read on a thread that the program's end does not wait for.
+fn wishes() -> mpsc::Receiver<()> {
+    let (wish, wishes) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lines().map_while(Result::ok);
+        lines.map_while(|_| wish.blocking_send(()).ok()).for_each(drop);
+    });
+    wishes
 }

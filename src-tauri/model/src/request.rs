@@ -81,6 +81,26 @@ words! {
         pub skip_test: bool,
     }
 
+    /// A receiver that says in the local network that it is there. Nothing of it is proved.
+    pub struct FoundReceiver {
+        /// What it calls itself: one short line.
+        pub name: String,
+        /// Where uploads would be created, at an address of a local network.
+        pub url: String,
+        /// By which it is known again; may be empty.
+        pub id: String,
+    }
+
+    /// Adds a receiver as a destination, by the code that it shows.
+    pub struct PairReceiver {
+        /// Where uploads are created.
+        pub url: String,
+        /// What the person calls it.
+        pub name: String,
+        /// The code: eight digits, however they are parted.
+        pub code: String,
+    }
+
     /// A destination and what its test showed.
     pub struct AddedDestination {
         /// The destination.

@@ -1,7 +1,8 @@
 //! A server that receives resumable uploads: the embedded default destination, and `afterglow receive` on another computer.
 //!
 //! It speaks "Resumable Uploads for HTTP" (draft-ietf-httpbis-resumable-upload-11, interop version 8). Resources: `/files`,
-//! `/uploads/{id}`, `/objects`, `/objects/{yyyy}/{mm}/{name}`; all need a sender's token.
+//! `/uploads/{id}`, `/objects`, `/objects/{yyyy}/{mm}/{name}`; all need a sender's token. `/pairing` gives one to whoever knows the
+//! code that the receiver shows, if it shows one.
 //!
 //! Guarantees:
 //! - An upload that was answered as stored is durable, its bytes have the SHA-256 that the answer tells, and it stands whole in
@@ -11,8 +12,8 @@
 //! - An offset that was told is on disk; uploads go on where they were after a crash of the sender or of the receiver.
 //! - What one sender stores or uploads does not exist for another.
 //!
-//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network), accounts, and reading what is
-//! uploaded.
+//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network that you trust: tokens and photos pass
+//! openly), accounts, and reading what is uploaded.
 //!
 //! The folder holds `yyyy/mm/name` with the photos (by their `Last-Modified`, UTC) and `.afterglow/` with the ledger, uploads
 //! under way and the token.
@@ -25,6 +26,7 @@ mod http;
 mod intake;
 mod ledger;
 mod name;
+mod pairing;
 mod problem;
 mod senders;
 mod server;
@@ -39,7 +41,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use afterglow_nearby::Code;
 pub use ledger::LedgerError;
+pub use pairing::PairingEnd;
 pub use senders::SenderToken;
 
 use http::listener::Listener;
@@ -136,9 +140,10 @@ pub enum ReceiverError {
 }
 
 /// A receiver that runs. Dropping it ends it at once, as a crash would; [`Receiver::shutdown`] ends it in good order.
-#[derive(Debug)]
 pub struct Receiver {
     address: Listen,
+    id: String,
+    server: Server,
     closing: CancellationToken,
     abort: CancellationToken,
     tasks: TaskTracker,
@@ -159,15 +164,18 @@ pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> 
     };
     let server = Server::new(&options, senders, ledger, store, staging, lock);
     server.recover().await?;
+    server.admit_again().await?;
+    let id = senders::kept(&folder.join("id")).map_err(unusable)?;
 
     let refused = |source| ReceiverError::Listen { address: options.listen.clone(), source };
     let (listener, address) = Listener::bind(&options.listen).await.map_err(refused)?;
     let (closing, abort, tasks) = (server.closing.clone(), CancellationToken::new(), TaskTracker::new());
     tasks.spawn(expire(server.clone()));
+    let shared = server.clone();
     tasks.spawn(http::listener::serve(listener, http::router(server), tasks.clone(), closing.clone(), abort.clone()));
     tasks.close();
     tracing::info!(%address, "receiving");
-    Ok(Receiver { address, closing, abort, tasks })
+    Ok(Receiver { address, id, server: shared, closing, abort, tasks })
 }
 
 impl Receiver {
@@ -193,12 +201,34 @@ impl Receiver {
         }
     }
 
+    /// By which the receiver of this folder is known again: a random word, and no secret.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Lets one computer become a sender that shows it knows this code. It is valid once, for ten minutes and four wrong answers; an
+    /// earlier one is valid no more.
+    pub fn offer_pairing(&self) -> Code {
+        self.server.pairing.offer()
+    }
+
+    /// Waits until the code that was offered last is valid no more.
+    pub async fn pairing_ended(&self) -> PairingEnd {
+        self.server.pairing.ended().await
+    }
+
     /// Stops listening, ends transfers (what came is kept), lets running requests answer for 5 s at most, and returns.
     pub async fn shutdown(self) {
         self.closing.cancel();
         if tokio::time::timeout(SHUTDOWN_WAIT_MAX, self.tasks.wait()).await.is_err() {
             tracing::warn!("some senders did not let go in time");
         }
+    }
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, EXPECT, WWW_AUTHENTICATE};
@@ -41,26 +42,29 @@ impl SenderToken {
 
     /// The token of the receiver's folder `dir`: made at the first call, kept in `dir/.afterglow/token` for its owner alone.
     pub fn of_folder(dir: &Path) -> io::Result<Self> {
-        let folder = crate::private_folder(dir)?;
-        let path = folder.join("token");
-        let token = match std::fs::read_to_string(&path) {
-            Ok(token) => token.trim().to_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut random = [0; 32];
-                random[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-                random[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-                let token = URL_SAFE_NO_PAD.encode(random);
-                write_private(&path, &token)?;
-                token
-            }
-            Err(error) => return Err(error),
-        };
+        let token = kept(&crate::private_folder(dir)?.join("token"))?;
         Ok(Self { name: Self::FOLDER_OWNER.to_owned(), token })
     }
 }
 
+/// What a file of the receiver's own folder holds: something that nobody can foresee, made at the first call.
+pub(crate) fn kept(path: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(kept) => Ok(kept.trim().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut random = [0; 32];
+            random[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+            random[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+            let made = URL_SAFE_NO_PAD.encode(random);
+            write_private(path, &made)?;
+            Ok(made)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The senders, by the digests of their tokens.
-pub(crate) struct Senders(Vec<(String, Digest)>);
+pub(crate) struct Senders(RwLock<Vec<(String, Digest)>>);
 
 /// The sender of a request, once it is known.
 #[derive(Debug, Clone)]
@@ -74,7 +78,12 @@ impl Senders {
             None => (!token.is_empty()).then(|| Digest::of(token.as_bytes())),
         };
         let senders: Option<Vec<_>> = tokens.iter().map(|sender| Some((sender.name.clone(), digest(&sender.token)?))).collect();
-        senders.map(Self)
+        senders.map(|senders| Self(RwLock::new(senders)))
+    }
+
+    /// One more, from now on.
+    pub(crate) fn add(&self, name: String, token: Digest) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name, token));
     }
 
     /// Whose token the request shows. All senders are compared, each in constant time, so that time tells nothing about any
@@ -87,7 +96,8 @@ impl Senders {
         }
         let shown = Digest::of(token.trim().as_bytes());
         // Each of them is compared, so that the time tells nothing.
-        let matching = self.0.iter().filter(|(_, known)| bool::from(known.bytes().ct_eq(shown.bytes())));
+        let senders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let matching = senders.iter().filter(|(_, known)| bool::from(known.bytes().ct_eq(shown.bytes())));
         matching.fold(None, |_, found| Some(found)).map(|(name, _)| Sender(name.clone()))
     }
 }

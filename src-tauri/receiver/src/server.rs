@@ -12,6 +12,7 @@ use crate::ReceiverOptions;
 use crate::active::Active;
 use crate::finish;
 use crate::ledger::{Ledger, LedgerError, objects, uploads};
+use crate::pairing::Pairing;
 use crate::problem::Problem;
 use crate::senders::Senders;
 use crate::staging::Staged;
@@ -39,6 +40,7 @@ impl std::ops::Deref for Server {
 /// See [`Server`].
 pub(crate) struct Inner {
     pub(crate) senders: Senders,
+    pub(crate) pairing: Pairing,
     pub(crate) ledger: Ledger,
     pub(crate) store: Store,
     pub(crate) active: Active,
@@ -67,6 +69,7 @@ impl Server {
         let closing = CancellationToken::new();
         Self(Arc::new(Inner {
             senders,
+            pairing: Pairing::default(),
             ledger,
             store,
             active: Active::new(closing.clone()),

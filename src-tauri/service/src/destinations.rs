@@ -20,15 +20,21 @@ use crate::{
 /// Longest name of a destination, in characters.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Adds a destination once a test upload has gone well.
-pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
-    let name = request.name.trim().to_owned();
+/// The name, if a new destination can have it.
+pub(crate) async fn check_name(core: &Core, name: &str) -> Answer<String> {
+    let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(Refusal::bad("bad_name", format!("A destination needs a name of at most {NAME_CHARS_MAX} characters.")));
     }
     if core.queue.destination(&name).await?.is_some() {
         return Err(Refusal::bad("name_taken", format!("There is a destination called {name} already. Choose another name.")));
     }
+    Ok(name)
+}
+
+/// Adds a destination once a test upload has gone well.
+pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
+    let name = check_name(core, &request.name).await?;
     let token = request.token.clone().filter(|token| !token.is_empty());
     let (url, access) = match request.connector {
         Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3 => {

@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod host;
 mod live;
+mod nearby;
 mod opaque;
 mod paths;
 mod prompts;

@@ -21,6 +21,7 @@ mod immich;
 mod name;
 mod nextcloud;
 mod order;
+mod pair;
 mod payload;
 mod request;
 mod resumable;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
+use afterglow_nearby::Code;
 use reqwest::{Client, redirect};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -24,6 +25,7 @@ use crate::{
     immich::Immich,
     nextcloud::Nextcloud,
     order::{Account, Described, Journal, Order, Outcome, Progress, Session},
+    pair,
     request::Requests,
     resumable::Resumable,
     s3::S3,
@@ -191,6 +193,18 @@ impl Transfer {
         let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)
+    }
+
+    /// Shows a receiver that we know the code on its screen. The token by which it knows us from now on.
+    ///
+    /// # Errors
+    /// What stands against it; the code may be used up.
+    pub async fn pair(&self, account: &Account, code: &Code) -> Result<String, Failure> {
+        let cancel = CancellationToken::new();
+        if account.url.scheme() != "http" && account.url.scheme() != "https" {
+            return Err(failure::no_address(account.url.as_str()));
+        }
+        pair::run(Wire::new(&self.shared, account, &[], &cancel)?, code).await
     }
 
     /// Gives up a session that is of no use any more, so that the server need not keep it. Best effort.

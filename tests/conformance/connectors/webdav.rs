@@ -24,6 +24,8 @@ pub(crate) struct WebdavServer {
     files: BTreeMap<String, File>,
     /// The server sits behind a proxy that ends TLS, and takes an absolute `Destination` for another server's.
     is_behind_proxy: bool,
+    /// Forbids to make a folder that is there, as mod_dav does to all but the first of several at once.
+    forbids_twice: bool,
     /// Whether an occupied place is refused as a lock.
     locked: bool,
     /// What is stored is not what came.
@@ -61,7 +63,7 @@ impl WebdavServer {
     fn put(&mut self, request: &Request) -> Answer {
         let path = request.target();
         if self.is_folder(path) || path.ends_with('/') {
-            return Answer::new("405 Method Not Allowed");
+            return Answer::new(if self.forbids_twice { "403 Forbidden" } else { "405 Method Not Allowed" });
         }
         if !self.is_folder(parent(path)) {
             return Answer::new("409 Conflict");
@@ -88,7 +90,7 @@ impl WebdavServer {
             return Answer::new("415 Unsupported Media Type");
         }
         if self.is_folder(&path) || self.files.contains_key(&path) {
-            return Answer::new("405 Method Not Allowed");
+            return Answer::new(if self.forbids_twice { "403 Forbidden" } else { "405 Method Not Allowed" });
         }
         if !self.is_folder(parent(&path)) {
             return Answer::new("409 Conflict");
@@ -153,7 +155,7 @@ impl WebdavServer {
 impl Default for WebdavServer {
     fn default() -> Self {
         let folders = ["/dav", ROOT, "/dav/photos/phone", "/dav/photos/phone/2023"].map(str::to_owned).into();
-        Self { folders, files: BTreeMap::new(), is_behind_proxy: false, locked: false, damages: false }
+        Self { folders, files: BTreeMap::new(), is_behind_proxy: false, forbids_twice: false, locked: false, damages: false }
     }
 }
 
@@ -329,6 +331,18 @@ async fn a_proxy_that_ends_tls_is_no_hindrance() {
     let order = bench.file("IMG_0001.jpg", 3000);
     assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)));
     bench.stored_once(&order, "behind a proxy");
+}
+
+#[tokio::test]
+async fn a_folder_that_another_upload_made_first_is_taken() {
+    let bench = Bench::<Webdav>::new().await;
+    bench.server.with(|server| server.forbids_twice = true);
+    for name in ["IMG_0001.jpg", "IMG_0002.jpg"] {
+        let order = bench.file(name, 2 * MIB);
+        *bench.memory.session.lock().unwrap() = None;
+        assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)), "{name}");
+    }
+    assert_eq!(bench.server.truth().objects.len(), 2);
 }
 
 #[tokio::test]

@@ -232,6 +232,24 @@ const JOURNEYS = [
     },
   },
   {
+    name: "another computer is found nearby and paired by the code that it shows",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Search nearby" }).click();
+      await dialog.getByRole("radio", { name: "Attic" }).check();
+      await dialog.getByLabel("Code on its screen").fill("0000 0000");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").getByText("not the code that 192.168.1.21 shows").waitFor();
+      await dialog.getByLabel("Code on its screen").fill("1234 5678");
+      await dialog.getByRole("button", { name: "Pair and test" }).click();
+      await dialog.getByText("proved it by SHA-256").waitFor();
+      await dialog.getByRole("button", { name: "Done" }).click();
+      await page.getByRole("article", { name: "Attic" }).waitFor();
+    },
+  },
+  {
     name: "Immich is added by keyboard alone, and a refused key leaves everything as it was typed",
     hash: "#/destinations",
     async walk(page) {

@@ -96,6 +96,11 @@ export const SCREENS = [
       await page.getByLabel("Read each delivery back").check();
     } },
   { name: "destinations-add-resumable", hash: "#/destinations", act: describe("Resumable HTTP") },
+  { name: "destinations-add-receiver", hash: "#/destinations", act: async (page) => {
+      await button("Add a destination")(page);
+      await button("Search nearby")(page);
+      await page.getByRole("radio", { name: "Küche" }).waitFor();
+    } },
   { name: "destinations-add-tus", hash: "#/destinations", act: describe("tus") },
   { name: "destinations-add-refused", hash: "#/destinations", act: async (page) => {
       await describe("Immich")(page);

@@ -23,11 +23,13 @@ import type {
   DestinationTest,
   EditAlbum,
   Event,
+  FoundReceiver,
   JobId,
   JobPage,
   JobQuery,
   MonthSection,
   OverrideScope,
+  PairReceiver,
   PauseRequest,
   Prompt,
   PromptId,
@@ -104,6 +106,9 @@ export interface Backend {
 
   destinations(): Promise<Destination[]>;
   addDestination(request: AddDestination): Promise<AddedDestination>;
+  /** Searches the local network, which takes some seconds. */
+  receivers(): Promise<FoundReceiver[]>;
+  pairReceiver(request: PairReceiver): Promise<AddedDestination>;
   testDestination(id: DestinationId): Promise<DestinationTest>;
   signIn(id: DestinationId, token: string): Promise<Destination>;
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */

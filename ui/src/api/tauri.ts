@@ -67,6 +67,8 @@ export const tauri: Backend = {
 
   destinations: () => call("GET", "destinations"),
   addDestination: (request) => call("POST", "destinations", request),
+  receivers: () => call("GET", "receivers"),
+  pairReceiver: (request) => call("POST", "receivers", request),
   testDestination: (destination) => call("POST", `destinations/${id(destination)}/test`),
   signIn: (destination, token) => call("PUT", `destinations/${id(destination)}/credential`, { token }),
   setDestinationOptions: (destination, options) => call("PUT", `destinations/${id(destination)}/options`, options),

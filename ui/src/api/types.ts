@@ -793,6 +793,23 @@ export type FailureClass = "transient" | "needs_user" | "permanent";
 export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "internal";
 
 /**
+ * A receiver that says in the local network that it is there. Nothing of it is proved.
+ */
+export type FoundReceiver = { 
+/**
+ * What it calls itself: one short line.
+ */
+name: string, 
+/**
+ * Where uploads would be created, at an address of a local network.
+ */
+url: string, 
+/**
+ * By which it is known again; may be empty.
+ */
+id: string, };
+
+/**
  * Whether the service answers, and for how long.
  */
 export type Health = { 
@@ -1047,6 +1064,23 @@ job_id: JobId, } | { "kind": "batch",
  * Which.
  */
 batch_id: BatchId, } | { "kind": "hour" } | { "kind": "network" };
+
+/**
+ * Adds a receiver as a destination, by the code that it shows.
+ */
+export type PairReceiver = { 
+/**
+ * Where uploads are created.
+ */
+url: string, 
+/**
+ * What the person calls it.
+ */
+name: string, 
+/**
+ * The code: eight digits, however they are parted.
+ */
+code: string, };
 
 /**
  * A pause that holds.

@@ -1,8 +1,10 @@
 //! Destinations and rules.
 
+use std::time::Duration;
+
 use afterglow_client::model::{
-    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest, Rule,
-    SetCredential, bytes,
+    AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
+    FoundReceiver, PairReceiver, Rule, SetCredential, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -14,21 +16,37 @@ use crate::{
     output,
 };
 
+/// How long a receiver of a given name is searched for.
+const SEARCH: Duration = Duration::from_secs(5);
+
 pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Result<Exit> {
     match command {
-        DestinationCommand::Add { connector, url, name, user, folder, region, path_style, read_back, token_stdin, no_test } => {
+        DestinationCommand::Add { connector: ConnectorArg::Receiver, url, name, code, .. } => {
+            let code = code.context("say the code that the receiver shows: --code 1234-5678")?;
+            let url = receiver(call, &url.context("say its URL, or its name in `afterglow destination discover`")?).await?;
+            let added: AddedDestination = call.owner.post("/v1/receivers", &PairReceiver { url, name, code }).await?;
+            say_added(call, added)?;
+        }
+        DestinationCommand::Discover { timeout } => discovered(call, timeout).await?,
+        DestinationCommand::Add {
+            connector,
+            url,
+            name,
+            code: _,
+            user,
+            folder,
+            region,
+            path_style,
+            read_back,
+            token_stdin,
+            no_test,
+        } => {
             let (connector, url) = address(connector, url)?;
             let config = DestinationConfig { user, folder, region, path_style, read_back };
             let token = token_stdin.then(read_token).transpose()?;
             let request = AddDestination { connector, url, name, config, token, skip_test: no_test };
             let added: AddedDestination = call.owner.post("/v1/destinations", &request).await?;
-            if call.json {
-                output::json(&added)?;
-            } else {
-                output::line(
-                    added.test.map_or_else(|| format!("{} is added, untested.", added.destination.name), |test| test.sentence),
-                );
-            }
+            say_added(call, added)?;
         }
         DestinationCommand::List => list(call).await?,
         DestinationCommand::Test { name } => {
@@ -61,6 +79,48 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
     Ok(Exit::Done)
 }
 
+fn say_added(call: &Call, added: AddedDestination) -> anyhow::Result<()> {
+    if call.json {
+        return output::json(&added);
+    }
+    output::line(added.test.map_or_else(|| format!("{} is added, untested.", added.destination.name), |test| test.sentence));
+    Ok(())
+}
+
+async fn search(call: &Call, time: Duration) -> anyhow::Result<Vec<FoundReceiver>> {
+    Ok(call.owner.get(&format!("/v1/receivers?timeout_ms={}", time.as_millis())).await?)
+}
+
+async fn discovered(call: &Call, time: Duration) -> anyhow::Result<()> {
+    let found = search(call, time).await?;
+    if call.json {
+        return output::json(&found);
+    }
+    if found.is_empty() {
+        output::line("No receiver announces itself here. Start one there: afterglow receive --announce NAME …");
+        return Ok(());
+    }
+    let rows: Vec<_> = found.into_iter().map(|found| [found.name, found.url]).collect();
+    output::table(["NAME", "ADDRESS"], &rows);
+    Ok(())
+}
+
+/// The URL of a receiver, by its URL or by the name that exactly one announces.
+async fn receiver(call: &Call, named: &str) -> anyhow::Result<String> {
+    if named.contains("://") {
+        return Ok(named.to_owned());
+    }
+    let mut found = search(call, SEARCH).await?;
+    found.retain(|found| found.name == named);
+    match found.as_slice() {
+        [one] => Ok(one.url.clone()),
+        [] => anyhow::bail!("no receiver here calls itself {named}: see `afterglow destination discover`, or give its URL"),
+        [_, ..] => {
+            anyhow::bail!("several receivers call themselves {named}: give the URL of yours, see `afterglow destination discover`")
+        }
+    }
+}
+
 /// The connector, and its address as the service wants it.
 fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Connector, String)> {
     let connector = match connector {
@@ -72,6 +132,7 @@ fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Conn
         ConnectorArg::Webdav => Connector::Webdav,
         ConnectorArg::S3 => Connector::S3,
         ConnectorArg::Folder => Connector::Folder,
+        ConnectorArg::Receiver => Connector::Resumable,
     };
     let url = match (connector, url) {
         (Connector::Archive, None) => String::new(),

@@ -1,8 +1,10 @@
-//! The resources: `/files` to create uploads at, `/uploads/{id}` to go on with one, `/objects/…` to see what is stored.
+//! The resources: `/files` to create uploads at, `/uploads/{id}` to go on with one, `/objects/…` to see what is stored, and `/pairing`
+//! to become a sender.
 
 pub(crate) mod creation;
 pub(crate) mod listener;
 mod objects;
+mod pairing;
 mod upload;
 
 use axum::Router;
@@ -21,7 +23,7 @@ use crate::problem::Problem;
 use crate::senders;
 use crate::server::Server;
 
-/// All resources; every request must show a sender's token.
+/// All resources; every request but those of pairing must show a sender's token.
 pub(crate) fn router(server: Server) -> Router {
     Router::new()
         .route("/files", post(creation::post).options(creation::options))
@@ -31,6 +33,7 @@ pub(crate) fn router(server: Server) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here."))
         .layer(middleware::from_fn_with_state(server.clone(), senders::authorize))
+        .merge(pairing::router())
         .layer(middleware::map_response(mark_version))
         .with_state(server)
 }

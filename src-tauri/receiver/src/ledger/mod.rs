@@ -6,6 +6,7 @@
 //! failure and the sender asks again.
 
 pub(crate) mod objects;
+pub(crate) mod paired;
 pub(crate) mod uploads;
 
 use std::path::Path;
@@ -24,7 +25,7 @@ const BATCH_MAX: usize = 256;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Every step that brought a ledger to its present form; add, never change.
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema.sql"))];
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema.sql")), M::up(include_str!("paired.sql"))];
 
 /// Why the ledger could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -13,4 +13,5 @@ mod connections;
 mod crashes;
 mod creating;
 mod objects;
+mod pairing;
 mod support;

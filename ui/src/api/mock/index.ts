@@ -17,6 +17,8 @@ import type {
   DestinationTest,
   Event,
   Evidence,
+  FoundReceiver,
+  PairReceiver,
   PauseRequest,
   PauseUntil,
   Rule,
@@ -339,6 +341,24 @@ export class Mock implements Backend {
     this.#destinations.push(destination);
     this.#emit({ type: "destinations_changed" });
     return { destination, test: await this.testDestination(id) };
+  }
+
+  async receivers(): Promise<FoundReceiver[]> {
+    return [
+      { name: "Küche", url: "http://192.168.1.20:8080/files", id: "kitchen" },
+      { name: "Attic", url: "http://192.168.1.21:8080/files", id: "attic" },
+    ];
+  }
+
+  /** The one right code is 1234-5678. */
+  async pairReceiver({ url, name, code }: PairReceiver) {
+    if (code.replace(/\D/g, "") !== "12345678")
+      refuse(
+        "authentication_required",
+        `This is not the code that ${new URL(url).hostname} shows. Read it again; after five wrong ones it shows another.`,
+      );
+    const config = { user: null, folder: null, region: null, path_style: null, read_back: false };
+    return this.addDestination({ connector: "resumable", url, name, config, token: "paired", skip_test: false });
   }
 
   async testDestination(id: string): Promise<DestinationTest> {

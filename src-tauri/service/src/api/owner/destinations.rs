@@ -1,16 +1,18 @@
 //! Destinations and rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use afterglow_model::{
-    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId,
-    SetCredential, UploadJobOptions,
+    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, FoundReceiver,
+    PairReceiver, Rule, RuleId, SetCredential, UploadJobOptions,
 };
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::super::CoreState;
@@ -20,12 +22,14 @@ use crate::{
     destinations,
     engine::Command,
     error::{Answer, Refusal},
+    nearby,
 };
 
 pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
         .routes(routes!(remove))
+        .routes(routes!(receivers, pair))
         .routes(routes!(test))
         .routes(routes!(credential))
         .routes(routes!(options))
@@ -43,6 +47,24 @@ async fn list(State(core): CoreState) -> Answer<Json<Vec<Destination>>> {
 #[utoipa::path(post, path = "/v1/destinations", request_body = AddDestination, responses((status = 200, body = AddedDestination), (status = 502, body = ApiError)))]
 async fn add(State(core): CoreState, Json(request): Json<AddDestination>) -> Answer<Json<AddedDestination>> {
     destinations::add(&core, request).await.map(Json)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct Search {
+    /// For so long; 3000 if it is not said, 30000 at most.
+    timeout_ms: Option<u64>,
+}
+
+/// Searches the local network for receivers that announce themselves.
+#[utoipa::path(get, path = "/v1/receivers", params(Search), responses((status = 200, body = [FoundReceiver])))]
+async fn receivers(Query(search): Query<Search>) -> Answer<Json<Vec<FoundReceiver>>> {
+    nearby::search(Duration::from_millis(search.timeout_ms.unwrap_or(3000))).await.map(Json)
+}
+
+/// Pairs with a receiver by the code that it shows, and adds it as a destination after a real test upload.
+#[utoipa::path(post, path = "/v1/receivers", request_body = PairReceiver, responses((status = 200, body = AddedDestination), (status = 502, body = ApiError)))]
+async fn pair(State(core): CoreState, Json(request): Json<PairReceiver>) -> Answer<Json<AddedDestination>> {
+    nearby::pair(&core, request).await.map(Json)
 }
 
 /// Removes a destination. Its open jobs are cancelled; what was delivered stays there.

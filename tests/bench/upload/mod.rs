@@ -1,0 +1,112 @@
+//! `./dev bench upload`: our program beside what people use today, on the same servers with the same files, in one run.
+//!
+//! Our program runs as it ships: the service with its queue, journal, digests and proof, told by its command line. The peers run with
+//! their best flags. The floor is a bare client ([`bare`]) that hashes and sends, and keeps nothing.
+
+pub(crate) mod bare;
+mod client;
+mod faults;
+mod files;
+mod measure;
+mod peers;
+mod server;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use self::{
+    client::Client,
+    files::{Files, MB},
+    measure::Figures,
+    server::{Kind, Server},
+};
+
+/// What is asked for.
+struct Asked {
+    kinds: Vec<Kind>,
+    /// Photos, tiny photos, and bytes of each of four films.
+    sizes: (usize, usize, usize),
+    /// Runs of each; the one in the middle counts.
+    runs: usize,
+    /// How long a line that went silent is watched.
+    patience: Duration,
+    /// Whether lines are broken at all.
+    faults: bool,
+}
+
+impl Asked {
+    fn read(words: &[String]) -> Result<Self> {
+        let mut asked =
+            Self { kinds: Vec::new(), sizes: (300, 1000, 64 * MB), runs: 1, patience: Duration::from_secs(45), faults: true };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--server" => asked.kinds.push(Kind::read(value()?)?),
+                "--quick" => (asked.sizes, asked.faults) = ((100, 200, 16 * MB), false),
+                "--full" => asked.sizes = (2000, 5000, 250 * MB),
+                "--runs" => asked.runs = value()?.parse::<usize>()?.max(1),
+                "--patience" => asked.patience = Duration::from_secs(value()?.parse()?),
+                other => bail!("{other}: say --server NAME, --quick, --full, --runs N, --patience SECONDS"),
+            }
+        }
+        if asked.kinds.is_empty() {
+            asked.kinds = Kind::ALL.to_vec();
+        }
+        Ok(asked)
+    }
+}
+
+/// Measures and prints.
+pub(crate) async fn run(words: &[String]) -> Result<()> {
+    let asked = Asked::read(words)?;
+    println!("uploading on loopback, plain HTTP, warm cache; processor and memory are the client's alone");
+    println!("{}", measure::machine()?);
+    let (photos, tiny, film) = asked.sizes;
+    let sets = [
+        Files::new(&format!("{photos} photos of 324 kB"), photos, 324_000)?,
+        Files::new(&format!("{tiny} photos of 24 kB"), tiny, 24_000)?,
+        Files::new(&format!("4 films of {} MB", film / MB), 4, film)?,
+    ];
+    let mut servers = Vec::new();
+    for kind in &asked.kinds {
+        match Server::start(*kind).await? {
+            Some(server) => servers.push(server),
+            None => println!("\nMISSING: no server for {}", kind.name()),
+        }
+    }
+    for server in &mut servers {
+        println!("\n{}", server.title());
+        let clients = server.clients();
+        for set in &sets {
+            let mut rows = Vec::new();
+            for client in &clients {
+                rows.push((client.name(), measured(server, client, set, asked.runs).await?));
+            }
+            table::uploads(set, &rows);
+        }
+        for missing in server.missing() {
+            println!("  MISSING: {missing} (./dev setup --servers)");
+        }
+    }
+    if asked.faults {
+        faults::print(&servers, asked.patience).await?;
+    }
+    println!("\n{}", measure::machine()?);
+    Ok(())
+}
+
+/// The run in the middle of several, by processor time.
+async fn measured(server: &mut Server, client: &Client, set: &Files, runs: usize) -> Result<Figures> {
+    let mut figures = Vec::new();
+    for _ in 0..runs {
+        server.empty().await?;
+        let mut run = client.upload(server, set).await.with_context(|| format!("{} to {}", client.name(), server.title()))?;
+        run.delivered &= server.holds(&set.sizes).await?;
+        figures.push(run);
+    }
+    figures.sort_by_key(|run| run.cpu);
+    Ok(figures.swap_remove(runs / 2))
+}
