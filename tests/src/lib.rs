@@ -7,3 +7,4 @@ pub mod process;
 pub mod proxy;
 pub mod simulation;
 pub mod stage;
+pub mod tls;
