@@ -49,6 +49,8 @@ names! {
         AuthRequired,
         /// The destination has no room.
         QuotaExceeded,
+        /// The destination shows another certificate than the one that is trusted.
+        CertificateChanged,
         /// The app may not see this photo any more.
         AccessWithdrawn,
         /// Our own disk is full.
@@ -126,6 +128,7 @@ impl WaitingReason {
             | Self::JobLimit
             | Self::AuthRequired
             | Self::QuotaExceeded
+            | Self::CertificateChanged
             | Self::AccessWithdrawn
             | Self::DiskFull => false,
         }

@@ -494,9 +494,10 @@ impl<'a> Slots<'a> {
 fn in_line(destination: &DestinationFacts) -> Reason {
     match destination.state {
         DestinationState::Unreachable => untimed(WaitingReason::DestinationUnreachable),
-        DestinationState::Ready | DestinationState::AuthRequired | DestinationState::QuotaExceeded => {
-            untimed(WaitingReason::JobLimit)
-        }
+        DestinationState::Ready
+        | DestinationState::AuthRequired
+        | DestinationState::QuotaExceeded
+        | DestinationState::CertificateChanged => untimed(WaitingReason::JobLimit),
     }
 }
 
@@ -536,6 +537,7 @@ fn wake_reason(reason: WaitingReason) -> WakeReason {
         | WaitingReason::JobLimit
         | WaitingReason::AuthRequired
         | WaitingReason::QuotaExceeded
+        | WaitingReason::CertificateChanged
         | WaitingReason::AccessWithdrawn
         | WaitingReason::DiskFull => WakeReason::RetryDue,
     }

@@ -19,6 +19,7 @@ import type {
   CollectionId,
   CreateUpload,
   Destination,
+  DestinationConfig,
   DestinationId,
   DestinationTest,
   EditAlbum,
@@ -34,6 +35,7 @@ import type {
   Rule,
   RuleId,
   AccessAnswer,
+  SetCredential,
   Settings,
   Source,
   SourceId,
@@ -105,7 +107,9 @@ export interface Backend {
   destinations(): Promise<Destination[]>;
   addDestination(request: AddDestination): Promise<AddedDestination>;
   testDestination(id: DestinationId): Promise<DestinationTest>;
-  signIn(id: DestinationId, token: string): Promise<Destination>;
+  signIn(id: DestinationId, credential: SetCredential): Promise<Destination>;
+  /** What its connector has to know, as a whole; tested before it is kept. */
+  setDestinationConfig(id: DestinationId, config: DestinationConfig): Promise<Destination>;
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */
   setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;

@@ -136,6 +136,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
                 code: FailureCode::ConnectionLost,
                 message: refusal.error.message,
                 retry_after_ms: None,
+                certificate: None,
             });
         }
         Err(refusal) => {
@@ -144,6 +145,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
                 code: FailureCode::Internal,
                 message: refusal.error.message,
                 retry_after_ms: None,
+                certificate: None,
             });
         }
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use afterglow_model::{
     AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, Rule, RuleId,
-    SetCredential, UploadJobOptions,
+    SetConfig, SetCredential, UploadJobOptions,
 };
 use axum::{
     Json,
@@ -28,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(remove))
         .routes(routes!(test))
         .routes(routes!(credential))
+        .routes(routes!(config))
         .routes(routes!(options))
         .routes(routes!(rules, add_rule))
         .routes(routes!(remove_rule))
@@ -68,7 +69,18 @@ async fn credential(
     Json(request): Json<SetCredential>,
 ) -> Answer<Json<Destination>> {
     let destination = core.destination(id.as_str()).await?;
-    destinations::set_credential(&core, &destination, &request.token).await.map(Json)
+    destinations::set_credential(&core, &destination, request).await.map(Json)
+}
+
+/// Changes what a destination's connector has to know beyond the address, such as the certificate that is trusted, after a test with it.
+#[utoipa::path(put, path = "/v1/destinations/{id}/config", params(("id" = String, Path)), request_body = SetConfig, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
+async fn config(
+    State(core): CoreState,
+    Path(id): Path<DestinationId>,
+    Json(request): Json<SetConfig>,
+) -> Answer<Json<Destination>> {
+    let destination = core.destination(id.as_str()).await?;
+    destinations::set_config(&core, &destination, request).await.map(Json)
 }
 
 /// Replaces a destination's own rules, which can only be stricter than the person's settings.
