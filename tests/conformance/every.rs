@@ -6,11 +6,16 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, JobId};
-use afterglow_tests::model_server::{Answer, Fault, ModelServer, Protocol, Truth};
+use afterglow_tests::{
+    model_server::{Answer, Fault, ModelServer, Protocol, Truth},
+    process::until,
+    proxy::Proxy,
+};
 use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Transfer, TransferOptions};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::rig::{MIB, Memory, content, options};
 
@@ -302,6 +307,42 @@ pub(crate) async fn a_redirect_takes_no_credential_elsewhere<P: Peer>() {
     assert_eq!(other.truth().requests.len(), 0);
 }
 
+pub(crate) async fn a_file_goes_on_at_another_address<P: Peer>() {
+    let mut bench = Bench::<P>::new().await;
+    let home: Url = bench.server.origin().parse().unwrap();
+    let away = Proxy::start(&home).await.unwrap();
+    let direct = bench.account.url.to_string();
+    bench.account.url = away.over(&bench.account.url).unwrap();
+    bench.account.config.addresses = vec![direct];
+    let order = bench.file("IMG_0001.jpg", LARGE);
+    away.cut_at(vec![LARGE / 2]);
+    let dies = async {
+        until("half of the file", async || Ok((away.cuts() > 0).then_some(()))).await.unwrap();
+        drop(away);
+    };
+    let (outcome, ()) = tokio::join!(bench.attempt(&order), dies);
+    assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+    bench.stored_once(&order, "over two addresses");
+}
+
+pub(crate) async fn no_credential_goes_to_an_address_before_its_server_answers<P: Peer>() {
+    let mut bench = Bench::<P>::new().await;
+    let gateway = ModelServer::start(P::server()).await.unwrap();
+    gateway.always(Some(Fault::Answer(Answer::new("502 Bad Gateway"))));
+    let there = bench.account.url.to_string();
+    bench.account.url = P::account(&gateway.origin()).url;
+    bench.account.config.addresses = vec![there];
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    bench.delivered(&order, "by the second address").await;
+    bench.stored_once(&order, "by the second address");
+    let asked = gateway.truth().requests;
+    assert!(!asked.is_empty(), "the first address was not tried");
+    for request in asked {
+        let secret = ["authorization", "x-api-key"].iter().find(|name| request.header(name).is_some());
+        assert!(secret.is_none() && !request.path.contains("Signature"), "{request:?}");
+    }
+}
+
 pub(crate) async fn a_silent_line_is_left<P: Peer>() {
     for n in 0..requests::<P>(20_000).await {
         let stall = Duration::from_millis(200);
@@ -395,6 +436,8 @@ macro_rules! conformance {
                 a_portal_is_never_a_delivery
                 nonsense_is_no_delivery_and_no_crash
                 a_redirect_takes_no_credential_elsewhere
+                a_file_goes_on_at_another_address
+                no_credential_goes_to_an_address_before_its_server_answers
                 a_silent_line_is_left
                 a_file_that_changes_is_never_a_mixture
                 the_same_twice_is_one_object

@@ -7,6 +7,7 @@
     reason = "a test's support fails as the test does, and says what it skips"
 )]
 
+mod addresses;
 mod apps;
 mod archive;
 mod assets;

@@ -8,3 +8,4 @@ pub mod proxy;
 pub mod servers;
 pub mod simulation;
 pub mod stage;
+pub mod tls;

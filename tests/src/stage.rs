@@ -33,6 +33,8 @@ pub struct Stage {
     pub system_bus: String,
     /// The address of the session bus, on which notices are shown; none for no bus and no notices.
     pub session_bus: Option<String>,
+    /// What else programs find in their environment, such as the system's proxy.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -42,7 +44,7 @@ impl Stage {
         let dir = tempfile::Builder::new().prefix("ag").tempdir()?;
         let home = Home::resolve(Some(dir.path().join("home")), |_| None).context("a home")?;
         fs::create_dir(dir.path().join("photos"))?;
-        Ok(Self { dir, home, service: None, system_bus: NO_BUS.to_owned(), session_bus: None })
+        Ok(Self { dir, home, service: None, system_bus: NO_BUS.to_owned(), session_bus: None, environment: Vec::new() })
     }
 
     /// A home with a service.
@@ -71,6 +73,7 @@ impl Stage {
             .env("DBUS_SESSION_BUS_ADDRESS", self.session_bus.as_deref().unwrap_or(NO_BUS))
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.dir.path());
         command
     }

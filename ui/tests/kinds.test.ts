@@ -3,10 +3,14 @@ import {
   ASKS,
   DESCRIBED_KINDS,
   NO_ANSWERS,
+  NO_CONFIG,
   completeAddress,
   describedRequest,
+  goesInTheOpen,
   keysPage,
+  shownFingerprint,
   suggestedName,
+  type Answers,
 } from "../src/features/destinations/kinds";
 import type { Destination, Evidence, UploadJob } from "../src/api/types";
 import { canProve, jobSentence } from "../src/messages/names";
@@ -20,7 +24,13 @@ const EVERYTHING = {
   region: "eu-central-1",
   path_style: "host",
   read_back: true,
-} as const;
+  addresses: [" https://b.example ", ""],
+  cleartext: true,
+  certificate: "ab",
+} satisfies Answers;
+
+/** What every kind but a folder is given of it. */
+const BY_NETWORK = { certificate: "ab", addresses: ["https://b.example"] };
 
 describe("what is asked for is sent, and nothing else", () => {
   test.each([
@@ -32,7 +42,7 @@ describe("what is asked for is sent, and nothing else", () => {
     ["tus", { user: null, folder: null, region: null, path_style: null, read_back: false }],
   ] as const)("%s", (kind, config) => {
     const request = describedRequest(kind, EVERYTHING);
-    expect(request.config).toEqual(config);
+    expect(request.config).toEqual({ ...NO_CONFIG, ...(kind === "folder" ? {} : BY_NETWORK), ...config });
     expect(request.url).toBe("https://a.example/box");
     // A space at the end may belong to a password.
     expect(request.token).toBe(kind === "folder" ? null : "s3cret ");
@@ -41,10 +51,22 @@ describe("what is asked for is sent, and nothing else", () => {
   test("what was left empty is not sent as an empty answer", () => {
     for (const kind of DESCRIBED_KINDS) {
       const { config, token } = describedRequest(kind, { ...NO_ANSWERS, url: ASKS[kind].example, user: "  " });
-      expect(config).toEqual({ user: null, folder: null, region: null, path_style: null, read_back: false });
+      expect(config).toEqual(NO_CONFIG);
       expect(token).toBeNull();
     }
   });
+});
+
+test("only what leaves this computer unencrypted is asked about", () => {
+  const open = (url: string, addresses: string[] = []) => goesInTheOpen("immich", { ...NO_ANSWERS, url, addresses });
+  expect(open("http://192.168.1.5:2283")).toBe(true);
+  expect(open("https://photos.example", ["http://nas.local"])).toBe(true);
+  expect(open("http://127.0.0.1:2283", ["http://localhost", "https://photos.example", "nas"])).toBe(false);
+  expect(describedRequest("immich", { ...EVERYTHING, url: "http://nas.local" }).config.cleartext).toBe(true);
+});
+
+test("a fingerprint is shown as it is compared", () => {
+  expect(shownFingerprint("0aff")).toBe("0A:FF");
 });
 
 test("a name to start from is the server's, the bucket's or the folder's", () => {

@@ -256,6 +256,15 @@ pub(crate) enum DestinationCommand {
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
+        /// Another address of the same server, tried if the first does not answer; may be given several times.
+        #[arg(long, value_name = "URL")]
+        also: Vec<String>,
+        /// Trust exactly the certificate with this fingerprint, although nobody vouches for it.
+        #[arg(long, value_name = "SHA256")]
+        trust_certificate: Option<String>,
+        /// Let photos and password go unencrypted, only within the local network.
+        #[arg(long)]
+        cleartext: bool,
         /// Read the token, password or key from the standard input.
         #[arg(long)]
         token_stdin: bool,
@@ -280,11 +289,42 @@ pub(crate) enum DestinationCommand {
     SignIn {
         /// Its name.
         name: String,
+        /// Your account there, if it is another one now: a user's name; of a bucket, the id of the access key.
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Trust exactly the certificate with this fingerprint: of a server for which nobody vouches, or whose certificate has changed.
+    Trust {
+        /// Its name.
+        name: String,
+        /// The fingerprint, as it was shown.
+        sha256: String,
+    },
+    /// The addresses at which a destination is reached.
+    Address {
+        /// Its name.
+        name: String,
+        #[command(subcommand)]
+        change: AddressChange,
     },
     /// Remove a destination. What was delivered stays there.
     Remove {
         /// Its name.
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AddressChange {
+    /// Add one, tried after those that are there.
+    Add {
+        /// The address.
+        url: String,
+    },
+    /// Remove one that was added.
+    Remove {
+        /// The address.
+        url: String,
     },
 }
 

@@ -45,6 +45,8 @@ names! {
         Unreachable,
         /// It has no room left.
         QuotaExceeded,
+        /// It shows another certificate than the one that is trusted.
+        CertificateChanged,
     }
 }
 
@@ -77,6 +79,15 @@ words! {
         pub path_style: Option<bool>,
         /// Whether each delivery is read back and compared, where that is possible.
         pub read_back: bool,
+        /// The certificate that is trusted although nobody vouches for it: SHA-256 of its DER form, lower-case hexadecimal.
+        pub certificate: Option<String>,
+        /// Whether photos and password may go unencrypted, as far as they stay in the local network.
+        pub cleartext: bool,
+        /// Further addresses of the same server, such as the one from outside of the home. They are tried in their order.
+        pub addresses: Vec<String>,
+        /// What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
+        /// unencrypted at another address is known again.
+        pub identity: Option<String>,
     }
 
     /// An account at a server.
@@ -172,5 +183,32 @@ impl Evidence {
             Self::Hashed => "delivered, verified by digest",
             Self::ReadBack => "delivered, read back and compared",
         }
+    }
+}
+
+/// A fingerprint as people compare it: `AB:CD:…`.
+pub fn shown_fingerprint(sha256: &str) -> String {
+    let pairs: Vec<String> = sha256.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_ascii_uppercase()).collect();
+    pairs.join(":")
+}
+
+/// A fingerprint as people write it, in the one spelling that is kept; none if it is not a SHA-256.
+pub fn read_fingerprint(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
+    (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_shown() {
+        let kept = "0a1b".repeat(16);
+        assert!(shown_fingerprint(&kept).starts_with("0A:1B:0A"));
+        assert_eq!(read_fingerprint(&shown_fingerprint(&kept)), Some(kept.clone()));
+        assert_eq!(read_fingerprint(&format!(" {kept} ")), Some(kept));
+        assert_eq!(read_fingerprint("0a:1b"), None);
+        assert_eq!(read_fingerprint(&"xy".repeat(32)), None);
     }
 }

@@ -11,13 +11,17 @@ words! {
         pub code: String,
         /// What failed and what to do about it.
         pub message: String,
+        /// The certificate that a server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal. Who knows it to
+        /// be the server's can have exactly this one trusted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub certificate: Option<String>,
     }
 }
 
 impl ApiError {
     /// An error of the given domain and code.
     pub fn new(domain: &str, code: &str, message: impl Into<String>) -> Self {
-        Self { domain: domain.to_owned(), code: code.to_owned(), message: message.into() }
+        Self { domain: domain.to_owned(), code: code.to_owned(), message: message.into(), certificate: None }
     }
 }
 

@@ -60,6 +60,8 @@ names! {
         ConnectionLost,
         /// The server's certificate does not hold.
         TlsFailed,
+        /// The server shows another certificate than the one that is trusted.
+        CertificateChanged,
         /// A sign-in page answered instead of the server.
         CaptivePortal,
         /// The URL is not under what the person allowed.
@@ -136,6 +138,9 @@ words! {
         pub message: String,
         /// The earliest time to try again that the server asked for, as a delay in milliseconds.
         pub retry_after_ms: Option<u64>,
+        /// The certificate that the server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal.
+        #[serde(default)]
+        pub certificate: Option<String>,
     }
 
     /// What a server answered, as far as it is kept.

@@ -109,8 +109,20 @@ words! {
         pub test: Option<DestinationTest>,
     }
 
+    /// Changes what a destination's connector has to know beyond the address, after a test upload.
+    pub struct SetConfig {
+        /// All of it.
+        pub config: DestinationConfig,
+        /// Change it even if the test fails.
+        #[serde(default)]
+        pub skip_test: bool,
+    }
+
     /// Gives a destination a new credential.
     pub struct SetCredential {
+        /// The account, if it is another one now: a user's name, the id of an access key.
+        #[serde(default)]
+        pub user: Option<String>,
         /// A token, password or key.
         pub token: String,
     }

@@ -98,6 +98,11 @@ pub fn waiting_sentence(reason: WaitingReason, conditions: &Conditions, context:
         },
         WaitingReason::AuthRequired => format!("{destination} did not accept the password. Sign in again to go on."),
         WaitingReason::QuotaExceeded => format!("{destination} has no room left. Make room there, then retry."),
+        WaitingReason::CertificateChanged => {
+            format!(
+                "{destination} shows another certificate than the one you trust. Test it, and trust the new one if it is yours."
+            )
+        }
         WaitingReason::AccessWithdrawn => "Access to this photo was withdrawn. Allow it again under Apps to go on.".to_owned(),
         WaitingReason::DiskFull => "Waiting: this computer's disk is full. Make room to go on.".to_owned(),
     }
@@ -129,6 +134,7 @@ pub fn waiting_headline(reason: WaitingReason, destination: &str, battery_minimu
         WaitingReason::PausedByUser => "Paused".to_owned(),
         WaitingReason::AuthRequired => format!("{destination} did not accept the password"),
         WaitingReason::QuotaExceeded => format!("{destination} has no room left"),
+        WaitingReason::CertificateChanged => format!("{destination} shows another certificate than before"),
         WaitingReason::AccessWithdrawn => "Access was withdrawn".to_owned(),
         WaitingReason::DiskFull => "Waiting for room on this computer's disk".to_owned(),
     }

@@ -51,6 +51,8 @@ names! {
         AuthRequired,
         /// The destination has no room.
         QuotaExceeded,
+        /// The destination shows another certificate than the one that is trusted.
+        CertificateChanged,
         /// The app may not see this photo any more.
         AccessWithdrawn,
         /// Our own disk is full.
@@ -129,6 +131,7 @@ impl WaitingReason {
             | Self::GroupMember
             | Self::AuthRequired
             | Self::QuotaExceeded
+            | Self::CertificateChanged
             | Self::AccessWithdrawn
             | Self::DiskFull => false,
         }

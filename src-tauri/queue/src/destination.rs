@@ -166,6 +166,16 @@ impl Queue {
         .await
     }
 
+    /// Replaces what a destination's connector has to know beyond the address.
+    pub async fn set_config(&self, id: &DestinationId, config: DestinationConfig) -> Result<Destination, QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            changes.destinations = true;
+            update(db, &id, "config = ?2", &Json(config))
+        })
+        .await
+    }
+
     /// Notes what was learnt of a destination.
     pub async fn set_capabilities(&self, id: &DestinationId, capabilities: Capabilities) -> Result<Destination, QueueError> {
         let id = id.clone();

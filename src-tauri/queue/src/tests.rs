@@ -137,7 +137,13 @@ fn receipt(job: &JobId, destination: &Destination, content: u8) -> Receipt {
 }
 
 fn failure(code: FailureCode) -> Failure {
-    Failure { class: FailureClass::NeedsUser, code, message: "It did not work.".to_owned(), retry_after_ms: None }
+    Failure {
+        class: FailureClass::NeedsUser,
+        code,
+        message: "It did not work.".to_owned(),
+        retry_after_ms: None,
+        certificate: None,
+    }
 }
 
 /// Every count that triggers keep, compared with a recount of the rows; and what must hold of any file at any moment.

@@ -84,6 +84,7 @@ fn is_too_many(code: FailureCode) -> bool {
         FailureCode::Throttled | FailureCode::TimedOut | FailureCode::ServerError => true,
         FailureCode::ConnectionLost
         | FailureCode::TlsFailed
+        | FailureCode::CertificateChanged
         | FailureCode::CaptivePortal
         | FailureCode::UnexpectedAnswer
         | FailureCode::AuthenticationRequired

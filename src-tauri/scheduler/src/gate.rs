@@ -147,6 +147,7 @@ impl Gate<'_> {
         let state = match destination.state {
             DestinationState::AuthRequired => Some(untimed(WaitingReason::AuthRequired)),
             DestinationState::QuotaExceeded => Some(untimed(WaitingReason::QuotaExceeded)),
+            DestinationState::CertificateChanged => Some(untimed(WaitingReason::CertificateChanged)),
             // Only an attempt can tell whether it answers again.
             DestinationState::Ready | DestinationState::Unreachable => None,
         };

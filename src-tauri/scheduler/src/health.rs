@@ -50,6 +50,7 @@ impl Health {
     pub fn failed(&mut self, destination: &DestinationId, job: &JobId, failure: &Failure, now: Timestamp) -> StateChange {
         let silence = match failure.code {
             FailureCode::AuthenticationRequired => return Some((DestinationState::AuthRequired, Some(failure.clone()))),
+            FailureCode::CertificateChanged => return Some((DestinationState::CertificateChanged, Some(failure.clone()))),
             FailureCode::QuotaExceeded => return Some((DestinationState::QuotaExceeded, Some(failure.clone()))),
             FailureCode::TimedOut
             | FailureCode::ConnectionLost
@@ -132,6 +133,7 @@ mod tests {
             code: FailureCode::ConnectionLost,
             message: "lost".to_owned(),
             retry_after_ms: None,
+            certificate: None,
         }
     }
 

@@ -499,9 +499,10 @@ impl<'a> Slots<'a> {
 fn in_line(destination: &DestinationFacts) -> Reason {
     match destination.state {
         DestinationState::Unreachable => untimed(WaitingReason::DestinationUnreachable),
-        DestinationState::Ready | DestinationState::AuthRequired | DestinationState::QuotaExceeded => {
-            untimed(WaitingReason::JobLimit)
-        }
+        DestinationState::Ready
+        | DestinationState::AuthRequired
+        | DestinationState::QuotaExceeded
+        | DestinationState::CertificateChanged => untimed(WaitingReason::JobLimit),
     }
 }
 
@@ -542,6 +543,7 @@ fn wake_reason(reason: WaitingReason) -> WakeReason {
         | WaitingReason::GroupMember
         | WaitingReason::AuthRequired
         | WaitingReason::QuotaExceeded
+        | WaitingReason::CertificateChanged
         | WaitingReason::AccessWithdrawn
         | WaitingReason::DiskFull => WakeReason::RetryDue,
     }

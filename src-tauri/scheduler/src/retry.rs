@@ -78,7 +78,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
     fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
-        Failure { class, code: FailureCode::ServerError, message: String::new(), retry_after_ms }
+        Failure { class, code: FailureCode::ServerError, message: String::new(), retry_after_ms, certificate: None }
     }
 
     fn delay(retry_after_ms: Option<u64>, attempts: u32, seed: u64) -> i64 {

@@ -105,7 +105,7 @@ impl Archives {
 }
 
 fn away(message: String) -> Failure {
-    Failure { class: FailureClass::Transient, code: FailureCode::ConnectionLost, message, retry_after_ms: None }
+    Failure { class: FailureClass::Transient, code: FailureCode::ConnectionLost, message, retry_after_ms: None, certificate: None }
 }
 
 /// Marks a folder as chosen, so that the empty place of its drive is not taken for it later. It has to be there already.

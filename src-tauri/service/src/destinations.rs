@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use afterglow_model::{
-    AddDestination, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Event, Evidence, FailureCode,
+    AddDestination, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest, Event,
+    Evidence, FailureCode, SetConfig, SetCredential, read_fingerprint,
 };
 use afterglow_queue::NewDestination;
 use afterglow_system::Secret;
-use afterglow_transfer::Account;
+use afterglow_transfer::{Account, Transfer};
 use url::Url;
 
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 
 /// Longest name of a destination, in characters.
 const NAME_CHARS_MAX: usize = 80;
+/// Further addresses of a destination: each may have to be waited for before the next is tried.
+const ADDRESSES_MAX: usize = 4;
 
 /// The name, if a new destination can have it.
 pub(crate) async fn check_name(core: &Core, name: &str) -> Answer<String> {
@@ -36,17 +39,18 @@ pub(crate) async fn check_name(core: &Core, name: &str) -> Answer<String> {
 pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
     let name = check_name(core, &request.name).await?;
     let token = request.token.clone().filter(|token| !token.is_empty());
-    let (url, access) = match request.connector {
+    let config = checked(request.connector, &request.config)?;
+    let (url, mut access) = match request.connector {
         Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3 => {
             let url = parse_url(&request.url)?;
-            let account = Account { config: request.config.clone(), secret: token.clone(), ..Account::at(url.clone()) };
+            let account = Account { config, secret: token.clone(), ..Account::at(url.clone()) };
             (url, account.into())
         }
         Connector::Folder => {
             let dir = archives::folder(&request.url, || None)?;
             archives::mark(&dir).await?;
             let url = Url::from_file_path(&dir).map_err(|()| Refusal::internal("the folder has no URL"))?;
-            (url.clone(), Account { config: request.config.clone(), ..Account::at(url) }.into())
+            (url.clone(), Account { config, ..Account::at(url) }.into())
         }
         Connector::Archive => {
             let dir = archives::folder(&request.url, || usual_archive(core))?;
@@ -54,12 +58,13 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
             (Url::from_file_path(&dir).map_err(|()| Refusal::internal("the folder has no URL"))?, access)
         }
     };
-    let test = if request.skip_test { None } else { Some(run_test(core, &request, &access.account).await?) };
+    let test = try_out(core, request.connector, &mut access.account, request.skip_test).await?;
+    let test = test.map(|test| said(test, &name));
     let new = NewDestination {
         name,
         connector: request.connector,
         url: url.to_string(),
-        config: request.config.clone(),
+        config: access.account.config,
         capabilities: test.as_ref().map(|test| test.capabilities.clone()),
         app_id: None,
     };
@@ -87,6 +92,7 @@ pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<Desti
         Err(failure) => {
             let state = match failure.code {
                 FailureCode::AuthenticationRequired => Some(DestinationState::AuthRequired),
+                FailureCode::CertificateChanged => Some(DestinationState::CertificateChanged),
                 FailureCode::QuotaExceeded => Some(DestinationState::QuotaExceeded),
                 FailureCode::ConnectionLost | FailureCode::TimedOut => Some(DestinationState::Unreachable),
                 _ => None,
@@ -105,7 +111,7 @@ pub(crate) async fn test(core: &Core, destination: &Destination) -> Answer<Desti
 pub(crate) async fn try_again(core: &Core) -> Answer<()> {
     for destination in core.queue.destinations().await? {
         match destination.state {
-            DestinationState::QuotaExceeded | DestinationState::AuthRequired => {
+            DestinationState::QuotaExceeded | DestinationState::AuthRequired | DestinationState::CertificateChanged => {
                 core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
                 core.queue.release_destination(&destination.id).await?;
                 changed(core).await;
@@ -116,12 +122,29 @@ pub(crate) async fn try_again(core: &Core) -> Answer<()> {
     Ok(())
 }
 
+/// Changes what the connector has to know, after a test with it: another certificate that is trusted, another address.
+pub(crate) async fn set_config(core: &Core, destination: &Destination, request: SetConfig) -> Answer<Destination> {
+    let mut access = core.access(destination).await?;
+    access.account.config = checked(destination.connector, &request.config)?;
+    try_out(core, destination.connector, &mut access.account, request.skip_test).await?;
+    core.queue.set_config(&destination.id, access.account.config).await?;
+    mended(core, destination).await
+}
+
 /// Gives a destination a new credential, after a test with it.
-pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
+pub(crate) async fn set_credential(core: &Core, destination: &Destination, request: SetCredential) -> Answer<Destination> {
     let url = parse_url(&destination.url)?;
-    let account = Account { config: destination.config.clone(), secret: Some(token.to_owned()), ..Account::at(url) };
+    let user = request.user.filter(|user| !user.trim().is_empty()).or_else(|| destination.config.user.clone());
+    let config = DestinationConfig { user, ..destination.config.clone() };
+    let account = Account { config, secret: Some(request.token.clone()), ..Account::at(url) };
     core.transfer.test(destination.connector, &account).await?;
-    core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
+    core.secrets.set(&token_handle(&destination.id), Secret::new(request.token)).await.map_err(secret_refusal)?;
+    core.queue.set_config(&destination.id, account.config).await?;
+    mended(core, destination).await
+}
+
+/// What stood against a destination is mended: what waited for that goes on.
+async fn mended(core: &Core, destination: &Destination) -> Answer<Destination> {
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
     core.queue.release_destination(&destination.id).await?;
     changed(core).await;
@@ -142,9 +165,42 @@ fn usual_archive(core: &Core) -> Option<PathBuf> {
     explicit.or_else(|| dirs::home_dir().map(|home| home.join("Afterglow Archive"))).and_then(|dir| std::path::absolute(dir).ok())
 }
 
-async fn run_test(core: &Core, request: &AddDestination, account: &Account) -> Answer<DestinationTest> {
-    let test = core.transfer.test(request.connector, account).await?;
-    Ok(said(test, request.name.trim()))
+/// What may not be sent at all is refused; the rest is tried out with a real small upload. What the server then says of itself is kept.
+async fn try_out(core: &Core, connector: Connector, account: &mut Account, skip: bool) -> Answer<Option<DestinationTest>> {
+    if account.socket.is_none() {
+        Transfer::allow(connector, account)?;
+    }
+    account.config.identity = None;
+    if skip {
+        return Ok(None);
+    }
+    let test = core.transfer.test(connector, account).await?;
+    if !account.config.addresses.is_empty() {
+        account.config.identity = core.transfer.identify(connector, account).await?;
+    }
+    Ok(Some(test))
+}
+
+/// What a person has written, in the one spelling that is kept.
+fn checked(connector: Connector, config: &DestinationConfig) -> Answer<DestinationConfig> {
+    let certificate = match config.certificate.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => Some(read_fingerprint(text).ok_or_else(|| {
+            Refusal::bad(
+                "bad_certificate",
+                format!("{text} is no fingerprint: give the SHA-256 that was shown, 64 hexadecimal digits."),
+            )
+        })?),
+        None => None,
+    };
+    let by_http = !matches!(connector, Connector::Archive | Connector::Folder);
+    if !by_http && (certificate.is_some() || config.cleartext || !config.addresses.is_empty()) {
+        return Err(Refusal::bad("bad_config", "A folder has neither a certificate nor a further address."));
+    }
+    if config.addresses.len() > ADDRESSES_MAX {
+        return Err(Refusal::bad("bad_url", format!("A destination can have {ADDRESSES_MAX} further addresses.")));
+    }
+    let addresses = config.addresses.iter().map(|address| parse_url(address.trim()).map(String::from)).collect::<Answer<_>>()?;
+    Ok(DestinationConfig { certificate, addresses, ..config.clone() })
 }
 
 fn said(test: DestinationTest, name: &str) -> DestinationTest {

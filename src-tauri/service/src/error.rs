@@ -105,7 +105,8 @@ impl From<LibraryError> for Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         let code = serde_json::to_value(failure.code).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-        Self { status: StatusCode::BAD_GATEWAY, error: ApiError::new("transfer", &code, failure.message) }
+        let error = ApiError { certificate: failure.certificate, ..ApiError::new("transfer", &code, failure.message) };
+        Self { status: StatusCode::BAD_GATEWAY, error }
     }
 }
 

@@ -111,6 +111,7 @@ async fn waiting(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
         let held = match job.failure.as_ref().map(|failure| failure.code) {
             Some(FailureCode::AccessDenied) => WaitingReason::AccessWithdrawn,
             Some(FailureCode::QuotaExceeded) => WaitingReason::QuotaExceeded,
+            Some(FailureCode::CertificateChanged) => WaitingReason::CertificateChanged,
             _ => WaitingReason::AuthRequired,
         };
         found.insert(0, Reason { reason: held, until: None });

@@ -4,16 +4,21 @@
 
 use std::{error::Error, io};
 
-use afterglow_model::{Failure, FailureClass, FailureCode};
+use afterglow_model::{Failure, FailureClass, FailureCode, shown_fingerprint};
 use reqwest::StatusCode;
+use rustls::CertificateError;
 
-use crate::source::SourceError;
+use crate::{
+    near::LeadsAway,
+    source::SourceError,
+    trust::{Doubt, Untrusted},
+};
 
 use FailureClass::{NeedsUser, Permanent, Transient};
 
 /// A failure without a wish for patience.
 pub(crate) fn failure(class: FailureClass, code: FailureCode, message: impl Into<String>) -> Failure {
-    Failure { class, code, message: message.into(), retry_after_ms: None }
+    Failure { class, code, message: message.into(), retry_after_ms: None, certificate: None }
 }
 
 /// What a status code that is no success means. `retry_after_ms` is the server's wish.
@@ -44,16 +49,17 @@ pub(crate) fn of_status(host: &str, status: StatusCode, retry_after_ms: Option<u
         400..=499 => (Permanent, FailureCode::ServerRejected, format!("{host} refused this file (status {number}).")),
         _ => return unexpected(host, &format!("status {number}")),
     };
-    Failure { class, code, message, retry_after_ms }
+    Failure { class, code, message, retry_after_ms, certificate: None }
 }
 
 /// What a request without an answer means.
 pub(crate) fn of_transport(host: &str, error: &reqwest::Error) -> Failure {
-    if is_tls(error) {
-        let message = format!(
-            "{host} could not prove that it is {host}, so nothing was sent. Check the date of this computer, or sign in to the network."
-        );
-        return failure(Transient, FailureCode::TlsFailed, message);
+    if let Some(away) = cause::<LeadsAway>(error) {
+        let message = format!("Nothing was sent to {host} unencrypted: {away} now. It is tried again.");
+        return failure(Transient, FailureCode::ConnectionLost, message);
+    }
+    if let Some(error) = cause::<rustls::Error>(error) {
+        return of_tls(host, error);
     }
     if error.is_timeout() {
         return timed_out(host);
@@ -92,6 +98,21 @@ fn portal(host: &str) -> String {
 /// The server sends us elsewhere, where the credential must not go.
 pub(crate) fn sent_elsewhere(host: &str, to: &str) -> Failure {
     let message = format!("{host} sends uploads on to {to}, which was not agreed to. Check the address.");
+    failure(NeedsUser, FailureCode::DestinationNotAllowed, message)
+}
+
+/// Another server than the one that was tested has this address.
+pub(crate) fn stranger(host: &str) -> Failure {
+    let message = format!("Another server than yours answers at {host}, so no password was sent. It is tried again.");
+    failure(Transient, FailureCode::UnexpectedAnswer, message)
+}
+
+/// Several addresses, one of them without anything that tells the server from another one.
+pub(crate) fn not_told_apart(host: &str) -> Failure {
+    let message = format!(
+        "In another network somebody else may have the unencrypted address {host}, and this server does not say who it is. \
+         Use https for each of its addresses; of Immich, an external domain in its server settings will do."
+    );
     failure(NeedsUser, FailureCode::DestinationNotAllowed, message)
 }
 
@@ -206,14 +227,62 @@ pub(crate) fn internal(what: &str) -> Failure {
     failure(Transient, FailureCode::Internal, format!("Something went wrong inside Afterglow: {what}. It is tried again."))
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let within = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-        if error.is::<rustls::Error>() || within.is_some_and(|error| error.is::<rustls::Error>()) {
-            return true;
+/// The first cause of a kind. An `io::Error` is not the cause of what it was made of, but stands for it; it may stand for another.
+fn cause<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
         }
-        cause = error.source();
+        let within = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        next = match within {
+            Some(within) => Some(within),
+            None => error.source(),
+        };
     }
-    false
+    None
+}
+
+/// What a failed handshake means. That a certificate nobody vouches for is transient is for the networks that show one until somebody has
+/// signed in; one that takes the place of a trusted one is for the person.
+fn of_tls(host: &str, error: &rustls::Error) -> Failure {
+    let untrusted = match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(error)) => error.0.downcast_ref::<Untrusted>(),
+        _ => None,
+    };
+    let Some(Untrusted { sha256, doubt }) = untrusted else {
+        let message = format!("{host} could not prove that it is {host}, so nothing was sent. It is tried again.");
+        return failure(Transient, FailureCode::TlsFailed, message);
+    };
+    let shown = shown_fingerprint(sha256);
+    let (class, code, message) = match doubt {
+        Doubt::Changed => (
+            NeedsUser,
+            FailureCode::CertificateChanged,
+            format!(
+                "{host} shows another certificate than the one you trust, so nothing was sent. Trust it if it is yours: {shown}."
+            ),
+        ),
+        Doubt::Dated => (
+            Transient,
+            FailureCode::TlsFailed,
+            format!(
+                "{host} shows a certificate that is not valid at this date, so nothing was sent. Check this computer's date: {shown}."
+            ),
+        ),
+        Doubt::OtherName => (
+            Transient,
+            FailureCode::TlsFailed,
+            format!("{host} shows a certificate that was made for another name, so nothing was sent. Check the address: {shown}."),
+        ),
+        Doubt::Unvouched => (
+            Transient,
+            FailureCode::TlsFailed,
+            format!(
+                "{host} shows a certificate that nobody vouches for, so nothing was sent. Trust it if it is your server's, or sign in to this \
+                 network: {shown}."
+            ),
+        ),
+    };
+    Failure { certificate: Some(sha256.clone()), ..failure(class, code, message) }
 }

@@ -3,7 +3,7 @@
 //! [`Transfer`] delivers one [`Order`] at a time per call, as many calls at once as the caller likes. What holds for each:
 //! memory is constant whatever the file's size · a file is sent as the one version that it was when it was opened, or not at all ·
 //! nothing is completed before its digest was compared and its session stored in the caller's [`Journal`] · after any doubt the
-//! server is asked first · credentials go to the account's own origin only · a silent line is left, a stop is obeyed at once.
+//! server is asked first · credentials go to the account's own server only, unencrypted ones no further than the local network · a silent line is left, a stop is obeyed at once.
 //!
 //! [`Delivery`] is the driver itself, for a [`Destination`] of another crate's: the simulator's model servers are such.
 //!
@@ -17,19 +17,24 @@ mod driver;
 mod failure;
 mod fields;
 mod folder;
+mod identity;
 mod immich;
+mod line;
 mod name;
+mod near;
 mod nextcloud;
 mod order;
 mod pair;
 mod payload;
 mod request;
 mod resumable;
+mod route;
 mod s3;
 mod source;
 mod steps;
 mod transfer;
 mod trial;
+mod trust;
 mod tus;
 mod webdav;
 mod wire;

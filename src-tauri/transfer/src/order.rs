@@ -12,7 +12,7 @@ pub use crate::source::Pin;
 /// Where to, and as whom.
 #[derive(Clone)]
 pub struct Account {
-    /// Where uploads are created. Credentials are sent to this origin only.
+    /// Where uploads are created. Credentials are sent to this origin only, and to those of its further addresses in `config`.
     pub url: Url,
     /// What the connector has to know beyond the address.
     pub config: DestinationConfig,

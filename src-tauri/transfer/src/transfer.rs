@@ -1,8 +1,8 @@
 //! The entry: what all transfers share, and the four things that can be asked for.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +12,7 @@ use std::{
 
 use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
 use afterglow_nearby::Code;
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -23,13 +23,16 @@ use crate::{
     failure,
     folder::Folder,
     immich::Immich,
+    line::Line,
     nextcloud::Nextcloud,
     order::{Account, Described, Journal, Order, Outcome, Progress, Session},
     pair,
     request::Requests,
     resumable::Resumable,
+    route::{self, Errand, Remembering},
     s3::S3,
     trial,
+    trust::System,
     tus::Tus,
     webdav::Webdav,
     wire::Wire,
@@ -67,8 +70,14 @@ impl Default for TransferOptions {
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be set up: {0}")]
-pub struct SetupError(#[from] reqwest::Error);
+pub enum SetupError {
+    /// Of HTTP.
+    #[error("the HTTP client could not be set up: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Of TLS.
+    #[error("the system's certificates could not be read: {0}")]
+    Tls(#[from] rustls::Error),
+}
 
 /// All transfers of the service: their connections, their common cap and their counter. Clones share them.
 #[derive(Debug, Clone)]
@@ -78,12 +87,14 @@ pub struct Transfer {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    client: Client,
+    system: System,
     pub(crate) options: TransferOptions,
     pub(crate) bandwidth: Arc<Bandwidth>,
     pub(crate) sent: Arc<AtomicU64>,
-    /// Clients of servers inside this computer, by their Unix socket.
-    by_socket: Mutex<HashMap<PathBuf, Client>>,
+    /// Connections, by the way in which servers are reached.
+    lines: Mutex<HashMap<Line, Client>>,
+    /// Which of several addresses of a server is used, by the first of them.
+    used: Mutex<HashMap<Url, Url>>,
     /// What servers were found to prove, by the URL where uploads are created. Asked anew after a restart.
     learnt: Mutex<HashMap<Url, Evidence>>,
     /// The largest bodies that were not refused as too large, by origin.
@@ -96,12 +107,13 @@ impl Transfer {
     /// Sets up connections; nothing is sent.
     ///
     /// # Errors
-    /// If the system's TLS certificates or proxy settings cannot be read.
+    /// If the system's TLS certificates cannot be read.
     pub fn new(options: TransferOptions) -> Result<Self, SetupError> {
         let shared = Shared {
-            client: client(&options, None)?,
+            system: System::new()?,
             options,
-            by_socket: Mutex::new(HashMap::new()),
+            lines: Mutex::new(HashMap::new()),
+            used: Mutex::new(HashMap::new()),
             bandwidth: Arc::new(Bandwidth::unlimited()),
             sent: Arc::new(AtomicU64::new(0)),
             learnt: Mutex::new(HashMap::new()),
@@ -125,6 +137,40 @@ impl Transfer {
     ///
     /// Safe to repeat with what the journal last held, after any end and after a crash.
     pub async fn deliver(
+        &self,
+        connector: Connector,
+        account: &Account,
+        order: &Order,
+        journal: &dyn Journal,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Outcome {
+        let journal = Remembering::new(journal, order.session.clone());
+        let bases = account.bases();
+        let mut left = bases.len();
+        loop {
+            let by = match self.shared.route(connector, account, Errand::Delivery, cancel).await {
+                Ok(by) => by,
+                Err(Setback::Stopped) => return Outcome::Stopped,
+                Err(setback) => return Outcome::Failed(trial::failure_of(setback)),
+            };
+            let session = journal.session().and_then(|session| route::session_over(connector, session, &bases, &by.url));
+            let order = Order { session, ..order.clone() };
+            left -= 1;
+            match self.deliver_by(connector, &by, &order, &journal, progress, cancel).await {
+                Outcome::Failed(failure) if route::lies_on_the_way(&failure) => {
+                    self.shared.leave(&account.url, &by.url);
+                    if left == 0 {
+                        return Outcome::Failed(if bases.len() > 1 { route::elsewhere(failure) } else { failure });
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Delivers over the account's own address.
+    async fn deliver_by(
         &self,
         connector: Connector,
         account: &Account,
@@ -177,6 +223,7 @@ impl Transfer {
     /// What stands against sending to it.
     pub async fn probe(&self, connector: Connector, account: &Account) -> Result<Capabilities, Failure> {
         let cancel = CancellationToken::new();
+        let account = &*self.route(connector, account, Errand::Trial, &cancel).await?;
         let destination = self.connect(connector, account, &cancel)?;
         let capabilities = destination.probe().await.map_err(trial::failure_of)?;
         self.shared.learn(&account.url, capabilities.evidence);
@@ -189,6 +236,7 @@ impl Transfer {
     /// What stands against sending to it.
     pub async fn test(&self, connector: Connector, account: &Account) -> Result<DestinationTest, Failure> {
         let cancel = CancellationToken::new();
+        let account = &*self.route(connector, account, Errand::Trial, &cancel).await?;
         let destination = self.connect(connector, account, &cancel)?;
         let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
@@ -204,15 +252,52 @@ impl Transfer {
         if account.url.scheme() != "http" && account.url.scheme() != "https" {
             return Err(failure::no_address(account.url.as_str()));
         }
-        pair::run(Wire::new(&self.shared, account, &[], &cancel)?, code).await
+        pair::run(Wire::new(&self.shared, Connector::Resumable, account, &[], &cancel)?, code).await
+    }
+
+    /// Who the server says it is to somebody without a credential; none if it does not say. To be kept as the account's `identity` once the
+    /// person has seen it work.
+    ///
+    /// # Errors
+    /// What stands against asking it.
+    pub async fn identify(&self, connector: Connector, account: &Account) -> Result<Option<String>, Failure> {
+        let cancel = CancellationToken::new();
+        let account = self.route(connector, account, Errand::Trial, &cancel).await?;
+        self.shared.knock(connector, &account, Errand::Trial, &cancel).await.map_err(trial::failure_of)
+    }
+
+    /// Refuses an account whose addresses may not be used together, or at all. Nothing is sent.
+    ///
+    /// # Errors
+    /// A sentence that says which address, and why.
+    pub fn allow(connector: Connector, account: &Account) -> Result<(), Failure> {
+        route::allow(connector, account)
+    }
+
+    /// Another network: of several addresses, the first that answers there is used.
+    pub fn network_changed(&self) {
+        self.shared.leave_all();
     }
 
     /// Gives up a session that is of no use any more, so that the server need not keep it. Best effort.
     pub async fn abort(&self, connector: Connector, account: &Account, session: &Session) {
         let cancel = CancellationToken::new();
-        if let (Ok(destination), Ok(upload_url)) = (self.connect(connector, account, &cancel), Url::parse(&session.upload_url)) {
+        let Ok(by) = self.route(connector, account, Errand::Delivery, &cancel).await else { return };
+        let session = route::session_over(connector, session.clone(), &account.bases(), &by.url);
+        let upload_url = session.and_then(|session| Url::parse(&session.upload_url).ok());
+        if let (Ok(destination), Some(upload_url)) = (self.connect(connector, &by, &cancel), upload_url) {
             destination.abort(&upload_url).await;
         }
+    }
+
+    async fn route<'a>(
+        &self,
+        connector: Connector,
+        account: &'a Account,
+        errand: Errand,
+        cancel: &CancellationToken,
+    ) -> Result<Cow<'a, Account>, Failure> {
+        self.shared.route(connector, account, errand, cancel).await.map_err(trial::failure_of)
     }
 
     fn connect<'a>(
@@ -225,7 +310,7 @@ impl Transfer {
         if !by_http && connector != Connector::Folder {
             return Err(failure::no_address(account.url.as_str()));
         }
-        let wire = || Wire::new(&self.shared, account, &credential(connector, account), cancel);
+        let wire = || Wire::new(&self.shared, connector, account, &credential(connector, account), cancel);
         if let Some(described) = &account.described {
             return Ok(match described.body {
                 JobBody::Resumable => Box::new(Resumable::new(wire()?)),
@@ -263,39 +348,16 @@ fn credential(connector: Connector, account: &Account) -> Vec<(&'static str, Str
     }
 }
 
-/// HTTP/1.1 alone: uploads fill a connection each, and one connection shared by all of them would lose for all what it loses for one.
-fn client(options: &TransferOptions, socket: Option<&Path>) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder()
-        .user_agent(&options.user_agent)
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .retry(reqwest::retry::never())
-        .connect_timeout(options.connect)
-        .tcp_keepalive(options.stall / 2)
-        // An idle connection costs the server and us; a batch is closer together than this.
-        .pool_idle_timeout(Duration::from_secs(30));
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-    let builder = builder.tcp_user_timeout(options.stall);
-    #[cfg(unix)]
-    let builder = match socket {
-        Some(path) => builder.unix_socket(path).no_proxy(),
-        None => builder,
-    };
-    #[cfg(not(unix))]
-    let _ = socket;
-    builder.build()
-}
-
 impl Shared {
     /// The connections to an account's server.
     pub(crate) fn client(&self, account: &Account) -> Result<Client, Failure> {
-        let Some(socket) = &account.socket else { return Ok(self.client.clone()) };
-        let mut known = self.by_socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = known.get(socket) {
+        let line = Line::of(account);
+        let mut known = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = known.get(&line) {
             return Ok(client.clone());
         }
-        let made = client(&self.options, Some(socket)).map_err(|error| failure::internal(&error.to_string()))?;
-        known.insert(socket.clone(), made.clone());
+        let made = line.client(&self.options, &self.system).map_err(|error| failure::internal(&error.to_string()))?;
+        known.insert(line, made.clone());
         Ok(made)
     }
 
@@ -318,6 +380,26 @@ impl Shared {
 
     pub(crate) fn note(&self, url: &Url, found: u8) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), found);
+    }
+
+    pub(crate) fn used(&self, first: &Url) -> Option<Url> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(first).cloned()
+    }
+
+    pub(crate) fn use_from_now_on(&self, first: &Url, used: Url) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(first.clone(), used);
+    }
+
+    /// An address does not work any more, unless another is used already.
+    fn leave(&self, first: &Url, used: &Url) {
+        let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(first) == Some(used) {
+            all.remove(first);
+        }
+    }
+
+    fn leave_all(&self) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn learnt(&self, url: &Url) -> Option<Evidence> {

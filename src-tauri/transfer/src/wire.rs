@@ -1,9 +1,9 @@
-//! One request and its answer, with what holds for every protocol: credentials go to the account's origin only, a silent line is
+//! One request and its answer, with what holds for every protocol: credentials go to the account's addresses only, a silent line is
 //! left, a stop is obeyed at once, an answer is bounded, and a web page is no answer.
 
 use std::{sync::Arc, time::SystemTime};
 
-use afterglow_model::{DestinationConfig, Failure};
+use afterglow_model::{Connector, DestinationConfig, Failure, FailureClass, FailureCode};
 use reqwest::{
     Client, Method, Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
@@ -16,8 +16,10 @@ use crate::{
     destination::Setback,
     failure,
     fields::{self, Fields},
+    near,
     order::Account,
     payload::{Payload, Pulse, Tap},
+    route,
     transfer::Shared,
 };
 
@@ -34,6 +36,7 @@ const REDIRECTS_MAX: usize = 3;
 pub(crate) struct Wire<'a> {
     client: Client,
     shared: &'a Shared,
+    connector: Connector,
     account: &'a Account,
     headers: HeaderMap,
     host: String,
@@ -68,25 +71,29 @@ impl<'a> Wire<'a> {
     /// `credential` are the header fields by which the protocol carries the account's secret.
     pub(crate) fn new(
         shared: &'a Shared,
+        connector: Connector,
         account: &'a Account,
         credential: &[(&str, String)],
         cancel: &'a CancellationToken,
     ) -> Result<Self, Failure> {
+        if account.socket.is_none() {
+            near::allow(&account.url, account.config.cleartext)?;
+        }
         let host = account.url.host_str().unwrap_or("The server").to_owned();
         let mut headers = HeaderMap::with_capacity(account.headers.len() + credential.len());
         let own = credential.iter().map(|(name, value)| (*name, value));
         for (name, value) in own.chain(account.headers.iter().map(|(name, value)| (name.as_str(), value))) {
             let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
                 return Err(failure::failure(
-                    afterglow_model::FailureClass::NeedsUser,
-                    afterglow_model::FailureCode::AuthenticationRequired,
+                    FailureClass::NeedsUser,
+                    FailureCode::AuthenticationRequired,
                     format!("The credential of {host} holds characters that cannot be sent. Sign in again."),
                 ));
             };
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Self { client: shared.client(account)?, shared, account, headers, host, cancel, cuts: false })
+        Ok(Self { client: shared.client(account)?, shared, connector, account, headers, host, cancel, cuts: false })
     }
 
     /// The same for servers that may answer at length: what is too much is left unread.
@@ -129,11 +136,14 @@ impl<'a> Wire<'a> {
         self.shared.note(&self.account.url, found);
     }
 
-    /// A URL that the server named, if it lies within the account's origin.
+    /// A URL that the server named, if it lies at one of the account's addresses: as it is reached by the one in use.
     pub(crate) fn resolve(&self, base: &Url, reference: &str) -> Result<Url, Setback> {
         let url = base.join(reference).map_err(|_| Setback::Failed(failure::unexpected(&self.host, "an unreadable Location")))?;
         if url.origin() == self.account.url.origin() {
             return Ok(url);
+        }
+        if let Some(led) = route::led_over(self.connector, &url, &self.account.bases(), &self.account.url) {
+            return Ok(led);
         }
         Err(Setback::Failed(failure::sent_elsewhere(&self.host, url.host_str().unwrap_or("another address"))))
     }
@@ -285,7 +295,9 @@ impl<'a> Wire<'a> {
                 _ => failure::sent_elsewhere(&self.host, to.host_str().unwrap_or("another address")),
             }));
         }
-        let to = self.resolve(url, to.as_str())?;
+        if to.origin() != url.origin() {
+            return Err(Setback::Failed(failure::sent_elsewhere(&self.host, &to.origin().ascii_serialization())));
+        }
         match status {
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => Ok(to),
             _ => Err(Setback::Failed(failure::unexpected(&self.host, &format!("status {}", status.as_u16())))),
@@ -295,7 +307,8 @@ impl<'a> Wire<'a> {
     fn broken(&self, error: &reqwest::Error) -> Setback {
         let failure = failure::of_transport(&self.host, error);
         tracing::debug!(host = self.host, error = %Causes(error), "request broke");
-        if failure.code == afterglow_model::FailureCode::TlsFailed { Setback::Failed(failure) } else { Setback::Doubt(failure) }
+        let is_tls = matches!(failure.code, FailureCode::TlsFailed | FailureCode::CertificateChanged);
+        if is_tls { Setback::Failed(failure) } else { Setback::Doubt(failure) }
     }
 }
 

@@ -285,3 +285,13 @@ async fn who_signs_in_by_another_name_is_told_the_one_that_is_wanted() {
     assert_eq!((failure.class, failure.code), (FailureClass::NeedsUser, FailureCode::AuthenticationRequired));
     assert!(failure.message.contains(USER), "{}", failure.message);
 }
+
+#[tokio::test]
+async fn it_is_known_again_by_its_instance_without_a_password() {
+    for account in [Nextcloud::account, WithoutDigests::account] {
+        let bench = Bench::<Nextcloud>::new().await;
+        let said = bench.transfer.identify(Connector::Nextcloud, &account(&bench.server.origin())).await.unwrap();
+        assert_eq!(said.as_deref(), Some("nextcloud ocx3k9qz71mf"));
+        assert!(bench.server.truth().requests.iter().all(|request| request.header("authorization").is_none()));
+    }
+}

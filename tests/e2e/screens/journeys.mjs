@@ -232,6 +232,48 @@ const JOURNEYS = [
     },
   },
   {
+    name: "a certificate that nobody vouches for is shown, and exactly it is trusted",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Immich", exact: true }).click();
+      await dialog.getByLabel("Address").fill("https://self-made.home.arpa");
+      await dialog.getByLabel("API key").fill("right");
+      await dialog.getByRole("button", { name: "Test and add" }).click();
+      await dialog.getByText("5E:0B:9A").waitFor();
+      await dialog.getByRole("button", { name: "Trust exactly this certificate" }).click();
+      await dialog.getByText("by SHA-1").first().waitFor();
+    },
+  },
+  {
+    name: "a certificate that has changed holds its destination until the new one is trusted",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Studio" });
+      await card.getByText("shows another certificate").waitFor();
+      await card.getByRole("button", { name: "Look at the certificate" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Trust exactly this certificate" }).click();
+      await card.getByText("Ready").waitFor();
+    },
+  },
+  {
+    name: "the user's name can be changed when signing in again",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Family cloud" });
+      await card.getByRole("button", { name: "Sign in again" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("User name").fill("anna");
+      await dialog.getByLabel("App password").fill("right");
+      await dialog.getByRole("button", { name: "Sign in", exact: true }).click();
+      await dialog.waitFor({ state: "detached" });
+      await card.getByText("Ready").waitFor();
+    },
+  },
+  {
     name: "another computer is found nearby and paired by the code that it shows",
     hash: "#/destinations",
     async walk(page) {
@@ -261,6 +303,8 @@ const JOURNEYS = [
       await page.keyboard.press("Enter");
       await focused("Address");
       await page.keyboard.type("photos.home.arpa");
+      // Over the way to a further address.
+      await page.keyboard.press("Tab");
       await page.keyboard.press("Tab");
       await focused("API key");
       await page.keyboard.type("wrong");

@@ -109,6 +109,22 @@ export const SCREENS = [
       await button("Test and add")(page);
       await page.getByRole("alert").getByText("did not accept").waitFor();
     } },
+  { name: "destinations-add-certificate", hash: "#/destinations", act: async (page) => {
+      await describe("Immich")(page);
+      await page.getByLabel("Address").fill("https://self-made.home.arpa");
+      await page.getByLabel("API key").fill("right");
+      await button("Test and add")(page);
+      await page.getByRole("alert").getByText("nobody vouches for").waitFor();
+    } },
+  { name: "destinations-add-addresses", hash: "#/destinations", act: async (page) => {
+      await describe("Immich")(page);
+      await page.getByLabel("Address").fill("http://192.168.1.5:2283");
+      await button("The server has another address")(page);
+      await page.getByLabel("Also at").fill("https://photos.example.com");
+      await page.getByLabel("Unencrypted").check();
+    } },
+  { name: "destinations-certificate", hash: "#/destinations", query: { scenario: "kinds" }, act: button("Look at the certificate") },
+  { name: "destinations-certificate-hindi", hash: "#/destinations", query: { scenario: "kinds", lang: "hi" }, act: button("प्रमाणपत्र देखें") },
   { name: "destinations-added", hash: "#/destinations", act: async (page) => {
       await describe("Immich")(page);
       await page.getByLabel("Address").fill("https://photos.home.arpa");

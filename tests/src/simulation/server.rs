@@ -215,7 +215,7 @@ impl Server {
 
 /// A failure as a connector would report it.
 pub(crate) fn failed(class: FailureClass, code: FailureCode) -> Failure {
-    Failure { class, code, message: format!("{code:?}"), retry_after_ms: None }
+    Failure { class, code, message: format!("{code:?}"), retry_after_ms: None, certificate: None }
 }
 
 pub(crate) fn parsed(url: &str) -> Result<Url, Setback> {

@@ -19,6 +19,7 @@ import type {
   CollectionId,
   CreateUpload,
   Destination,
+  DestinationConfig,
   DestinationId,
   DestinationTest,
   EditAlbum,
@@ -36,6 +37,7 @@ import type {
   Rule,
   RuleId,
   AccessAnswer,
+  SetCredential,
   Settings,
   Source,
   SourceId,
@@ -110,7 +112,9 @@ export interface Backend {
   receivers(): Promise<FoundReceiver[]>;
   pairReceiver(request: PairReceiver): Promise<AddedDestination>;
   testDestination(id: DestinationId): Promise<DestinationTest>;
-  signIn(id: DestinationId, token: string): Promise<Destination>;
+  signIn(id: DestinationId, credential: SetCredential): Promise<Destination>;
+  /** What its connector has to know, as a whole; tested before it is kept. */
+  setDestinationConfig(id: DestinationId, config: DestinationConfig): Promise<Destination>;
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */
   setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;

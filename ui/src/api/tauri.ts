@@ -70,7 +70,9 @@ export const tauri: Backend = {
   receivers: () => call("GET", "receivers"),
   pairReceiver: (request) => call("POST", "receivers", request),
   testDestination: (destination) => call("POST", `destinations/${id(destination)}/test`),
-  signIn: (destination, token) => call("PUT", `destinations/${id(destination)}/credential`, { token }),
+  signIn: (destination, credential) => call("PUT", `destinations/${id(destination)}/credential`, credential),
+  setDestinationConfig: (destination, config) =>
+    call("PUT", `destinations/${id(destination)}/config`, { config, skip_test: false }),
   setDestinationOptions: (destination, options) => call("PUT", `destinations/${id(destination)}/options`, options),
   removeDestination: (destination) => call("DELETE", `destinations/${id(destination)}`),
   rules: () => call("GET", "rules"),

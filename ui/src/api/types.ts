@@ -118,7 +118,12 @@ code: string,
 /**
  * What failed and what to do about it.
  */
-message: string, };
+message: string, 
+/**
+ * The certificate that a server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal. Who knows it to
+ * be the server's can have exactly this one trusted.
+ */
+certificate?: string | null, };
 
 /**
  * Someone who asks for photos, and what the person answered.
@@ -660,7 +665,24 @@ path_style: boolean | null,
 /**
  * Whether each delivery is read back and compared, where that is possible.
  */
-read_back: boolean, };
+read_back: boolean, 
+/**
+ * The certificate that is trusted although nobody vouches for it: SHA-256 of its DER form, lower-case hexadecimal.
+ */
+certificate: string | null, 
+/**
+ * Whether photos and password may go unencrypted, as far as they stay in the local network.
+ */
+cleartext: boolean, 
+/**
+ * Further addresses of the same server, such as the one from outside of the home. They are tried in their order.
+ */
+addresses: Array<string>, 
+/**
+ * What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
+ * unencrypted at another address is known again.
+ */
+identity: string | null, };
 
 /**
  * An account at a server.
@@ -670,7 +692,7 @@ export type DestinationId = string;
 /**
  * Whether a destination can be sent to.
  */
-export type DestinationState = "ready" | "auth_required" | "unreachable" | "quota_exceeded";
+export type DestinationState = "ready" | "auth_required" | "unreachable" | "quota_exceeded" | "certificate_changed";
 
 /**
  * What a test upload showed.
@@ -780,7 +802,11 @@ message: string,
 /**
  * The earliest time to try again that the server asked for, as a delay in milliseconds.
  */
-retry_after_ms: number | null, };
+retry_after_ms: number | null, 
+/**
+ * The certificate that the server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal.
+ */
+certificate: string | null, };
 
 /**
  * What a failure means for the future.
@@ -790,7 +816,7 @@ export type FailureClass = "transient" | "needs_user" | "permanent";
 /**
  * What failed, in words that code may branch on.
  */
-export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "internal";
+export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "certificate_changed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "internal";
 
 /**
  * A receiver that says in the local network that it is there. Nothing of it is proved.
@@ -1383,6 +1409,10 @@ answer: AccessAnswer, };
  * Gives a destination a new credential.
  */
 export type SetCredential = { 
+/**
+ * The account, if it is another one now: a user's name, the id of an access key.
+ */
+user: string | null, 
 /**
  * A token, password or key.
  */
@@ -1998,5 +2028,5 @@ can_override: boolean, };
 /**
  * Every reason for which a job may not move. None is a failure; each has something that lifts it.
  */
-export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "session_ending" | "thermal_or_load" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "access_withdrawn" | "disk_full";
+export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "session_ending" | "thermal_or_load" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "certificate_changed" | "access_withdrawn" | "disk_full";
 

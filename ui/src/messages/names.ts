@@ -228,6 +228,8 @@ export function destinationState({ state, problem, name }: Destination): string 
       return m.destination_unreachable({ name: isolate(name) });
     case "quota_exceeded":
       return m.destination_quota_exceeded({ name: isolate(name) });
+    case "certificate_changed":
+      return m.destination_certificate_changed({ name: isolate(name) });
   }
 }
 

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use afterglow_client::model::{
     AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
-    FoundReceiver, PairReceiver, Rule, SetCredential, bytes,
+    FoundReceiver, PairReceiver, Rule, SetConfig, SetCredential, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Call, read_token};
+use super::{Call, certificate, read_token};
 use crate::{
     Exit,
-    args::{ConnectorArg, DestinationCommand, RuleCommand},
+    args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand},
     output,
 };
 
@@ -38,35 +38,58 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             region,
             path_style,
             read_back,
+            also: addresses,
+            trust_certificate: certificate,
+            cleartext,
             token_stdin,
             no_test,
         } => {
             let (connector, url) = address(connector, url)?;
-            let config = DestinationConfig { user, folder, region, path_style, read_back };
+            let config = DestinationConfig {
+                user,
+                folder,
+                region,
+                path_style,
+                read_back,
+                certificate,
+                cleartext,
+                addresses,
+                identity: None,
+            };
             let token = token_stdin.then(read_token).transpose()?;
             let request = AddDestination { connector, url, name, config, token, skip_test: no_test };
-            let added: AddedDestination = call.owner.post("/v1/destinations", &request).await?;
-            say_added(call, added)?;
+            add(call, request).await?;
         }
         DestinationCommand::List => list(call).await?,
         DestinationCommand::Test { name } => {
             let id = find(call, &name).await?.id;
-            let test: DestinationTest = call.owner.post(&format!("/v1/destinations/{id}/test"), &Value::Null).await?;
+            let tested: Result<DestinationTest, _> = call.owner.post(&format!("/v1/destinations/{id}/test"), &Value::Null).await;
+            let test = tested.map_err(|error| certificate::how_to_trust(error, &name))?;
             if call.json {
                 output::json(&test)?;
             } else {
                 output::line(test.sentence);
             }
         }
-        DestinationCommand::SignIn { name } => {
+        DestinationCommand::SignIn { name, user } => {
             let id = find(call, &name).await?.id;
-            let request = SetCredential { token: read_token()? };
-            let destination: Destination = call.owner.put(&format!("/v1/destinations/{id}/credential"), &request).await?;
+            let request = SetCredential { user, token: read_token()? };
+            let signed_in: Result<Destination, _> = call.owner.put(&format!("/v1/destinations/{id}/credential"), &request).await;
+            let destination = signed_in.map_err(|error| certificate::how_to_trust(error, &name))?;
             if call.json {
                 output::json(&destination)?;
             } else {
                 output::line(format!("{} accepted the new token.", destination.name));
             }
+        }
+        DestinationCommand::Trust { name, sha256 } => {
+            let found = find(call, &name).await?;
+            let config = DestinationConfig { certificate: Some(sha256), ..found.config.clone() };
+            configure(call, &found, config, format!("{name} is trusted by this certificate alone.")).await?;
+        }
+        DestinationCommand::Address { name, change } => {
+            let found = find(call, &name).await?;
+            change_address(call, &found, change).await?;
         }
         DestinationCommand::Remove { name } => {
             let destination = find(call, &name).await?;
@@ -77,6 +100,18 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
         }
     }
     Ok(Exit::Done)
+}
+
+/// Adds a destination. A certificate that nobody vouches for is shown, and asked about where somebody can answer.
+async fn add(call: &Call, mut request: AddDestination) -> anyhow::Result<()> {
+    let added: AddedDestination = match call.owner.post("/v1/destinations", &request).await {
+        Ok(added) => added,
+        Err(error) => {
+            request.config.certificate = Some(certificate::trusted(error)?);
+            call.owner.post("/v1/destinations", &request).await?
+        }
+    };
+    say_added(call, added)
 }
 
 fn say_added(call: &Call, added: AddedDestination) -> anyhow::Result<()> {
@@ -121,6 +156,36 @@ async fn receiver(call: &Call, named: &str) -> anyhow::Result<String> {
     }
 }
 
+async fn change_address(call: &Call, found: &Destination, change: AddressChange) -> anyhow::Result<()> {
+    let (mut config, name) = (found.config.clone(), &found.name);
+    let said = match change {
+        AddressChange::Add { url } => {
+            let said = format!("{name} is also looked for at {url}.");
+            config.addresses.push(url);
+            said
+        }
+        AddressChange::Remove { url } => {
+            let is_it = |address: &String| address.trim_end_matches('/') == url.trim_end_matches('/');
+            anyhow::ensure!(config.addresses.iter().any(is_it), "{url} is none of the further addresses of {name}");
+            config.addresses.retain(|address| !is_it(address));
+            format!("{name} is looked for at {url} no more.")
+        }
+    };
+    configure(call, found, config, said).await
+}
+
+/// Changes what a destination's connector has to know.
+async fn configure(call: &Call, found: &Destination, config: DestinationConfig, said: String) -> anyhow::Result<()> {
+    let request = SetConfig { config, skip_test: false };
+    let changed: Result<Destination, _> = call.owner.put(&format!("/v1/destinations/{}/config", found.id), &request).await;
+    let changed = changed.map_err(|error| certificate::how_to_trust(error, &found.name))?;
+    if call.json {
+        return output::json(&changed);
+    }
+    output::line(said);
+    Ok(())
+}
+
 /// The connector, and its address as the service wants it.
 fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Connector, String)> {
     let connector = match connector {
@@ -159,7 +224,9 @@ async fn list(call: &Call) -> anyhow::Result<()> {
         .iter()
         .map(|destination| {
             let delivered = format!("{} ({})", destination.delivered, bytes(destination.delivered_bytes));
-            [destination.name.clone(), kind(destination.connector), destination.url.clone(), state(destination), delivered]
+            let addresses = std::iter::once(&destination.url).chain(&destination.config.addresses);
+            let addresses = addresses.map(String::as_str).collect::<Vec<_>>().join(" ");
+            [destination.name.clone(), kind(destination.connector), addresses, state(destination), delivered]
         })
         .collect();
     output::table(["NAME", "KIND", "ADDRESS", "STATE", "DELIVERED"], &rows);
@@ -186,6 +253,7 @@ fn state(destination: &Destination) -> String {
         DestinationState::AuthRequired => "sign in again",
         DestinationState::Unreachable => "does not answer",
         DestinationState::QuotaExceeded => "no room left",
+        DestinationState::CertificateChanged => "certificate changed",
     };
     word.to_owned()
 }

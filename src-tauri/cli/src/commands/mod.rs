@@ -1,6 +1,7 @@
 //! The commands that talk to the service.
 
 mod apps;
+mod certificate;
 mod destinations;
 mod jobs;
 mod library;

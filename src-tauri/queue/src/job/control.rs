@@ -150,6 +150,7 @@ fn lies_with_the_destination(code: FailureCode) -> bool {
         FailureCode::TimedOut
         | FailureCode::ConnectionLost
         | FailureCode::TlsFailed
+        | FailureCode::CertificateChanged
         | FailureCode::CaptivePortal
         | FailureCode::DestinationNotAllowed
         | FailureCode::AuthenticationRequired

@@ -161,6 +161,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
                 code: FailureCode::ConnectionLost,
                 message: refusal.error.message,
                 retry_after_ms: None,
+                certificate: None,
             });
         }
         Err(refusal) => {
@@ -169,6 +170,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
                 code: FailureCode::Internal,
                 message: refusal.error.message,
                 retry_after_ms: None,
+                certificate: None,
             });
         }
     };

@@ -503,6 +503,7 @@ impl Engine {
         if self.network_key != conditions.network.key || !reachable(conditions) {
             self.network_key.clone_from(&conditions.network.key);
             self.health.forgive();
+            self.core.transfer.network_changed();
         }
         if self.sources_due.is_some_and(|due| due <= Instant::now()) {
             if let Err(error) = self.core.library.recheck_sources().await {
@@ -965,6 +966,7 @@ pub(crate) fn withdrawn() -> Failure {
         code: FailureCode::AccessDenied,
         message: "Access to this photo was withdrawn. Allow it again under Apps to go on.".to_owned(),
         retry_after_ms: None,
+        certificate: None,
     }
 }
 

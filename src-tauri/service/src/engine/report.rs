@@ -72,11 +72,14 @@ pub(super) fn status(facts: Facts<'_>) -> Status {
 }
 
 fn needing_attention(destinations: &[Destination]) -> Vec<DestinationId> {
-    let needs = |destination: &&Destination| match destination.state {
-        DestinationState::AuthRequired | DestinationState::QuotaExceeded => true,
+    destinations.iter().filter(|destination| needs_person(destination)).map(|destination| destination.id.clone()).collect()
+}
+
+fn needs_person(destination: &Destination) -> bool {
+    match destination.state {
+        DestinationState::AuthRequired | DestinationState::QuotaExceeded | DestinationState::CertificateChanged => true,
         DestinationState::Ready | DestinationState::Unreachable => false,
-    };
-    destinations.iter().filter(needs).map(|destination| destination.id.clone()).collect()
+    }
 }
 
 fn state(facts: &Facts<'_>) -> ServiceState {
@@ -98,7 +101,13 @@ fn state(facts: &Facts<'_>) -> ServiceState {
 
 /// Reasons that the person has to lift at the destination, and that therefore count as attention.
 fn is_for_person(reason: WaitingReason) -> bool {
-    matches!(reason, WaitingReason::AuthRequired | WaitingReason::QuotaExceeded | WaitingReason::AccessWithdrawn)
+    matches!(
+        reason,
+        WaitingReason::AuthRequired
+            | WaitingReason::QuotaExceeded
+            | WaitingReason::CertificateChanged
+            | WaitingReason::AccessWithdrawn
+    )
 }
 
 fn uploading(facts: &Facts<'_>) -> (String, Option<String>) {
@@ -146,11 +155,7 @@ fn amount(group: &WaitingGroup) -> String {
 }
 
 fn attention(facts: &Facts<'_>) -> (String, Option<String>) {
-    let bad: Vec<&Destination> = facts
-        .destinations
-        .iter()
-        .filter(|destination| matches!(destination.state, DestinationState::AuthRequired | DestinationState::QuotaExceeded))
-        .collect();
+    let bad: Vec<&Destination> = facts.destinations.iter().filter(|destination| needs_person(destination)).collect();
     match bad.as_slice() {
         [] => (count(facts.attention, "file needs your attention", "files need your attention"), None),
         [one, ..] => {

@@ -153,7 +153,14 @@ impl ImmichServer {
     /// What an endpoint asks for before it looks at the content.
     fn guard(&self, request: &Request, path: &str) -> Option<Answer> {
         let permission = match (request.method.as_str(), path) {
-            ("GET", "/.well-known/immich" | "/api/server/version" | "/api/server/ping" | "/api/server/media-types") => return None,
+            (
+                "GET",
+                "/.well-known/immich"
+                | "/api/server/version"
+                | "/api/server/ping"
+                | "/api/server/config"
+                | "/api/server/media-types",
+            ) => return None,
             ("GET", "/api/api-keys/me") => None,
             ("GET", "/api/users/me") => Some("user.read"),
             ("POST", "/api/assets" | "/api/assets/bulk-upload-check") => Some("asset.upload"),
@@ -309,6 +316,10 @@ impl Protocol for ImmichServer {
         match (request.method.as_str(), request.target().strip_prefix(self.base).unwrap_or_default()) {
             ("GET", "/.well-known/immich") => answer("200 OK", &json!({ "api": { "endpoint": format!("{}/api", self.base) } })),
             ("GET", "/api/server/ping") => answer("200 OK", &json!({ "res": "pong" })),
+            // `ServerConfigDto`, as far as it is looked at.
+            ("GET", "/api/server/config") => {
+                answer("200 OK", &json!({ "externalDomain": "https://photos.example", "isInitialized": true }))
+            }
             ("GET", "/api/server/version") => answer("200 OK", &json!({ "major": major, "minor": minor, "patch": patch })),
             ("GET", "/api/server/media-types") => {
                 answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": [".xmp"] }))

@@ -365,7 +365,14 @@ fn described_server(path: &str) -> Option<Answer> {
         }
         _ => return None,
     };
-    Some(Answer::new("200 OK").body("application/json; charset=utf-8", body.to_string()))
+    // The session's cookie has the instance's id for a name (`initSession` in `lib/base.php`).
+    let session = "ocx3k9qz71mf=abc; path=/; HttpOnly; SameSite=Lax";
+    Some(
+        Answer::new("200 OK")
+            .with("Set-Cookie", "oc_sessionPassphrase=abc; path=/; HttpOnly")
+            .with("Set-Cookie", session)
+            .body("application/json; charset=utf-8", body.to_string()),
+    )
 }
 
 fn ocs(data: serde_json::Value) -> serde_json::Value {

@@ -167,6 +167,7 @@ pub(super) fn withdrawn() -> Failure {
         code: FailureCode::AccessDenied,
         message: "withdrawn".to_owned(),
         retry_after_ms: None,
+        certificate: None,
     }
 }
 

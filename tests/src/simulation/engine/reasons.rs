@@ -112,7 +112,10 @@ impl Inputs {
             WaitingReason::SessionEnding => self.conditions.session.ending = false,
             WaitingReason::ThermalOrLoad => self.settings().spare_load = false,
             WaitingReason::PausedByUser => self.rules.pause = None,
-            WaitingReason::DestinationUnreachable | WaitingReason::AuthRequired | WaitingReason::QuotaExceeded => {
+            WaitingReason::DestinationUnreachable
+            | WaitingReason::AuthRequired
+            | WaitingReason::QuotaExceeded
+            | WaitingReason::CertificateChanged => {
                 self.facts.iter_mut().for_each(|facts| (facts.state, facts.not_before) = (DestinationState::Ready, None));
             }
             WaitingReason::Backoff => {

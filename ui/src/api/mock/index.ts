@@ -14,6 +14,7 @@ import type {
   Connector,
   CreateUpload,
   Destination,
+  DestinationConfig,
   DestinationTest,
   Event,
   Evidence,
@@ -22,6 +23,7 @@ import type {
   PauseRequest,
   PauseUntil,
   Rule,
+  SetCredential,
   Settings,
   Source,
   UploadJobOptions,
@@ -31,6 +33,7 @@ import { Photos } from "./photos";
 import { picture, thumbHash } from "./pictures";
 import { Queue } from "./queue";
 import {
+  A_CERTIFICATE,
   NO_OPTIONS,
   SCENARIOS,
   appsIn,
@@ -316,6 +319,7 @@ export class Mock implements Backend {
     if (connector === "folder" && !url.startsWith("/"))
       refuse("bad_folder", `${url} is no folder: give an absolute path.`);
     if (url.includes("read-only")) refuse("bad_folder", `${url} cannot be written to. Choose another folder.`);
+    if (url.includes("self-made") && !config.certificate) refuseCertificate(new URL(url).host);
     if (token === "wrong") refuseSecret(new URL(url).host, connector);
     const id = `destination-${++this.#serial}`;
     const destination: Destination = {
@@ -363,7 +367,10 @@ export class Mock implements Backend {
 
   async testDestination(id: string): Promise<DestinationTest> {
     const { capabilities, connector, problem } = this.#destination(id);
-    if (problem) throw { domain: "transfer", code: problem.code, message: problem.message } satisfies ApiError;
+    if (problem) {
+      const { code, message, certificate } = problem;
+      throw { domain: "transfer", code, message, certificate } satisfies ApiError;
+    }
     return {
       capabilities: capabilities!,
       took_ms: 84,
@@ -371,15 +378,23 @@ export class Mock implements Backend {
     };
   }
 
-  async signIn(id: string, token: string) {
+  async signIn(id: string, { user, token }: SetCredential) {
     const destination = this.#destination(id);
     if (token === "wrong") refuseSecret(destination.name, destination.connector);
-    const signedIn: Destination = { ...destination, state: "ready", problem: null };
-    this.#destinations = this.#destinations.map((known) => (known.id === id ? signedIn : known));
+    return this.#mended(id, { ...destination.config, user: user ?? destination.config.user });
+  }
+
+  async setDestinationConfig(id: string, config: DestinationConfig) {
+    return this.#mended(id, config);
+  }
+
+  #mended(id: string, config: DestinationConfig): Destination {
+    const mended: Destination = { ...this.#destination(id), config, state: "ready", problem: null };
+    this.#destinations = this.#destinations.map((known) => (known.id === id ? mended : known));
     this.#queue.signedIn(id);
     this.#emit({ type: "destinations_changed" });
     this.#jobsDone(0);
-    return signedIn;
+    return mended;
   }
 
   async setDestinationOptions(id: string, options: UploadJobOptions) {
@@ -523,6 +538,11 @@ export class Mock implements Backend {
     // As over a socket: never before the caller has its answer.
     setTimeout(() => this.#listeners.forEach((listener) => listener(event)));
   }
+}
+
+function refuseCertificate(host: string): never {
+  const message = `${host} shows a certificate that nobody vouches for, so nothing was sent.`;
+  throw { domain: "transfer", code: "tls_failed", message, certificate: A_CERTIFICATE } satisfies ApiError;
 }
 
 function refuseSecret(who: string, connector: Connector): never {

@@ -449,6 +449,7 @@ export class Queue {
         code: "payload_too_large",
         message: "Home server takes files of up to 100 MB. This one is larger.",
         retry_after_ms: null,
+        certificate: null,
       });
   }
 
@@ -487,6 +488,7 @@ export class Queue {
       code: "source_vanished",
       message: "The file is gone from its folder. Put it back, then retry, or skip it.",
       retry_after_ms: null,
+      certificate: null,
     });
   }
 

@@ -126,7 +126,14 @@ export const NO_CONFIG: DestinationConfig = {
   region: null,
   path_style: null,
   read_back: false,
+  certificate: null,
+  cleartext: false,
+  addresses: [],
+  identity: null,
 };
+
+/** One of a server's own making: its SHA-256. */
+export const A_CERTIFICATE = "5e0b9a3c71d24f8890ab4cde1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c";
 
 /** What each kind proves here. */
 export function evidenceOf(connector: Connector, config: DestinationConfig): Evidence {
@@ -205,6 +212,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
           code: "authentication_required",
           message: "cloud.example.com did not accept the app password. Sign in again to go on.",
           retry_after_ms: null,
+          certificate: null,
         },
       },
       of("webdav", destination("nas", "NAS", "https://nas.home.arpa/dav/", 9_102, 44_000_000_000), {
@@ -217,7 +225,20 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
         destination("bucket", "ada-photos", "https://s3.eu-central-1.amazonaws.com/ada-photos", 204, 910_000_000),
         { user: "AKIAEXAMPLE", folder: "afterglow", region: "eu-central-1", path_style: true },
       ),
-      of("tus", destination("tus", "Studio", "https://tus.example.com/files/", 48, 212_000_000)),
+      {
+        ...of("tus", destination("tus", "Studio", "https://studio.home.arpa/files/", 48, 212_000_000), {
+          certificate: "ab".repeat(32),
+          addresses: ["https://tus.example.com/files/"],
+        }),
+        state: "certificate_changed",
+        problem: {
+          class: "needs_user",
+          code: "certificate_changed",
+          message: "studio.home.arpa shows another certificate than the one you trust, so nothing was sent.",
+          retry_after_ms: null,
+          certificate: A_CERTIFICATE,
+        },
+      },
       of("folder", destination("drive", "Drive", "file:///media/ada/Drive/Photos", 4_410, 21_000_000_000)),
       archive,
     ];
@@ -233,6 +254,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
             code: "authentication_required",
             message: "photos.example.com did not accept the password. Sign in again to go on.",
             retry_after_ms: null,
+            certificate: null,
           },
         }
       : destination("example", "photos.example.com", "https://photos.example.com/files/", 2_041, 9_400_000_000),

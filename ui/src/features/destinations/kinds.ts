@@ -95,6 +95,11 @@ export interface Answers {
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
   read_back: boolean;
+  /** Further addresses of the same server. */
+  addresses: string[];
+  cleartext: boolean;
+  /** The fingerprint of the certificate that is trusted although nobody vouches for it. */
+  certificate: string | null;
 }
 
 export const NO_ANSWERS: Answers = {
@@ -106,6 +111,9 @@ export const NO_ANSWERS: Answers = {
   region: "",
   path_style: "suggested",
   read_back: false,
+  addresses: [],
+  cleartext: false,
+  certificate: null,
 };
 
 export const NO_CONFIG: DestinationConfig = {
@@ -114,6 +122,10 @@ export const NO_CONFIG: DestinationConfig = {
   region: null,
   path_style: null,
   read_back: false,
+  certificate: null,
+  cleartext: false,
+  addresses: [],
+  identity: null,
 };
 
 /** Asks for what the person described. What its kind does not ask for is left out. */
@@ -130,11 +142,35 @@ export function describedRequest(kind: DescribedKind, answers: Answers): AddDest
       region: given(asks.bucket, answers.region),
       path_style: asks.bucket && answers.path_style !== "suggested" ? answers.path_style === "path" : null,
       read_back: asks.read_back && answers.read_back,
+      certificate: kind === "folder" ? null : answers.certificate,
+      cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
+      addresses: furtherAddresses(kind, answers),
+      identity: null,
     },
     // As it was written: a password may end in a space.
     token: asks.secret !== "never" && answers.secret ? answers.secret : null,
     skip_test: false,
   };
+}
+
+/** The further addresses that were filled in. */
+function furtherAddresses(kind: DescribedKind, { addresses }: Answers): string[] {
+  return kind === "folder" ? [] : addresses.map((address) => address.trim()).filter(Boolean);
+}
+
+/** Whether anything would go unencrypted over a network. */
+export function goesInTheOpen(kind: DescribedKind, answers: Answers): boolean {
+  if (kind === "folder") return false;
+  return [answers.url, ...furtherAddresses(kind, answers)].some((address) => {
+    if (!URL.canParse(address)) return false;
+    const { protocol, hostname } = new URL(address);
+    return protocol === "http:" && !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+  });
+}
+
+/** A fingerprint as people compare it: `AB:CD:…`. */
+export function shownFingerprint(sha256: string): string {
+  return (sha256.match(/../g) ?? []).join(":").toUpperCase();
 }
 
 /** A name to start from: the server's, the bucket's or the folder's; none if the address does not say. */
@@ -188,6 +224,7 @@ export function fieldAtFault(code: string): "url" | "name" | "secret" | null {
     case "connection_lost":
     case "timed_out":
     case "tls_failed":
+    case "destination_not_allowed":
     case "protocol_unsupported":
       return "url";
     default:

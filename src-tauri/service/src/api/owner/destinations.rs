@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use afterglow_model::{
     AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, FoundReceiver,
-    PairReceiver, Rule, RuleId, SetCredential, UploadJobOptions,
+    PairReceiver, Rule, RuleId, SetConfig, SetCredential, UploadJobOptions,
 };
 use axum::{
     Json,
@@ -32,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(receivers, pair))
         .routes(routes!(test))
         .routes(routes!(credential))
+        .routes(routes!(config))
         .routes(routes!(options))
         .routes(routes!(rules, add_rule))
         .routes(routes!(remove_rule))
@@ -90,7 +91,18 @@ async fn credential(
     Json(request): Json<SetCredential>,
 ) -> Answer<Json<Destination>> {
     let destination = core.destination(id.as_str()).await?;
-    destinations::set_credential(&core, &destination, &request.token).await.map(Json)
+    destinations::set_credential(&core, &destination, request).await.map(Json)
+}
+
+/// Changes what a destination's connector has to know beyond the address, such as the certificate that is trusted, after a test with it.
+#[utoipa::path(put, path = "/v1/destinations/{id}/config", params(("id" = String, Path)), request_body = SetConfig, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
+async fn config(
+    State(core): CoreState,
+    Path(id): Path<DestinationId>,
+    Json(request): Json<SetConfig>,
+) -> Answer<Json<Destination>> {
+    let destination = core.destination(id.as_str()).await?;
+    destinations::set_config(&core, &destination, request).await.map(Json)
 }
 
 /// Replaces a destination's own rules, which can only be stricter than the person's settings.
