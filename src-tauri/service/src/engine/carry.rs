@@ -141,6 +141,7 @@ async fn unmet(core: &Core, job: &QueuedJob) -> Option<Failure> {
             code: FailureCode::DependencyFailed,
             message: format!("{} goes after {}, which was not delivered.", job.filename, first.filename),
             retry_after_ms: None,
+            certificate: None,
         });
     }
     afterglow_transfer::filled_url(url, first.response.as_ref()).err()
@@ -182,6 +183,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
                 code: FailureCode::Internal,
                 message: refusal.error.message,
                 retry_after_ms: None,
+                certificate: None,
             });
         }
     };

@@ -381,7 +381,9 @@ fn ocs(data: serde_json::Value) -> serde_json::Value {
 
 impl Protocol for NextcloudServer {
     fn refuses(&self, head: &Request) -> Option<Answer> {
-        if head.target() == format!("{BASE}/status.php") {
+        // What is public of a server's capabilities is told to everybody.
+        let public = ["/status.php", "/ocs/v2.php/cloud/capabilities"].map(|path| format!("{BASE}{path}"));
+        if public.iter().any(|path| path == head.target()) {
             return None;
         }
         let wanted = [USER, LOGIN].map(|name| format!("Basic {}", STANDARD.encode(format!("{name}:{SECRET}"))));
