@@ -207,6 +207,8 @@ async fn it_is_known_again_by_its_domain_without_a_key() {
     let said = bench.transfer.identify(Connector::Immich, &bench.account).await.unwrap();
     assert_eq!(said.as_deref(), Some("immich https://photos.example"));
     assert!(bench.server.truth().requests.iter().all(|request| request.header("x-api-key").is_none()));
+}
+
 /// An order of a file that belongs to others.
 fn beside(bench: &Bench<Immich>, name: &str, bytes: u64, companions: Companions) -> Order {
     Order { companions, ..bench.file(name, bytes) }
