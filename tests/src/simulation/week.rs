@@ -114,8 +114,8 @@ impl Week {
                     let asset = self.an_asset();
                     self.now(Happening::Comes(asset));
                 }
-                if self.dice.permille(500) {
-                    self.at_ms += self.dice.under(15_000);
+                if self.dice.permille(900) {
+                    self.at_ms += self.dice.under(6_000);
                     self.while_it_goes();
                 }
             }
@@ -145,8 +145,8 @@ impl Week {
                 self.now(Happening::Used { idle, locked });
             }
             23 | 24 => {
-                let load_percent = self.dice.of(&[None, Some(20), Some(50), Some(90)]);
-                let free_mib = self.dice.of(&[None, Some(5_000), Some(100), Some(20)]);
+                let load_percent = self.dice.of(&[None, Some(20), Some(20), Some(50), Some(90)]);
+                let free_mib = self.dice.of(&[None, None, Some(5_000), Some(5_000), Some(5_000), Some(100), Some(20)]);
                 self.now(Happening::Spares { load_percent, free_mib });
             }
             26 => {

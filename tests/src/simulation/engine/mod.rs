@@ -347,7 +347,7 @@ impl Engine {
                 let before = goes.iter().find(|goes| {
                     goes.options == waits.options
                         && (goes.byte_count <= SMALL) == (waits.byte_count <= SMALL)
-                        && self.expires_at(&goes.job_id).is_none_or(|other| other > expires_at.plus_ms(ANSWER_MS))
+                        && goes.session_expires_at.is_none_or(|other| other > expires_at.plus_ms(ANSWER_MS))
                 })?;
                 (expires_at <= soon).then_some((&waits.job_id, &before.job_id))
             });
