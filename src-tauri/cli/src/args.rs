@@ -229,7 +229,7 @@ pub(crate) enum DestinationCommand {
     Add {
         /// Its protocol.
         connector: ConnectorArg,
-        /// Its address: a URL. Of a folder or archive its path; an archive has a usual one.
+        /// Its address: a URL. Of a folder or archive its path; an archive and Google Photos have a usual one.
         url: Option<String>,
         /// What you call it.
         #[arg(long)]
@@ -237,7 +237,7 @@ pub(crate) enum DestinationCommand {
         /// Your account there: a user's name; of a bucket, the id of the access key.
         #[arg(long)]
         user: Option<String>,
-        /// Folder there beneath which photos are put; of a bucket, the prefix of its keys.
+        /// Folder there beneath which photos are put; of a bucket, the prefix of its keys; of Google Photos, an album.
         #[arg(long)]
         folder: Option<String>,
         /// Region of a bucket.
@@ -252,6 +252,8 @@ pub(crate) enum DestinationCommand {
         /// Read the token, password or key from the standard input.
         #[arg(long)]
         token_stdin: bool,
+        #[command(flatten)]
+        browser: BrowserArgs,
         /// Add it without a test.
         #[arg(long)]
         no_test: bool,
@@ -263,16 +265,35 @@ pub(crate) enum DestinationCommand {
         /// Its name.
         name: String,
     },
-    /// Give a destination a new token, password or key, read from the standard input.
+    /// Give a destination a new token, password or key, read from the standard input, or sign in again in the browser.
     SignIn {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        browser: BrowserArgs,
     },
     /// Remove a destination. What was delivered stays there.
     Remove {
         /// Its name.
         name: String,
     },
+}
+
+/// Signing in in the browser.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BrowserArgs {
+    /// Sign in in the browser instead; Nextcloud and Google Photos.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub(crate) sign_in: bool,
+    /// The id of your OAuth client for Google Photos.
+    #[arg(long, value_name = "ID", conflicts_with = "user")]
+    pub(crate) client_id: Option<String>,
+    /// Read the secret of your OAuth client from the standard input.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub(crate) client_secret_stdin: bool,
+    /// Open no browser, only say which page is to be opened.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -285,12 +306,14 @@ pub(crate) enum ConnectorArg {
     Tus,
     /// Immich, with an API key.
     Immich,
-    /// Nextcloud, with an app password.
+    /// Nextcloud, after a sign-in in the browser or with an app password.
     Nextcloud,
     /// Any WebDAV server, such as a NAS.
     Webdav,
     /// A bucket of S3, or of a store that speaks its protocol.
     S3,
+    /// Google Photos, with an OAuth client of your own.
+    GooglePhotos,
     /// A folder or drive.
     Folder,
 }

@@ -19,6 +19,8 @@ names! {
         Webdav,
         /// A bucket of S3, or of a store that speaks its protocol.
         S3,
+        /// Google Photos, which accepts and proves nothing.
+        GooglePhotos,
         /// A folder or drive.
         Folder,
     }
@@ -67,9 +69,10 @@ words! {
     #[derive(Default)]
     #[serde(default)]
     pub struct DestinationConfig {
-        /// The account: a user's name, the id of an access key.
+        /// The account: a user's name, the id of an access key or of an OAuth client.
         pub user: Option<String>,
-        /// Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its keys.
+        /// Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its
+        /// keys; of Google Photos, the title of an album.
         pub folder: Option<String>,
         /// Region of a bucket.
         pub region: Option<String>,
@@ -145,6 +148,8 @@ words! {
     pub struct DestinationTest {
         /// What it can do.
         pub capabilities: Capabilities,
+        /// Bytes that the account may still store; none if there is no limit or the server does not tell.
+        pub room: Option<u64>,
         /// Milliseconds for the whole test.
         pub took_ms: u64,
         /// One sentence for people: what it can prove.

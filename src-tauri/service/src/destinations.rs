@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use afterglow_model::{
     AddDestination, AddedDestination, Connector, Destination, DestinationState, DestinationTest, Event, Evidence, FailureCode,
+    SetCredential,
 };
 use afterglow_queue::NewDestination;
 use afterglow_system::Secret;
@@ -15,6 +16,7 @@ use crate::{
     core::{Core, parse_url, secret_refusal, token_handle},
     engine::Command,
     error::{Answer, Refusal},
+    sign_ins,
 };
 
 /// Longest name of a destination, in characters.
@@ -22,6 +24,7 @@ const NAME_CHARS_MAX: usize = 80;
 
 /// Adds a destination once a test upload has gone well.
 pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
+    let request = sign_ins::applied(core, request)?;
     let name = request.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
         return Err(Refusal::bad("bad_name", format!("A destination needs a name of at most {NAME_CHARS_MAX} characters.")));
@@ -31,8 +34,14 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     }
     let token = request.token.clone().filter(|token| !token.is_empty());
     let (url, access) = match request.connector {
-        Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3 => {
-            let url = parse_url(&request.url)?;
+        Connector::Resumable
+        | Connector::Tus
+        | Connector::Immich
+        | Connector::Nextcloud
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos => {
+            let url = sign_ins::address(request.connector, &request.url)?;
             let account = Account { config: request.config.clone(), secret: token.clone(), ..Account::at(url.clone()) };
             (url, account.into())
         }
@@ -61,6 +70,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     if let Some(token) = token {
         core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     }
+    core.sign_ins.used(request.sign_in.as_ref());
     changed(core).await;
     Ok(AddedDestination { destination, test })
 }
@@ -111,11 +121,13 @@ pub(crate) async fn try_again(core: &Core) -> Answer<()> {
 }
 
 /// Gives a destination a new credential, after a test with it.
-pub(crate) async fn set_credential(core: &Core, destination: &Destination, token: &str) -> Answer<Destination> {
+pub(crate) async fn set_credential(core: &Core, destination: &Destination, request: &SetCredential) -> Answer<Destination> {
+    let token = sign_ins::credential(core, destination, request)?;
     let url = parse_url(&destination.url)?;
-    let account = Account { config: destination.config.clone(), secret: Some(token.to_owned()), ..Account::at(url) };
+    let account = Account { config: destination.config.clone(), secret: Some(token.clone()), ..Account::at(url) };
     core.transfer.test(destination.connector, &account).await?;
     core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
+    core.sign_ins.used(request.sign_in.as_ref());
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
     core.queue.release_destination(&destination.id).await?;
     changed(core).await;
@@ -124,9 +136,13 @@ pub(crate) async fn set_credential(core: &Core, destination: &Destination, token
 
 /// Removes a destination. Its open jobs are cancelled; what was delivered stays where it is, and its receipts stay known.
 pub(crate) async fn remove(core: &Core, destination: &Destination) -> Answer<()> {
+    let access = core.access(destination).await;
     core.queue.remove_destination(&destination.id, clock::wall()).await?;
     core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
     changed(core).await;
+    if let Ok(access) = access {
+        core.transfer.sign_out(destination.connector, &access.account).await;
+    }
     Ok(())
 }
 
@@ -149,7 +165,8 @@ fn said(test: DestinationTest, name: &str) -> DestinationTest {
         Evidence::ReadBack => "lets each delivery be read back",
     };
     let resume = if test.capabilities.resumable { "An interrupted upload goes on where it stopped." } else { "It cannot resume." };
-    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}"), ..test }
+    let room = test.room.map_or_else(String::new, |room| format!(" There is room for {}.", afterglow_model::bytes(room)));
+    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}{room}"), ..test }
 }
 
 async fn changed(core: &Core) {

@@ -21,8 +21,9 @@ use crate::{
     driver::{Delivery, End},
     failure,
     folder::Folder,
+    google::{self, Google},
     immich::Immich,
-    nextcloud::Nextcloud,
+    nextcloud::{Nextcloud, login::Credential},
     order::{Account, Journal, Order, Outcome, Progress, Session},
     resumable::Resumable,
     s3::S3,
@@ -70,7 +71,7 @@ pub struct SetupError(#[from] reqwest::Error);
 /// All transfers of the service: their connections, their common cap and their counter. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -87,6 +88,8 @@ pub(crate) struct Shared {
     largest_bodies: Mutex<HashMap<url::Origin, u64>>,
     /// What connectors have noted of servers, in their own terms, by the URL where uploads are created. Found out anew after a restart.
     notes: Mutex<HashMap<Url, u8>>,
+    /// Accounts at Google.
+    pub(crate) google: google::Accounts,
 }
 
 impl Transfer {
@@ -104,6 +107,7 @@ impl Transfer {
             learnt: Mutex::new(HashMap::new()),
             largest_bodies: Mutex::new(HashMap::new()),
             notes: Mutex::new(HashMap::new()),
+            google: google::Accounts::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -210,6 +214,7 @@ impl Transfer {
             Connector::Nextcloud => Box::new(Nextcloud::new(wire()?)?),
             Connector::Immich => Box::new(Immich::new(wire()?)),
             Connector::S3 => Box::new(S3::new(wire()?, account)?),
+            Connector::GooglePhotos => Box::new(Google::new(&self.shared, account, cancel)?),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })
     }
@@ -224,9 +229,10 @@ fn credential(connector: Connector, account: &Account) -> Vec<(&'static str, Str
         Connector::Nextcloud | Connector::Webdav => {
             use base64::{Engine, engine::general_purpose::STANDARD};
             let user = account.config.user.as_deref().unwrap_or_default();
-            vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{secret}"))))]
+            let by_hand = || format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")));
+            vec![("authorization", Credential::of(secret).map_or_else(by_hand, |credential| credential.basic()))]
         }
-        Connector::S3 | Connector::Folder => Vec::new(),
+        Connector::S3 | Connector::GooglePhotos | Connector::Folder => Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ import type {
   AssetDetail,
   AssetId,
   AssetPage,
+  BeginSignIn,
   Changed,
   CollectionId,
   CreateUpload,
@@ -34,7 +35,11 @@ import type {
   Rule,
   RuleId,
   AccessAnswer,
+  SetCredential,
   Settings,
+  SignIn,
+  SignInId,
+  SignInState,
   Source,
   SourceId,
   Status,
@@ -105,7 +110,11 @@ export interface Backend {
   destinations(): Promise<Destination[]>;
   addDestination(request: AddDestination): Promise<AddedDestination>;
   testDestination(id: DestinationId): Promise<DestinationTest>;
-  signIn(id: DestinationId, token: string): Promise<Destination>;
+  signIn(id: DestinationId, credential: SetCredential): Promise<Destination>;
+  /** Asks for a page at which the person signs in; `openPage` shows it. */
+  beginSignIn(request: BeginSignIn): Promise<SignIn>;
+  signInState(id: SignInId): Promise<SignInState>;
+  cancelSignIn(id: SignInId): Promise<void>;
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */
   setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;
@@ -123,6 +132,8 @@ export interface Backend {
 
   pickFolder(): Promise<string | null>;
   pickFiles(): Promise<string[]>;
+  /** Opens a web page in the person's browser. */
+  openPage(url: string): Promise<void>;
   /** Shows a file in the desktop's file manager. */
   reveal(path: string): Promise<void>;
   showWindow(label: "main" | "drop"): Promise<void>;

@@ -60,7 +60,7 @@ async fn test(State(core): CoreState, Path(id): Path<DestinationId>) -> Answer<J
     destinations::test(&core, &destination).await.map(Json)
 }
 
-/// Signs in again: a new token, tested before it is kept.
+/// Signs in again: a new token or what a sign-in in the browser gave, tested before it is kept.
 #[utoipa::path(put, path = "/v1/destinations/{id}/credential", params(("id" = String, Path)), request_body = SetCredential, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
 async fn credential(
     State(core): CoreState,
@@ -68,7 +68,7 @@ async fn credential(
     Json(request): Json<SetCredential>,
 ) -> Answer<Json<Destination>> {
     let destination = core.destination(id.as_str()).await?;
-    destinations::set_credential(&core, &destination, &request.token).await.map(Json)
+    destinations::set_credential(&core, &destination, &request).await.map(Json)
 }
 
 /// Replaces a destination's own rules, which can only be stricter than the person's settings.
