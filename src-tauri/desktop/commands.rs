@@ -51,6 +51,18 @@ pub(crate) async fn reveal(path: PathBuf) -> Result<(), ApiError> {
         .map_err(failed)
 }
 
+/// Opens a web page in the person's browser; nothing that is no web page.
+#[tauri::command]
+pub(crate) async fn open_page(url: String) -> Result<(), ApiError> {
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(failed(format!("{url} is no web page")));
+    }
+    tauri::async_runtime::spawn_blocking(move || tauri_plugin_opener::open_url(url, None::<&str>))
+        .await
+        .map_err(failed)?
+        .map_err(failed)
+}
+
 /// Shows the main or the drop window.
 #[tauri::command]
 pub(crate) async fn show_window(app: AppHandle, label: String) -> Result<(), ApiError> {

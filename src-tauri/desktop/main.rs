@@ -73,6 +73,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             commands::connection,
             commands::pick_folder,
             commands::pick_files,
+            commands::open_page,
             commands::reveal,
             commands::show_window,
         ])

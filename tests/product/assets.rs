@@ -22,7 +22,9 @@ impl Gallery {
         let result = |asset: &Value| {
             let known = self.assets.iter().position(|(sha1, ..)| asset["checksum"] == sha1.as_str());
             match known {
-                Some(at) => json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}") }),
+                Some(at) => {
+                    json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}") })
+                }
                 None => json!({ "id": asset["id"], "action": "accept" }),
             }
         };
@@ -84,6 +86,7 @@ async fn the_still_of_a_live_photo_follows_its_video() {
         url: server.origin(),
         name: "Gallery".to_owned(),
         token: Some("key".to_owned()),
+        sign_in: None,
         skip_test: true,
     };
     let added: AddedDestination = stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap();

@@ -19,9 +19,16 @@ mod delivery;
 #[allow(dead_code, reason = "shared with the tests of the sensors, which use all of it")]
 mod fakes;
 mod files;
+#[path = "../conformance/connectors/google/server.rs"]
+#[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
+mod google_server;
 mod interruptions;
 mod machine;
 mod nearby;
+#[path = "../conformance/connectors/nextcloud/server.rs"]
+#[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
+mod nextcloud_server;
 mod orders;
+mod signing_in;
 mod sockets;
 mod trouble;

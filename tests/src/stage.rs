@@ -151,6 +151,7 @@ impl Stage {
             url: url.to_string(),
             name: name.to_owned(),
             token: Some("a token".to_owned()),
+            sign_in: None,
             skip_test: false,
         };
         let added: afterglow_model::AddedDestination = self.owner()?.post("/v1/destinations", &request).await?;

@@ -9,6 +9,7 @@ import {
   goesInTheOpen,
   keysPage,
   shownFingerprint,
+  signInRequest,
   suggestedName,
   type Answers,
 } from "../src/features/destinations/kinds";
@@ -39,13 +40,14 @@ describe("what is asked for is sent, and nothing else", () => {
     ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
     ["s3", { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, read_back: false }],
     ["folder", { user: null, folder: null, region: null, path_style: null, read_back: true }],
+    ["google_photos", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
     ["tus", { user: null, folder: null, region: null, path_style: null, read_back: false }],
   ] as const)("%s", (kind, config) => {
     const request = describedRequest(kind, EVERYTHING);
     expect(request.config).toEqual({ ...NO_CONFIG, ...(kind === "folder" ? {} : BY_NETWORK), ...config });
     expect(request.url).toBe("https://a.example/box");
     // A space at the end may belong to a password.
-    expect(request.token).toBe(kind === "folder" ? null : "s3cret ");
+    expect(request.token).toBe(kind === "folder" || kind === "google_photos" ? null : "s3cret ");
   });
 
   test("what was left empty is not sent as an empty answer", () => {
@@ -67,6 +69,19 @@ test("only what leaves this computer unencrypted is asked about", () => {
 
 test("a fingerprint is shown as it is compared", () => {
   expect(shownFingerprint("0aff")).toBe("0A:FF");
+describe("a sign-in in the browser", () => {
+  test("stands instead of a secret", () => {
+    const request = describedRequest("nextcloud", EVERYTHING, "sign-in-1");
+    expect([request.token, request.sign_in]).toEqual([null, "sign-in-1"]);
+  });
+
+  test("takes Google's client along, and no password of another server's", () => {
+    expect(signInRequest("google_photos", EVERYTHING)).toMatchObject({
+      config: { user: "ada" },
+      client_secret: "s3cret",
+    });
+    expect(signInRequest("nextcloud", EVERYTHING).client_secret).toBeNull();
+  });
 });
 
 test("a name to start from is the server's, the bucket's or the folder's", () => {
@@ -76,7 +91,8 @@ test("a name to start from is the server's, the bucket's or the folder's", () =>
     suggestedName("s3", "https://my-photos.s3.amazonaws.com/"),
     suggestedName("folder", "/media/ada/Drive/Photos/"),
     suggestedName("tus", "not an address"),
-  ]).toEqual(["photos.home.arpa:2283", "my-photos", "my-photos.s3.amazonaws.com", "Photos", ""]);
+    suggestedName("google_photos", ""),
+  ]).toEqual(["photos.home.arpa:2283", "my-photos", "my-photos.s3.amazonaws.com", "Photos", "", "Google Photos"]);
 });
 
 test("a server's name alone means its secure site", () => {

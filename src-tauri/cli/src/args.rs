@@ -232,8 +232,8 @@ pub(crate) enum DestinationCommand {
     Add {
         /// Its protocol.
         connector: ConnectorArg,
-        /// Its address: a URL. Of a folder or archive its path; an archive has a usual one. Of a receiver its URL, or the name that
-        /// `discover` shows.
+        /// Its address: a URL. Of a folder or archive its path; an archive and Google Photos have a usual one. Of a receiver its URL,
+        /// or the name that `discover` shows.
         url: Option<String>,
         /// What you call it.
         #[arg(long)]
@@ -242,9 +242,9 @@ pub(crate) enum DestinationCommand {
         #[arg(long, value_name = "1234-5678")]
         code: Option<String>,
         /// Your account there: a user's name; of a bucket, the id of the access key.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "client_id")]
         user: Option<String>,
-        /// Folder there beneath which photos are put; of a bucket, the prefix of its keys.
+        /// Folder there beneath which photos are put; of a bucket, the prefix of its keys; of Google Photos, an album.
         #[arg(long)]
         folder: Option<String>,
         /// Region of a bucket.
@@ -266,8 +266,10 @@ pub(crate) enum DestinationCommand {
         #[arg(long)]
         cleartext: bool,
         /// Read the token, password or key from the standard input.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["sign_in", "client_secret_stdin"])]
         token_stdin: bool,
+        #[command(flatten)]
+        browser: BrowserArgs,
         /// Add it without a test.
         #[arg(long)]
         no_test: bool,
@@ -285,13 +287,15 @@ pub(crate) enum DestinationCommand {
         /// Its name.
         name: String,
     },
-    /// Give a destination a new token, password or key, read from the standard input.
+    /// Give a destination a new token, password or key, read from the standard input, or sign in again in the browser.
     SignIn {
         /// Its name.
         name: String,
         /// Your account there, if it is another one now: a user's name; of a bucket, the id of the access key.
         #[arg(long)]
         user: Option<String>,
+        #[command(flatten)]
+        browser: BrowserArgs,
     },
     /// Trust exactly the certificate with this fingerprint: of a server for which nobody vouches, or whose certificate has changed.
     Trust {
@@ -328,6 +332,23 @@ pub(crate) enum AddressChange {
     },
 }
 
+/// Signing in in the browser.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BrowserArgs {
+    /// Sign in in the browser instead; Nextcloud and Google Photos.
+    #[arg(long)]
+    pub(crate) sign_in: bool,
+    /// The id of your OAuth client for Google Photos.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Read the secret of your OAuth client from the standard input.
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
+    /// Open no browser, only say which page is to be opened.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ConnectorArg {
     /// IETF resumable uploads for HTTP: `afterglow receive` and others.
@@ -338,12 +359,14 @@ pub(crate) enum ConnectorArg {
     Tus,
     /// Immich, with an API key.
     Immich,
-    /// Nextcloud, with an app password.
+    /// Nextcloud, after a sign-in in the browser or with an app password.
     Nextcloud,
     /// Any WebDAV server, such as a NAS.
     Webdav,
     /// A bucket of S3, or of a store that speaks its protocol.
     S3,
+    /// Google Photos, with an OAuth client of your own.
+    GooglePhotos,
     /// A folder or drive.
     Folder,
     /// Another computer that runs `afterglow receive --announce`, with the code that it shows.

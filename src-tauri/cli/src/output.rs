@@ -15,6 +15,11 @@ pub(crate) fn error(text: &str) {
     eprintln!("afterglow: {}", printable(text));
 }
 
+/// A line for people while a program reads the answer.
+pub(crate) fn aside(text: &str) {
+    eprintln!("{}", printable(text));
+}
+
 /// An answer as JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?);

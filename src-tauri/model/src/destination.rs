@@ -19,6 +19,8 @@ names! {
         Webdav,
         /// A bucket of S3, or of a store that speaks its protocol.
         S3,
+        /// Google Photos, which accepts and proves nothing.
+        GooglePhotos,
         /// A folder or drive.
         Folder,
     }
@@ -69,9 +71,10 @@ words! {
     #[derive(Default)]
     #[serde(default)]
     pub struct DestinationConfig {
-        /// The account: a user's name, the id of an access key.
+        /// The account: a user's name, the id of an access key or of an OAuth client.
         pub user: Option<String>,
-        /// Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its keys.
+        /// Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its
+        /// keys; of Google Photos, the title of an album.
         pub folder: Option<String>,
         /// Region of a bucket.
         pub region: Option<String>,
@@ -156,6 +159,8 @@ words! {
     pub struct DestinationTest {
         /// What it can do.
         pub capabilities: Capabilities,
+        /// Bytes that the account may still store; none if there is no limit or the server does not tell.
+        pub room: Option<u64>,
         /// Milliseconds for the whole test.
         pub took_ms: u64,
         /// One sentence for people: what it can prove.
@@ -169,7 +174,14 @@ impl Connector {
     pub fn knows_assets(self) -> bool {
         match self {
             Self::Immich => true,
-            Self::Resumable | Self::Archive | Self::Tus | Self::Nextcloud | Self::Webdav | Self::S3 | Self::Folder => false,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
         }
     }
 }

@@ -59,6 +59,8 @@ id! {
     ResourceId;
     /// A standing wish: keep a collection delivered to a destination.
     RuleId;
+    /// A sign-in in the browser.
+    SignInId;
     /// A folder that the person gave us.
     SourceId;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     AccessAnswer, AppId, Asset, AssetCollection, AssetId, AssetResource, AuthorizationStatus, BatchId, CollectionId, Conditions,
     Connector, Destination, DestinationConfig, DestinationId, DestinationTest, JobBody, JobCounts, JobId, JobState, OverrideScope,
-    Priority, Rate, ResourceId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
+    Priority, Rate, ResourceId, SignInId, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason, names, words,
 };
 
 names! {
@@ -76,6 +76,8 @@ words! {
         pub config: DestinationConfig,
         /// A token, password or key, if it wants one. Kept in the secret store.
         pub token: Option<String>,
+        /// Instead of a token, a sign-in in the browser that is done.
+        pub sign_in: Option<SignInId>,
         /// Add it even if the test fails.
         #[serde(default)]
         pub skip_test: bool,
@@ -118,13 +120,55 @@ words! {
         pub skip_test: bool,
     }
 
-    /// Gives a destination a new credential.
+    /// Gives a destination a new credential: a token or a sign-in.
     pub struct SetCredential {
         /// The account, if it is another one now: a user's name, the id of an access key.
         #[serde(default)]
         pub user: Option<String>,
         /// A token, password or key.
-        pub token: String,
+        pub token: Option<String>,
+        /// A sign-in in the browser that is done.
+        pub sign_in: Option<SignInId>,
+    }
+
+    /// Begins a sign-in in the browser, to Nextcloud or Google Photos.
+    pub struct BeginSignIn {
+        /// Where to.
+        pub connector: Connector,
+        /// The server's address; of Google Photos nothing for the usual one.
+        pub url: String,
+        /// What the connector has to know beyond the address; of Google Photos the id of the person's own OAuth client as `user`.
+        #[serde(default)]
+        pub config: DestinationConfig,
+        /// The secret of that OAuth client.
+        pub client_secret: Option<String>,
+        /// A destination whose OAuth client is used again if no secret is given.
+        pub destination_id: Option<DestinationId>,
+    }
+
+    /// A sign-in that waits for the person.
+    pub struct SignIn {
+        /// Names it, until it is used, cancelled or too old.
+        pub id: SignInId,
+        /// The page at which the person says yes, to be opened in a browser.
+        pub open_url: String,
+    }
+
+    /// How a sign-in stands. What it gives stays in the service.
+    #[serde(tag = "state", rename_all = "snake_case")]
+    pub enum SignInState {
+        /// The person has not answered yet.
+        Waiting,
+        /// It can be used.
+        Done {
+            /// The account's name, if the server tells.
+            user: Option<String>,
+        },
+        /// It cannot be used.
+        Failed {
+            /// One sentence that says why.
+            message: String,
+        },
     }
 
     /// Makes a rule.

@@ -19,6 +19,7 @@ use crate::{
     follow::Passes,
     live::Live,
     prompts::Prompts,
+    sign_ins::SignIns,
 };
 
 /// Events that a listener may lag behind before it is told that it lost some.
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) secrets: Secrets,
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
+    pub(crate) sign_ins: SignIns,
     pub(crate) passes: Passes,
     pub(crate) sensors: Sensors,
     pub(crate) conditions: watch::Receiver<Conditions>,
@@ -99,7 +101,8 @@ impl Core {
             | Connector::Immich
             | Connector::Nextcloud
             | Connector::Webdav
-            | Connector::S3 => parse_url(&destination.url)?,
+            | Connector::S3
+            | Connector::GooglePhotos => parse_url(&destination.url)?,
         };
         let secret = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
         let secret = secret.map(|secret| secret.expose().to_owned());

@@ -16,6 +16,7 @@ use crate::{
     core::{Core, parse_url, secret_refusal, token_handle},
     engine::Command,
     error::{Answer, Refusal},
+    sign_ins,
 };
 
 /// Longest name of a destination, in characters.
@@ -37,12 +38,19 @@ pub(crate) async fn check_name(core: &Core, name: &str) -> Answer<String> {
 
 /// Adds a destination once a test upload has gone well.
 pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDestination> {
+    let request = sign_ins::applied(core, request)?;
     let name = check_name(core, &request.name).await?;
     let token = request.token.clone().filter(|token| !token.is_empty());
     let config = checked(request.connector, &request.config)?;
     let (url, mut access) = match request.connector {
-        Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3 => {
-            let url = parse_url(&request.url)?;
+        Connector::Resumable
+        | Connector::Tus
+        | Connector::Immich
+        | Connector::Nextcloud
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos => {
+            let url = sign_ins::address(request.connector, &request.url)?;
             let account = Account { config, secret: token.clone(), ..Account::at(url.clone()) };
             (url, account.into())
         }
@@ -72,6 +80,7 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
     if let Some(token) = token {
         core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     }
+    core.sign_ins.used(request.sign_in.as_ref());
     changed(core).await;
     Ok(AddedDestination { destination, test })
 }
@@ -133,12 +142,14 @@ pub(crate) async fn set_config(core: &Core, destination: &Destination, request: 
 
 /// Gives a destination a new credential, after a test with it.
 pub(crate) async fn set_credential(core: &Core, destination: &Destination, request: SetCredential) -> Answer<Destination> {
+    let token = sign_ins::credential(core, destination, &request)?;
     let url = parse_url(&destination.url)?;
     let user = request.user.filter(|user| !user.trim().is_empty()).or_else(|| destination.config.user.clone());
     let config = DestinationConfig { user, ..destination.config.clone() };
-    let account = Account { config, secret: Some(request.token.clone()), ..Account::at(url) };
+    let account = Account { config, secret: Some(token.clone()), ..Account::at(url) };
     core.transfer.test(destination.connector, &account).await?;
-    core.secrets.set(&token_handle(&destination.id), Secret::new(request.token)).await.map_err(secret_refusal)?;
+    core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
+    core.sign_ins.used(request.sign_in.as_ref());
     core.queue.set_config(&destination.id, account.config).await?;
     mended(core, destination).await
 }
@@ -153,9 +164,13 @@ async fn mended(core: &Core, destination: &Destination) -> Answer<Destination> {
 
 /// Removes a destination. Its open jobs are cancelled; what was delivered stays where it is, and its receipts stay known.
 pub(crate) async fn remove(core: &Core, destination: &Destination) -> Answer<()> {
+    let access = core.access(destination).await;
     core.queue.remove_destination(&destination.id, clock::wall()).await?;
     core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
     changed(core).await;
+    if let Ok(access) = access {
+        core.transfer.sign_out(destination.connector, &access.account).await;
+    }
     Ok(())
 }
 
@@ -211,7 +226,8 @@ fn said(test: DestinationTest, name: &str) -> DestinationTest {
         Evidence::ReadBack => "lets each delivery be read back",
     };
     let resume = if test.capabilities.resumable { "An interrupted upload goes on where it stopped." } else { "It cannot resume." };
-    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}"), ..test }
+    let room = test.room.map_or_else(String::new, |room| format!(" There is room for {}.", afterglow_model::bytes(room)));
+    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}{room}"), ..test }
 }
 
 async fn changed(core: &Core) {

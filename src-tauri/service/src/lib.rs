@@ -23,6 +23,7 @@ mod paths;
 mod prompts;
 mod rules;
 mod run;
+mod sign_ins;
 mod uploads;
 
 pub use afterglow_library::decode_worker;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use afterglow_model::{AddDestination, AddedDestination, Connector, FoundReceiver, PairReceiver};
+use afterglow_model::{AddDestination, AddedDestination, Connector, DestinationConfig, FoundReceiver, PairReceiver};
 use afterglow_nearby::{Code, discover};
 use afterglow_transfer::Account;
 
@@ -32,13 +32,17 @@ pub(crate) async fn pair(core: &Core, request: PairReceiver) -> Answer<AddedDest
         ));
     };
     destinations::check_name(core, &request.name).await?;
-    let token = core.transfer.pair(&Account::at(parse_url(&request.url)?), &code).await?;
+    // Whoever reads a code off the receiver's screen stands in its network; a receiver speaks no TLS of its own.
+    let config = DestinationConfig { cleartext: true, ..DestinationConfig::default() };
+    let account = Account { config: config.clone(), ..Account::at(parse_url(&request.url)?) };
+    let token = core.transfer.pair(&account, &code).await?;
     let add = AddDestination {
         connector: Connector::Resumable,
         url: request.url,
         name: request.name,
-        config: Default::default(),
+        config,
         token: Some(token),
+        sign_in: None,
         skip_test: false,
     };
     destinations::add(core, add).await

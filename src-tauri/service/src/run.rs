@@ -25,6 +25,7 @@ use crate::{
     live::Live,
     paths,
     prompts::Prompts,
+    sign_ins::SignIns,
 };
 
 /// A file is left alone until nobody has written to it for so long.
@@ -106,6 +107,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         secrets,
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),
+        sign_ins: SignIns::default(),
         passes: Passes::new(),
         conditions: sensors.conditions(),
         sensors,

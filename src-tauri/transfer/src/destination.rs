@@ -113,6 +113,11 @@ pub trait Destination: Send + Sync {
     /// Asks what the server can do, without leaving anything there.
     async fn probe(&self) -> Result<Capabilities, Setback>;
 
+    /// How many bytes the account may still store; none if there is no limit or the server does not tell.
+    async fn room(&self) -> Result<Option<u64>, Setback> {
+        Ok(None)
+    }
+
     /// Whether a small file may go by [`whole`](Self::whole), to a server of which this evidence is known: only where a repeat is
     /// harmless.
     fn takes_whole(&self, evidence: Evidence) -> bool {
@@ -167,6 +172,12 @@ pub trait Destination: Send + Sync {
 
     /// Gives a session up. Best effort.
     async fn abort(&self, upload_url: &Url);
+
+    /// Whether what was delivered can be [removed](Self::remove). Where it cannot, the test of a destination ends before the completing
+    /// request.
+    fn can_remove(&self) -> bool {
+        true
+    }
 
     /// Removes what was delivered; only ever what the test of a destination has left. Best effort.
     async fn remove(&self, _remote_id: &str) {}

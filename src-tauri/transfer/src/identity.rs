@@ -24,7 +24,13 @@ const OCS_APIREQUEST: HeaderName = HeaderName::from_static("ocs-apirequest");
 pub(crate) fn is_told(connector: Connector) -> bool {
     match connector {
         Connector::Immich | Connector::Nextcloud => true,
-        Connector::Resumable | Connector::Archive | Connector::Tus | Connector::Webdav | Connector::S3 | Connector::Folder => false,
+        Connector::Resumable
+        | Connector::Archive
+        | Connector::Tus
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos
+        | Connector::Folder => false,
     }
 }
 
@@ -35,7 +41,13 @@ pub(crate) fn root(connector: Connector, base: &Url) -> &str {
     match connector {
         Connector::Immich => path.strip_suffix("/api").unwrap_or(path),
         Connector::Nextcloud => &path[..until("/remote.php").min(until("/index.php"))],
-        Connector::Resumable | Connector::Archive | Connector::Tus | Connector::Webdav | Connector::S3 | Connector::Folder => path,
+        Connector::Resumable
+        | Connector::Archive
+        | Connector::Tus
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos
+        | Connector::Folder => path,
     }
 }
 
@@ -55,9 +67,13 @@ pub(crate) async fn ask(connector: Connector, wire: &Wire<'_>) -> Result<Option<
             headers.insert(OCS_APIREQUEST, HeaderValue::from_static("true"));
             Method::GET
         }
-        Connector::Resumable | Connector::Archive | Connector::Tus | Connector::Webdav | Connector::S3 | Connector::Folder => {
-            Method::OPTIONS
-        }
+        Connector::Resumable
+        | Connector::Archive
+        | Connector::Tus
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos
+        | Connector::Folder => Method::OPTIONS,
     };
     let answer = wire.exchange(method, &url, headers, Payload::empty()).await?;
     // A gateway answers for a server that is away.
@@ -67,9 +83,13 @@ pub(crate) async fn ask(connector: Connector, wire: &Wire<'_>) -> Result<Option<
     match connector {
         Connector::Immich => immich(&answer).ok_or_else(|| Setback::Failed(failure::stranger(wire.host()))),
         Connector::Nextcloud => Ok(nextcloud(&answer)),
-        Connector::Resumable | Connector::Archive | Connector::Tus | Connector::Webdav | Connector::S3 | Connector::Folder => {
-            Ok(None)
-        }
+        Connector::Resumable
+        | Connector::Archive
+        | Connector::Tus
+        | Connector::Webdav
+        | Connector::S3
+        | Connector::GooglePhotos
+        | Connector::Folder => Ok(None),
     }
 }
 

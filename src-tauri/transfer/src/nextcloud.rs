@@ -7,6 +7,9 @@
 //! What is stored is proved by the digest that the server computes from it when asked by `PATCH` with `X-Recalculate-Hash`
 //! (`ChecksumUpdatePlugin.php`, since Nextcloud 23), else by its size. The checksum property is never a proof: the client sets it.
 
+pub(crate) mod login;
+mod quota;
+
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
@@ -71,12 +74,7 @@ impl<'a> Nextcloud<'a> {
             let message = format!("{} asks for a user's name. Sign in again.", wire.host());
             return Err(failure::failure(FailureClass::NeedsUser, FailureCode::AuthenticationRequired, message));
         };
-        // An address copied from a browser or another client leads deeper than the server's.
-        let parts: Vec<&str> = wire.url().path_segments().into_iter().flatten().collect();
-        let server = parts.iter().take_while(|part| !matches!(**part, "remote.php" | "index.php" | ""));
-        let mut origin = wire.url().clone();
-        origin.set_path("");
-        let server = beneath(&origin, server.copied());
+        let server = server_of(wire.url());
         let dav = beneath(&server, ["remote.php", "dav"]);
         let (files, uploads) = (beneath(&dav, ["files", user]), beneath(&dav, ["uploads", user]));
         Ok(Self { dav: Dav { wire, may_digest: true }, server, files, uploads, taken: Mutex::new(None) })
@@ -99,16 +97,10 @@ impl<'a> Nextcloud<'a> {
     /// There is nothing for this user: whoever signs in by another name, such as an e-mail address, is told the one that paths want
     /// (OCS, `cloud/user`).
     async fn unknown_user(&self) -> Result<Failure, Setback> {
-        let mut user = beneath(&self.server, ["ocs", "v2.php", "cloud", "user"]);
-        user.set_query(Some("format=json"));
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(OCS_APIREQUEST, HeaderValue::from_static("true"));
-        let answer = self.dav.ask("GET", &user, headers).await?;
-        let answered: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status.is_success());
-        let id = answered.as_ref().and_then(|answered| answered.pointer("/ocs/data/id")?.as_str());
+        let id = user_id(&self.dav.wire, &self.server).await?;
         let host = self.dav.wire.host();
         Ok(match id {
-            Some(id) if self.dav.wire.config().user.as_deref() != Some(id) => {
+            Some(id) if self.dav.wire.config().user.as_ref() != Some(&id) => {
                 let message = format!("{host} knows this account as {id}. Enter that as the user's name.");
                 failure::failure(FailureClass::NeedsUser, FailureCode::AuthenticationRequired, message)
             }
@@ -217,6 +209,26 @@ impl<'a> Nextcloud<'a> {
     }
 }
 
+/// The server's own address. One copied from a browser or another client leads deeper.
+fn server_of(url: &Url) -> Url {
+    let parts: Vec<&str> = url.path_segments().into_iter().flatten().collect();
+    let server = parts.iter().take_while(|part| !matches!(**part, "remote.php" | "index.php" | ""));
+    let mut origin = url.clone();
+    origin.set_path("");
+    beneath(&origin, server.copied())
+}
+
+/// The name of the account in paths (OCS, `cloud/user`); none if the server does not tell.
+async fn user_id(wire: &Wire<'_>, server: &Url) -> Result<Option<String>, Setback> {
+    let mut url = beneath(server, ["ocs", "v2.php", "cloud", "user"]);
+    url.set_query(Some("format=json"));
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(OCS_APIREQUEST, HeaderValue::from_static("true"));
+    let answer = wire.exchange(Method::GET, &url, headers, Payload::empty()).await?;
+    let answered: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status.is_success());
+    Ok(answered.and_then(|answered| answered.pointer("/ocs/data/id")?.as_str().map(str::to_owned)))
+}
+
 #[async_trait]
 impl Destination for Nextcloud<'_> {
     fn host(&self) -> &str {
@@ -235,6 +247,10 @@ impl Destination for Nextcloud<'_> {
             resumable: true,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
+    }
+
+    async fn room(&self) -> Result<Option<u64>, Setback> {
+        quota::room(&self.dav.wire, &beneath(&self.files, [""])).await
     }
 
     /// Always: `If-None-Match: *` makes a repeat harmless, and what it finds there is compared.

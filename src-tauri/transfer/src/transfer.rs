@@ -22,9 +22,10 @@ use crate::{
     driver::{Delivery, End},
     failure,
     folder::Folder,
+    google::{self, Google},
     immich::Immich,
     line::Line,
-    nextcloud::Nextcloud,
+    nextcloud::{Nextcloud, login::Credential},
     order::{Account, Described, Journal, Order, Outcome, Progress, Session},
     pair,
     request::Requests,
@@ -82,7 +83,7 @@ pub enum SetupError {
 /// All transfers of the service: their connections, their common cap and their counter. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub(crate) struct Shared {
     largest_bodies: Mutex<HashMap<url::Origin, u64>>,
     /// What connectors have noted of servers, in their own terms, by the URL where uploads are created. Found out anew after a restart.
     notes: Mutex<HashMap<Url, u8>>,
+    /// Accounts at Google.
+    pub(crate) google: google::Accounts,
 }
 
 impl Transfer {
@@ -119,6 +122,7 @@ impl Transfer {
             learnt: Mutex::new(HashMap::new()),
             largest_bodies: Mutex::new(HashMap::new()),
             notes: Mutex::new(HashMap::new()),
+            google: google::Accounts::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -328,6 +332,7 @@ impl Transfer {
             Connector::Nextcloud => Box::new(Nextcloud::new(wire()?)?),
             Connector::Immich => Box::new(Immich::new(wire()?)),
             Connector::S3 => Box::new(S3::new(wire()?, account)?),
+            Connector::GooglePhotos => Box::new(Google::new(&self.shared, account, cancel)?),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })
     }
@@ -342,9 +347,10 @@ fn credential(connector: Connector, account: &Account) -> Vec<(&'static str, Str
         Connector::Nextcloud | Connector::Webdav => {
             use base64::{Engine, engine::general_purpose::STANDARD};
             let user = account.config.user.as_deref().unwrap_or_default();
-            vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{secret}"))))]
+            let by_hand = || format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")));
+            vec![("authorization", Credential::of(secret).map_or_else(by_hand, |credential| credential.basic()))]
         }
-        Connector::S3 | Connector::Folder => Vec::new(),
+        Connector::S3 | Connector::GooglePhotos | Connector::Folder => Vec::new(),
     }
 }
 

@@ -36,10 +36,14 @@ pub(crate) async fn run<D: Destination + ?Sized>(destination: &D) -> Result<Dest
         (None, Some(held)) if held == content.byte_count => Evidence::Sized,
         (None, Some(_) | None) => Evidence::Accepted,
     };
-    destination.remove(&proof.remote_id).await;
+    if destination.can_remove() {
+        destination.remove(&proof.remote_id).await;
+    }
+    // It went well without, so that nothing depends on the answer.
+    let room = destination.room().await.ok().flatten();
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let sentence = sentence(destination.host(), capabilities.evidence);
-    Ok(DestinationTest { capabilities, took_ms, sentence })
+    Ok(DestinationTest { capabilities, room, took_ms, sentence })
 }
 
 /// A picture of one grey pixel, since servers for photos take nothing else; never the same twice, so that none can answer with an earlier
@@ -58,12 +62,21 @@ async fn deliver<D: Destination + ?Sized>(destination: &D, content: &Content, bo
         Begun::Delivered(proof) => return Ok(proof),
         Begun::Session { upload_url, .. } => upload_url,
     };
-    destination.send(&upload_url, 0, Payload::Whole(body)).await?;
+    let upload_url = match destination.send(&upload_url, 0, Payload::Whole(body)).await {
+        Ok(_) => upload_url,
+        // Redirects are followed before; this is more that the session has to hold.
+        Err(Setback::Moved(moved)) => moved,
+        Err(setback) => return Err(setback),
+    };
     let held = destination.offset(&upload_url).await?;
     if held.offset != content.byte_count {
         return Err(Setback::OffsetIs(held.offset));
     }
-    destination.finish(&upload_url, content).await
+    if destination.can_remove() {
+        return destination.finish(&upload_url, content).await;
+    }
+    destination.abort(&upload_url).await;
+    Ok(Proof { remote_id: String::new(), digest: None, byte_count: None })
 }
 
 /// What stands against a destination, from a step that did not end well.

@@ -1,6 +1,7 @@
 //! The servers that the suite is put to, by their documents: one file for each protocol.
 
 mod folder;
+mod google;
 mod immich;
 mod nextcloud;
 mod request;

@@ -295,3 +295,62 @@ async fn it_is_known_again_by_its_instance_without_a_password() {
         assert!(bench.server.truth().requests.iter().all(|request| request.header("authorization").is_none()));
     }
 }
+
+/// Opens a page as the person's browser does.
+async fn browse(url: &url::Url) {
+    assert!(reqwest::get(url.clone()).await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn a_sign_in_in_the_browser_knows_both_names_of_the_account() {
+    let mut bench = Bench::<Nextcloud>::new().await;
+    let asked = Account { secret: None, config: DestinationConfig::default(), ..bench.account.clone() };
+    let login = bench.transfer.begin_login(&asked).await.unwrap();
+    let says_yes = async {
+        // Only after it was asked in vain.
+        bench.server.requests_reach(2).await;
+        browse(&login.open_url).await;
+    };
+    let (signed_in, ()) = tokio::join!(bench.transfer.finish_login(&asked, &login), says_yes);
+    let signed_in = signed_in.unwrap();
+    assert_eq!(signed_in.user.as_deref(), Some(USER));
+    assert!(!format!("{signed_in:?}").contains("made-0"));
+    bench.account.config.user = signed_in.user;
+    bench.account.secret = Some(signed_in.secret);
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)));
+    bench.stored_once(&order, "signed in");
+
+    bench.transfer.sign_out(Connector::Nextcloud, &bench.account).await;
+    bench.server.with(|server| assert!(server.app_passwords.is_empty()));
+    *bench.memory.session.lock().unwrap() = None;
+    bench.failed(&bench.file("IMG_0002.jpg", 20_002), FailureCode::AuthenticationRequired, "signed out").await;
+}
+
+#[tokio::test]
+async fn a_password_that_was_entered_by_hand_is_not_taken_back() {
+    let bench = Bench::<Nextcloud>::new().await;
+    bench.transfer.sign_out(Connector::Nextcloud, &bench.account).await;
+    assert_eq!(bench.server.truth().requests.len(), 0);
+}
+
+#[tokio::test]
+async fn a_sign_in_leads_nowhere_else() {
+    let bench = Bench::<Nextcloud>::new().await;
+    for elsewhere in ["http://localhost", "https://cloud.example.com", "file:///etc/passwd?", "javascript:"] {
+        bench.server.with(|server| server.overwritten = Some(elsewhere));
+        let Err(failure) = bench.transfer.begin_login(&bench.account).await else { panic!("{elsewhere}") };
+        assert_eq!(failure.code, FailureCode::DestinationNotAllowed, "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn the_test_says_how_much_room_there_is() {
+    // The model never gives back what the test photo took.
+    for (room, stated) in [(usize::MAX, None), (5 << 30, Some("5.4 GB".to_owned()))] {
+        let bench = Bench::<Nextcloud>::new().await;
+        bench.server.with(|server| server.room = room);
+        let tested = bench.transfer.test(Connector::Nextcloud, &bench.account).await.unwrap();
+        assert_eq!(tested.room.map(afterglow_model::bytes), stated);
+    }
+}

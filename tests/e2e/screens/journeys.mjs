@@ -357,6 +357,57 @@ const JOURNEYS = [
     },
   },
   {
+    name: "Nextcloud is signed in to in the browser, after a cancelled try",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Nextcloud", exact: true }).click();
+      const sign_in = dialog.getByRole("button", { name: "Sign in with the browser" });
+      expect(await sign_in.isDisabled(), "there is nothing to sign in to yet");
+      await dialog.getByLabel("Address").fill("https://nowhere.example");
+      await sign_in.click();
+      await dialog.getByRole("alert").getByText("does not answer").waitFor();
+      await dialog.getByLabel("Address").fill("https://slow.example");
+      await sign_in.click();
+      await dialog.getByRole("button", { name: "Cancel" }).click();
+      await dialog.getByLabel("Address").fill("https://cloud.example");
+      await sign_in.click();
+      await dialog.getByText("You are signed in as").waitFor();
+      expect((await dialog.getByLabel("App password").count()) === 0, "a password is asked for all the same");
+      await dialog.getByRole("button", { name: "Test and add" }).click();
+      await dialog.getByText("proves small files by SHA-256").waitFor();
+    },
+  },
+  {
+    name: "Google Photos wants a client and a yes, and is said to prove nothing",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: "Add a destination" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Google Photos", exact: true }).click();
+      await dialog.getByText("accepts photos and proves nothing").waitFor();
+      const add = dialog.getByRole("button", { name: "Test and add" });
+      expect(await add.isDisabled(), "it can be added without a sign-in");
+      await dialog.getByLabel("Client ID").fill("refused");
+      await dialog.getByLabel("Client secret").fill("secret");
+      await dialog.getByRole("button", { name: "Sign in with the browser" }).click();
+      await dialog.getByRole("alert").getByText("did not let Afterglow").waitFor();
+      await dialog.getByLabel("Client ID").fill("mine");
+      await dialog.getByRole("button", { name: "Sign in with the browser" }).click();
+      await dialog.getByText("You are signed in.").waitFor();
+      await dialog.getByLabel("Album (optional)").fill("Holidays");
+      await add.click();
+      await dialog.getByRole("button", { name: "Done" }).click();
+      const card = page.getByRole("article", { name: "Google Photos" });
+      await card.getByText("Holidays").waitFor();
+      await card.getByRole("button", { name: /More for/ }).click();
+      await page.getByRole("menuitem", { name: "Sign in again…" }).click();
+      await dialog.getByRole("button", { name: "Sign in with the browser" }).click();
+      await dialog.waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "a folder is chosen, read back on wish, and has no sign-in",
     hash: "#/destinations",
     async walk(page) {

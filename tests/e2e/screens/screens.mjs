@@ -88,6 +88,20 @@ export const SCREENS = [
       await page.getByText("isOpen=api-keys").waitFor();
     } },
   { name: "destinations-add-nextcloud", hash: "#/destinations", act: describe("Nextcloud") },
+  { name: "destinations-add-nextcloud-waiting", hash: "#/destinations", act: async (page) => {
+      await describe("Nextcloud")(page);
+      await page.getByLabel("Address").fill("https://slow.example.com");
+      await button("Sign in with the browser")(page);
+      await page.getByText("Waiting for you").waitFor();
+    } },
+  { name: "destinations-add-google", hash: "#/destinations", act: describe("Google Photos") },
+  { name: "destinations-add-google-signed-in", hash: "#/destinations", act: async (page) => {
+      await describe("Google Photos")(page);
+      await page.getByLabel("Client ID").fill("1-a.apps.googleusercontent.com");
+      await page.getByLabel("Client secret").fill("secret");
+      await button("Sign in with the browser")(page);
+      await page.getByText("You are signed in.").waitFor();
+    } },
   { name: "destinations-add-webdav", hash: "#/destinations", act: describe("WebDAV") },
   { name: "destinations-add-s3", hash: "#/destinations", act: describe("S3") },
   { name: "destinations-add-folder", hash: "#/destinations", act: async (page) => {

@@ -68,6 +68,7 @@ impl Stage {
             url,
             name: "Archive".to_owned(),
             token: Some("a token for tests".to_owned()),
+            sign_in: None,
             skip_test: false,
         };
         let added: AddedDestination = stage.owner.post("/v1/destinations", &destination).await.unwrap();

@@ -15,6 +15,7 @@ import type {
   AssetDetail,
   AssetId,
   AssetPage,
+  BeginSignIn,
   Changed,
   CollectionId,
   CreateUpload,
@@ -39,6 +40,9 @@ import type {
   AccessAnswer,
   SetCredential,
   Settings,
+  SignIn,
+  SignInId,
+  SignInState,
   Source,
   SourceId,
   Status,
@@ -115,6 +119,10 @@ export interface Backend {
   signIn(id: DestinationId, credential: SetCredential): Promise<Destination>;
   /** What its connector has to know, as a whole; tested before it is kept. */
   setDestinationConfig(id: DestinationId, config: DestinationConfig): Promise<Destination>;
+  /** Asks for a page at which the person signs in; `openPage` shows it. */
+  beginSignIn(request: BeginSignIn): Promise<SignIn>;
+  signInState(id: SignInId): Promise<SignInState>;
+  cancelSignIn(id: SignInId): Promise<void>;
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */
   setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;
@@ -132,6 +140,8 @@ export interface Backend {
 
   pickFolder(): Promise<string | null>;
   pickFiles(): Promise<string[]>;
+  /** Opens a web page in the person's browser. */
+  openPage(url: string): Promise<void>;
   /** Shows a file in the desktop's file manager. */
   reveal(path: string): Promise<void>;
   showWindow(label: "main" | "drop"): Promise<void>;

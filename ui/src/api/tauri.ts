@@ -73,6 +73,9 @@ export const tauri: Backend = {
   signIn: (destination, credential) => call("PUT", `destinations/${id(destination)}/credential`, credential),
   setDestinationConfig: (destination, config) =>
     call("PUT", `destinations/${id(destination)}/config`, { config, skip_test: false }),
+  beginSignIn: (request) => call("POST", "sign-ins", request),
+  signInState: (sign_in) => call("GET", `sign-ins/${id(sign_in)}`),
+  cancelSignIn: (sign_in) => call("DELETE", `sign-ins/${id(sign_in)}`),
   setDestinationOptions: (destination, options) => call("PUT", `destinations/${id(destination)}/options`, options),
   removeDestination: (destination) => call("DELETE", `destinations/${id(destination)}`),
   rules: () => call("GET", "rules"),
@@ -89,6 +92,7 @@ export const tauri: Backend = {
 
   pickFolder: () => invoke("pick_folder"),
   pickFiles: () => invoke("pick_files"),
+  openPage: (url) => invoke("open_page", { url }),
   reveal: (path) => invoke("reveal", { path }),
   showWindow: (label) => invoke("show_window", { label }),
   closeWindow: () => getCurrentWindow().close(),

@@ -55,6 +55,10 @@ config: DestinationConfig,
  */
 token: string | null, 
 /**
+ * Instead of a token, a sign-in in the browser that is done.
+ */
+sign_in: SignInId | null, 
+/**
  * Add it even if the test fails.
  */
 skip_test: boolean, };
@@ -486,6 +490,31 @@ export type BatchId = string;
 export type BatteryRule = "always" | "above_minimum" | "only_plugged_in";
 
 /**
+ * Begins a sign-in in the browser, to Nextcloud or Google Photos.
+ */
+export type BeginSignIn = { 
+/**
+ * Where to.
+ */
+connector: Connector, 
+/**
+ * The server's address; of Google Photos nothing for the usual one.
+ */
+url: string, 
+/**
+ * What the connector has to know beyond the address; of Google Photos the id of the person's own OAuth client as `user`.
+ */
+config: DestinationConfig, 
+/**
+ * The secret of that OAuth client.
+ */
+client_secret: string | null, 
+/**
+ * A destination whose OAuth client is used again if no secret is given.
+ */
+destination_id: DestinationId | null, };
+
+/**
  * What was learnt of a server by asking it.
  */
 export type Capabilities = { 
@@ -553,7 +582,7 @@ resources: Resources, };
 /**
  * The protocol of a destination.
  */
-export type Connector = "resumable" | "archive" | "tus" | "immich" | "nextcloud" | "webdav" | "s3" | "folder";
+export type Connector = "resumable" | "archive" | "tus" | "immich" | "nextcloud" | "webdav" | "s3" | "google_photos" | "folder";
 
 /**
  * Uploads files or assets now.
@@ -647,11 +676,12 @@ delivered_bytes: number, };
  */
 export type DestinationConfig = { 
 /**
- * The account: a user's name, the id of an access key.
+ * The account: a user's name, the id of an access key or of an OAuth client.
  */
 user: string | null, 
 /**
- * Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its keys.
+ * Folder beneath which photos are put, with `/` between its parts; of a bucket, the prefix of its
+ * keys; of Google Photos, the title of an album.
  */
 folder: string | null, 
 /**
@@ -702,6 +732,10 @@ export type DestinationTest = {
  * What it can do.
  */
 capabilities: Capabilities, 
+/**
+ * Bytes that the account may still store; none if there is no limit or the server does not tell.
+ */
+room: number | null, 
 /**
  * Milliseconds for the whole test.
  */
@@ -1406,7 +1440,7 @@ export type SetAccess = {
 answer: AccessAnswer, };
 
 /**
- * Gives a destination a new credential.
+ * Gives a destination a new credential: one of the two.
  */
 export type SetCredential = { 
 /**
@@ -1416,7 +1450,11 @@ user: string | null,
 /**
  * A token, password or key.
  */
-token: string, };
+token: string | null, 
+/**
+ * A sign-in in the browser that is done.
+ */
+sign_in: SignInId | null, };
 
 /**
  * Marks assets, or takes the mark away.
@@ -1515,6 +1553,37 @@ notifications: boolean,
  * Whether the first run is over.
  */
 onboarded: boolean, };
+
+/**
+ * A sign-in that waits for the person.
+ */
+export type SignIn = { 
+/**
+ * Names it, until it is used, cancelled or too old.
+ */
+id: SignInId, 
+/**
+ * The page at which the person says yes, to be opened in a browser.
+ */
+open_url: string, };
+
+/**
+ * A sign-in in the browser.
+ */
+export type SignInId = string;
+
+/**
+ * How a sign-in stands. What it gives stays in the service.
+ */
+export type SignInState = { "state": "waiting" } | { "state": "done", 
+/**
+ * The account's name, if the server tells.
+ */
+user: string | null, } | { "state": "failed", 
+/**
+ * One sentence that says why.
+ */
+message: string, };
 
 /**
  * Asks what would happen. Every fact that is left out is as it is now.

@@ -115,6 +115,8 @@ export function kindName(connector: Connector): string {
       return m.kind_webdav();
     case "s3":
       return m.kind_s3();
+    case "google_photos":
+      return m.kind_google();
     case "tus":
       return m.kind_tus();
     case "resumable":
@@ -137,6 +139,8 @@ export function kindText(connector: Connector): string {
       return m.webdav_text();
     case "s3":
       return m.s3_text();
+    case "google_photos":
+      return m.google_text();
     case "tus":
       return m.tus_text();
     case "resumable":
@@ -157,6 +161,8 @@ export function secretName(connector: Connector): { name: string; change: string
       return { name: m.password(), change: m.change_password() };
     case "s3":
       return { name: m.secret_key(), change: m.change_secret_key() };
+    case "google_photos":
+      return { name: m.client_secret(), change: m.change_sign_in() };
     case "tus":
     case "resumable":
       return { name: m.token(), change: m.change_token() };
@@ -179,6 +185,7 @@ function digestOf(connector: Connector): string | null {
     case "s3":
     case "webdav":
     case "tus":
+    case "google_photos":
       return null;
   }
 }

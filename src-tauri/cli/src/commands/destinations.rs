@@ -9,7 +9,7 @@ use afterglow_client::model::{
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Call, certificate, read_token};
+use super::{Call, certificate, read_token, sign_in};
 use crate::{
     Exit,
     args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand},
@@ -42,11 +42,12 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             trust_certificate: certificate,
             cleartext,
             token_stdin,
+            browser,
             no_test,
         } => {
             let (connector, url) = address(connector, url)?;
             let config = DestinationConfig {
-                user,
+                user: user.or(browser.client_id.clone()),
                 folder,
                 region,
                 path_style,
@@ -57,7 +58,12 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 identity: None,
             };
             let token = token_stdin.then(read_token).transpose()?;
-            let request = AddDestination { connector, url, name, config, token, skip_test: no_test };
+            let sign_in = if browser.sign_in || connector == Connector::GooglePhotos {
+                Some(sign_in::run(call, &browser, sign_in::To { connector, url: &url, config: &config, destination: None }).await?)
+            } else {
+                None
+            };
+            let request = AddDestination { connector, url, name, config, token, sign_in, skip_test: no_test };
             add(call, request).await?;
         }
         DestinationCommand::List => list(call).await?,
@@ -71,15 +77,21 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 output::line(test.sentence);
             }
         }
-        DestinationCommand::SignIn { name, user } => {
-            let id = find(call, &name).await?.id;
-            let request = SetCredential { user, token: read_token()? };
+        DestinationCommand::SignIn { name, user, browser } => {
+            let Destination { id, connector, url, mut config, .. } = find(call, &name).await?;
+            let request = if browser.sign_in || connector == Connector::GooglePhotos {
+                config.user = browser.client_id.clone().or(config.user);
+                let to = sign_in::To { connector, url: &url, config: &config, destination: Some(&id) };
+                SetCredential { user: None, token: None, sign_in: Some(sign_in::run(call, &browser, to).await?) }
+            } else {
+                SetCredential { user, token: Some(read_token()?), sign_in: None }
+            };
             let signed_in: Result<Destination, _> = call.owner.put(&format!("/v1/destinations/{id}/credential"), &request).await;
             let destination = signed_in.map_err(|error| certificate::how_to_trust(error, &name))?;
             if call.json {
                 output::json(&destination)?;
             } else {
-                output::line(format!("{} accepted the new token.", destination.name));
+                output::line(format!("{} accepted the new sign-in.", destination.name));
             }
         }
         DestinationCommand::Trust { name, sha256 } => {
@@ -196,15 +208,22 @@ fn address(connector: ConnectorArg, url: Option<String>) -> anyhow::Result<(Conn
         ConnectorArg::Nextcloud => Connector::Nextcloud,
         ConnectorArg::Webdav => Connector::Webdav,
         ConnectorArg::S3 => Connector::S3,
+        ConnectorArg::GooglePhotos => Connector::GooglePhotos,
         ConnectorArg::Folder => Connector::Folder,
         ConnectorArg::Receiver => Connector::Resumable,
     };
     let url = match (connector, url) {
-        (Connector::Archive, None) => String::new(),
+        (Connector::Archive | Connector::GooglePhotos, None) => String::new(),
         (Connector::Folder, None) => anyhow::bail!("say which folder: afterglow destination add folder PATH --name NAME"),
         (Connector::Archive | Connector::Folder, Some(dir)) => std::path::absolute(dir)?.to_string_lossy().into_owned(),
         (
-            Connector::Resumable | Connector::Tus | Connector::Immich | Connector::Nextcloud | Connector::Webdav | Connector::S3,
+            Connector::Resumable
+            | Connector::Tus
+            | Connector::Immich
+            | Connector::Nextcloud
+            | Connector::Webdav
+            | Connector::S3
+            | Connector::GooglePhotos,
             url,
         ) => url.context("say its address: afterglow destination add KIND URL --name NAME")?,
     };
@@ -242,6 +261,7 @@ fn kind(connector: Connector) -> String {
         Connector::Nextcloud => "Nextcloud",
         Connector::Webdav => "WebDAV",
         Connector::S3 => "S3",
+        Connector::GooglePhotos => "Google Photos",
         Connector::Folder => "folder",
     };
     word.to_owned()

@@ -6,6 +6,7 @@ mod destinations;
 mod jobs;
 mod library;
 mod rules;
+mod sign_in;
 mod status;
 pub(crate) mod wait;
 

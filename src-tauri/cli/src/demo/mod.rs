@@ -99,6 +99,7 @@ async fn set_up(owner: &Owner, places: &Places) -> anyhow::Result<()> {
                 url: places.archive.to_string_lossy().into_owned(),
                 name: ARCHIVE.to_owned(),
                 token: None,
+                sign_in: None,
                 skip_test: false,
             };
             let added: AddedDestination = owner.post("/v1/destinations", &request).await?;

@@ -60,6 +60,12 @@ pub(crate) struct NextcloudServer {
     pub(crate) damages: bool,
     /// A proxy in front takes bodies up to this size.
     pub(crate) largest_body: usize,
+    /// Passwords that were made for sign-ins in the browser. Each belongs to [`LOGIN`] and no other name (`Session::validateToken`).
+    pub(crate) app_passwords: Vec<String>,
+    /// Where it believes to be, as `overwrite.cli.url` says; none for where it was asked.
+    pub(crate) overwritten: Option<&'static str>,
+    /// Sign-ins under way, by the token that is asked with, and whether the person has said yes.
+    pub(crate) logins: BTreeMap<String, bool>,
 }
 
 impl Default for NextcloudServer {
@@ -75,6 +81,9 @@ impl Default for NextcloudServer {
             assembling: 0,
             damages: false,
             largest_body: usize::MAX,
+            app_passwords: Vec::new(),
+            overwritten: None,
+            logins: BTreeMap::new(),
         }
     }
 }
@@ -323,6 +332,15 @@ impl NextcloudServer {
             Place::Part(..) | Place::Nowhere => return error("404 Not Found", "NotFound"),
         }
         let spaces = "xmlns:d=\"DAV:\" xmlns:s=\"http://sabredav.org/ns\" xmlns:oc=\"http://owncloud.org/ns\"";
+        let asked = String::from_utf8_lossy(&request.body);
+        if asked.contains("quota-available-bytes") {
+            // `-3`: "unlimited" (`OCP\Files\FileInfo::SPACE_UNLIMITED`).
+            let room = i64::try_from(self.room).ok().filter(|_| self.room < usize::MAX).unwrap_or(-3);
+            let property = format!("<d:quota-available-bytes>{room}</d:quota-available-bytes>");
+            found = vec![format!(
+                "<d:response><d:href>{FILES}/</d:href><d:propstat><d:prop>{property}</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+            )];
+        }
         let body = format!("<?xml version=\"1.0\"?>\n<d:multistatus {spaces}>{}</d:multistatus>", found.concat());
         Answer::new("207 Multi-Status").body("application/xml; charset=utf-8", body)
     }
@@ -342,6 +360,68 @@ impl NextcloudServer {
         };
         file.checksum = Some(checksum.clone());
         Answer::new("204 No Content").with("OC-Checksum", checksum)
+    }
+}
+
+/// What follows the place of login flow v2; none for other paths.
+fn login_path(request: &Request) -> Option<&str> {
+    let path = request.target().strip_prefix(BASE)?;
+    path.strip_prefix("/index.php").unwrap_or(path).strip_prefix("/login/v2")
+}
+
+impl NextcloudServer {
+    /// `ClientFlowLoginV2Controller.php`. The person says yes as soon as the page is opened.
+    fn login(&mut self, request: &Request, path: &str) -> Answer {
+        let json =
+            |status: &str, body: serde_json::Value| Answer::new(status).body("application/json; charset=utf-8", body.to_string());
+        match (request.method.as_str(), path) {
+            ("POST", "") if request.header("user-agent").is_some() => {
+                let token = format!("poll-{}", "t".repeat(120 + self.logins.len()));
+                let here = format!("http://{}", request.header("host").unwrap());
+                let at = format!("{}{BASE}", self.overwritten.unwrap_or(&here));
+                let answer = serde_json::json!({
+                    "poll": { "token": token, "endpoint": format!("{at}/login/v2/poll") },
+                    "login": format!("{at}/login/v2/flow/{}", self.logins.len()),
+                });
+                self.logins.insert(token, false);
+                json("200 OK", answer)
+            }
+            ("GET", path) => match path.strip_prefix("/flow/").and_then(|n| self.logins.values_mut().nth(n.parse().ok()?)) {
+                Some(granted) => {
+                    *granted = true;
+                    Answer::new("200 OK").body("text/html", "Account connected")
+                }
+                None => error("403 Forbidden", "NotAllowed"),
+            },
+            ("POST", "/poll") if request.header("content-type") == Some("application/x-www-form-urlencoded") => {
+                let token = url::form_urlencoded::parse(&request.body).find(|(name, _)| name == "token").map(|(_, token)| token);
+                // Handed out once.
+                match token.and_then(|token| self.logins.get_mut(token.as_ref())).map(std::mem::take) {
+                    Some(true) => {
+                        let password = format!("made-{}", self.app_passwords.len());
+                        self.app_passwords.push(password.clone());
+                        let server = format!("http://{}{BASE}", request.header("host").unwrap());
+                        json("200 OK", serde_json::json!({ "server": server, "loginName": LOGIN, "appPassword": password }))
+                    }
+                    Some(false) | None => json("404 Not Found", serde_json::json!([])),
+                }
+            }
+            _ => error("405 Method Not Allowed", "NotAllowed"),
+        }
+    }
+
+    /// `AppPasswordController.php`: only what was made for a sign-in.
+    fn sign_out(&mut self, request: &Request) -> Answer {
+        let is_used = |password: &String| {
+            request.header("authorization") == Some(&format!("Basic {}", STANDARD.encode(format!("{LOGIN}:{password}"))))
+        };
+        match self.app_passwords.iter().position(is_used) {
+            Some(at) => {
+                self.app_passwords.remove(at);
+                Answer::new("200 OK").body("application/json", ocs(serde_json::json!([])).to_string())
+            }
+            None => error("403 Forbidden", "NotAllowed"),
+        }
     }
 }
 
@@ -383,11 +463,13 @@ impl Protocol for NextcloudServer {
     fn refuses(&self, head: &Request) -> Option<Answer> {
         // What is public of a server's capabilities is told to everybody.
         let public = ["/status.php", "/ocs/v2.php/cloud/capabilities"].map(|path| format!("{BASE}{path}"));
-        if public.iter().any(|path| path == head.target()) {
+        if public.iter().any(|path| path == head.target()) || login_path(head).is_some() {
             return None;
         }
-        let wanted = [USER, LOGIN].map(|name| format!("Basic {}", STANDARD.encode(format!("{name}:{SECRET}"))));
-        if !wanted.iter().any(|wanted| head.header("authorization") == Some(wanted)) {
+        let basic = |name: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+        let by_hand = [USER, LOGIN].map(|name| basic(name, SECRET));
+        let made = self.app_passwords.iter().map(|password| basic(LOGIN, password));
+        if !by_hand.into_iter().chain(made).any(|wanted| head.header("authorization") == Some(&wanted)) {
             let answer = error("401 Unauthorized", "NotAuthenticated");
             return Some(answer.with("WWW-Authenticate", "Basic realm=\"Nextcloud\", charset=\"UTF-8\""));
         }
@@ -400,6 +482,12 @@ impl Protocol for NextcloudServer {
     }
 
     fn apply(&mut self, request: &Request) -> Answer {
+        if let Some(path) = login_path(request) {
+            return self.login(request, path);
+        }
+        if request.method == "DELETE" && request.target() == format!("{BASE}/ocs/v2.php/core/apppassword") {
+            return self.sign_out(request);
+        }
         let wants_xml = request.target().contains("/ocs/") && request.query().get("format").is_none_or(|format| format != "json");
         if request.method == "GET"
             && !wants_xml

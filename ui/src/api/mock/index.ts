@@ -11,6 +11,7 @@ import type {
   AppLogEntry,
   AssetDetail,
   AssetTile,
+  BeginSignIn,
   Connector,
   CreateUpload,
   Destination,
@@ -25,6 +26,7 @@ import type {
   Rule,
   SetCredential,
   Settings,
+  SignInState,
   Source,
   UploadJobOptions,
   UploadPreview,
@@ -44,6 +46,7 @@ import {
   settingsIn,
   sourcesIn,
   type Scenario,
+  NO_CONFIG,
 } from "./scenario";
 
 const STEP_MS = 250;
@@ -70,6 +73,7 @@ export class Mock implements Backend {
   #destinations: Destination[];
   #apps: App[];
   #rules: Rule[] = [];
+  readonly #signIns = new Map<string, { request: BeginSignIn; asked: number }>();
   #selections = new Map<string, string[]>();
   #connection: Connection;
   #serial = 0;
@@ -311,7 +315,8 @@ export class Mock implements Backend {
   }
 
   /** Fails on demand: at an address with "nowhere" in it, with the secret "wrong", in a folder "read-only". */
-  async addDestination({ connector, url, name, config, token }: AddDestination) {
+  async addDestination({ connector, url: given, name, config, token, sign_in }: AddDestination) {
+    const url = given || (connector === "google_photos" ? "https://photoslibrary.googleapis.com/" : "");
     if (this.#destinations.some((known) => known.name === name))
       refuse("name_taken", `There is a destination called ${name} already. Choose another name.`);
     if (url.includes("nowhere"))
@@ -321,6 +326,7 @@ export class Mock implements Backend {
     if (url.includes("read-only")) refuse("bad_folder", `${url} cannot be written to. Choose another folder.`);
     if (url.includes("self-made") && !config.certificate) refuseCertificate(new URL(url).host);
     if (token === "wrong") refuseSecret(new URL(url).host, connector);
+    if (sign_in) this.#signIns.delete(sign_in);
     const id = `destination-${++this.#serial}`;
     const destination: Destination = {
       ...destinationsIn("delivered", this.#now)[0]!,
@@ -361,8 +367,15 @@ export class Mock implements Backend {
         "authentication_required",
         `This is not the code that ${new URL(url).hostname} shows. Read it again; after five wrong ones it shows another.`,
       );
-    const config = { user: null, folder: null, region: null, path_style: null, read_back: false };
-    return this.addDestination({ connector: "resumable", url, name, config, token: "paired", skip_test: false });
+    return this.addDestination({
+      connector: "resumable",
+      url,
+      name,
+      config: { ...NO_CONFIG, cleartext: true },
+      token: "paired",
+      sign_in: null,
+      skip_test: false,
+    });
   }
 
   async testDestination(id: string): Promise<DestinationTest> {
@@ -373,14 +386,16 @@ export class Mock implements Backend {
     }
     return {
       capabilities: capabilities!,
+      room: null,
       took_ms: 84,
       sentence: `The test photo arrived, ${proved(connector, capabilities!.evidence)}.`,
     };
   }
 
-  async signIn(id: string, { user, token }: SetCredential) {
+  async signIn(id: string, { user, token, sign_in }: SetCredential) {
     const destination = this.#destination(id);
     if (token === "wrong") refuseSecret(destination.name, destination.connector);
+    if (sign_in) this.#signIns.delete(sign_in);
     return this.#mended(id, { ...destination.config, user: user ?? destination.config.user });
   }
 
@@ -395,6 +410,35 @@ export class Mock implements Backend {
     this.#emit({ type: "destinations_changed" });
     this.#jobsDone(0);
     return mended;
+  }
+
+  /** The person says yes after the second question; never with "slow" in the address or client, and no with "refused". */
+  async beginSignIn(request: BeginSignIn) {
+    const { connector, url, client_secret, destination_id } = request;
+    if (url.includes("nowhere"))
+      refuse("connection_lost", `${new URL(url).host} does not answer. Check the address and try again.`);
+    if (connector === "google_photos" && !client_secret && !destination_id)
+      refuse(
+        "no_oauth_client",
+        "Google Photos needs the id and the secret of an OAuth client of your own. Enter both.",
+      );
+    const id = `sign-in-${++this.#serial}`;
+    this.#signIns.set(id, { request, asked: 0 });
+    return { id, open_url: `${url || "https://accounts.google.com"}/sign-in` };
+  }
+
+  async signInState(id: string): Promise<SignInState> {
+    const known = this.#signIns.get(id) ?? refuse("identifier_not_found", "There is no such sign-in.");
+    const { connector, url, config } = known.request;
+    const where = url + (config.user ?? "");
+    if (where.includes("slow") || ++known.asked < 2) return { state: "waiting" };
+    if (where.includes("refused"))
+      return { state: "failed", message: "You did not let Afterglow add photos. Sign in again to change that." };
+    return { state: "done", user: connector === "nextcloud" ? "ada" : null };
+  }
+
+  async cancelSignIn(id: string) {
+    if (!this.#signIns.delete(id)) refuse("identifier_not_found", "There is no such sign-in.");
   }
 
   async setDestinationOptions(id: string, options: UploadJobOptions) {
@@ -494,6 +538,7 @@ export class Mock implements Backend {
     return Array.from({ length: 14 }, (_, at) => `/home/ada/Desktop/IMG_${at}.jpg`);
   }
 
+  async openPage() {}
   async reveal() {}
   async showWindow() {}
   async closeWindow() {}

@@ -149,6 +149,8 @@ export function evidenceOf(connector: Connector, config: DestinationConfig): Evi
       return config.read_back ? "read_back" : "sized";
     case "tus":
       return "sized";
+    case "google_photos":
+      return "accepted";
   }
 }
 

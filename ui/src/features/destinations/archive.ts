@@ -12,6 +12,7 @@ export function archiveRequest(folder: string | null, taken: string[]): AddDesti
     name: freeName(folder === null ? m.archive_name() : lastPart(folder), taken),
     config: NO_CONFIG,
     token: null,
+    sign_in: null,
     skip_test: false,
   };
 }

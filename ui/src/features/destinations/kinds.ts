@@ -4,12 +4,14 @@ import CloudUpload from "@lucide/svelte/icons/cloud-upload";
 import Database from "@lucide/svelte/icons/database";
 import FolderOpen from "@lucide/svelte/icons/folder-open";
 import HardDrive from "@lucide/svelte/icons/hard-drive";
+import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type { AddDestination, Connector, DestinationConfig } from "../../api/types";
+import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId } from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
+import { kindName } from "../../messages/names";
 
 /** Every kind but the archive, which needs no answer. */
 export type DescribedKind = Exclude<Connector, "archive">;
@@ -18,6 +20,7 @@ export type DescribedKind = Exclude<Connector, "archive">;
 export const DESCRIBED_KINDS = [
   "immich",
   "nextcloud",
+  "google_photos",
   "webdav",
   "s3",
   "folder",
@@ -29,19 +32,28 @@ type Asked = "never" | "optional" | "required";
 
 /** What a kind asks for. */
 export interface Asks {
-  /** An example of its address; for a folder, of its path. */
-  example: string;
+  /** An example of its address; for a folder, of its path. None where it has only one. */
+  example: string | null;
   user: Asked;
   secret: Asked;
   /** A folder there, or the prefix of a bucket's keys. */
   folder: boolean;
   /** Where a bucket is, and how it is spoken to. */
   bucket: boolean;
+  /** Whether it is signed in to in the browser: as well as with a secret, or in no other way. */
+  browser: "never" | "also" | "only";
   /** Whether each delivery can be read back. */
   read_back: boolean;
 }
 
-const NOTHING = { user: "never", secret: "never", folder: false, bucket: false, read_back: false } as const;
+const NOTHING = {
+  user: "never",
+  secret: "never",
+  folder: false,
+  bucket: false,
+  browser: "never",
+  read_back: false,
+} as const;
 
 export const ASKS: Record<DescribedKind, Asks> = {
   immich: { ...NOTHING, example: "https://photos.example.com", secret: "required" },
@@ -51,7 +63,9 @@ export const ASKS: Record<DescribedKind, Asks> = {
     user: "required",
     secret: "required",
     folder: true,
+    browser: "also",
   },
+  google_photos: { ...NOTHING, example: null, user: "required", secret: "required", folder: true, browser: "only" },
   webdav: {
     ...NOTHING,
     example: "https://nas.example.com/dav/",
@@ -79,6 +93,7 @@ export const KIND_ICONS: Record<Connector, Icon> = {
   nextcloud: Cloud,
   webdav: Server,
   s3: Database,
+  google_photos: ImageUp,
   folder: FolderOpen,
   resumable: MonitorUp,
   tus: CloudUpload,
@@ -129,7 +144,11 @@ export const NO_CONFIG: DestinationConfig = {
 };
 
 /** Asks for what the person described. What its kind does not ask for is left out. */
-export function describedRequest(kind: DescribedKind, answers: Answers): AddDestination {
+export function describedRequest(
+  kind: DescribedKind,
+  answers: Answers,
+  sign_in: SignInId | null = null,
+): AddDestination {
   const asks = ASKS[kind];
   const given = (asked: boolean, text: string) => (asked && text.trim() ? text.trim() : null);
   return {
@@ -148,7 +167,8 @@ export function describedRequest(kind: DescribedKind, answers: Answers): AddDest
       identity: null,
     },
     // As it was written: a password may end in a space.
-    token: asks.secret !== "never" && answers.secret ? answers.secret : null,
+    token: asks.secret !== "never" && asks.browser !== "only" && !sign_in && answers.secret ? answers.secret : null,
+    sign_in,
     skip_test: false,
   };
 }
@@ -171,12 +191,18 @@ export function goesInTheOpen(kind: DescribedKind, answers: Answers): boolean {
 /** A fingerprint as people compare it: `AB:CD:…`. */
 export function shownFingerprint(sha256: string): string {
   return (sha256.match(/../g) ?? []).join(":").toUpperCase();
+/** Asks for a sign-in in the browser to what the person described. */
+export function signInRequest(kind: DescribedKind, answers: Answers): BeginSignIn {
+  const { connector, url, config } = describedRequest(kind, answers);
+  const client_secret = ASKS[kind].browser === "only" ? answers.secret.trim() || null : null;
+  return { connector, url, config, client_secret, destination_id: null };
 }
 
 /** A name to start from: the server's, the bucket's or the folder's; none if the address does not say. */
 export function suggestedName(kind: DescribedKind, address: string): string {
   const text = address.trim();
   if (kind === "folder") return text ? lastPart(text) : "";
+  if (kind === "google_photos") return kindName(kind);
   if (!URL.canParse(text)) return "";
   const { host, pathname } = new URL(text);
   return kind === "s3" ? lastPart(pathname).replace(/^\/$/, "") || host : host;
@@ -188,8 +214,12 @@ export function completeAddress(text: string): string {
   return !address || address.includes("://") ? address : `https://${address}`;
 }
 
+/** Where OAuth clients are made. */
+const GOOGLE_CLIENTS = "https://console.cloud.google.com/apis/credentials";
+
 /** The page of the person's own server where keys are made; none where the kind has no such page, or no server is named yet. */
 export function keysPage(kind: Connector, address: string): string | null {
+  if (kind === "google_photos") return GOOGLE_CLIENTS;
   if (!URL.canParse(address)) return null;
   const { origin, pathname, protocol } = new URL(address);
   if (!protocol.startsWith("http")) return null;
@@ -218,6 +248,7 @@ export function fieldAtFault(code: string): "url" | "name" | "secret" | null {
     case "name_taken":
       return "name";
     case "authentication_required":
+    case "no_oauth_client":
       return "secret";
     case "bad_url":
     case "bad_folder":

@@ -83,7 +83,7 @@ async fn test(State(core): CoreState, Path(id): Path<DestinationId>) -> Answer<J
     destinations::test(&core, &destination).await.map(Json)
 }
 
-/// Signs in again: a new token, tested before it is kept.
+/// Signs in again: a new token or what a sign-in in the browser gave, tested before it is kept.
 #[utoipa::path(put, path = "/v1/destinations/{id}/credential", params(("id" = String, Path)), request_body = SetCredential, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
 async fn credential(
     State(core): CoreState,

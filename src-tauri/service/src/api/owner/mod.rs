@@ -5,6 +5,7 @@ mod destinations;
 mod jobs;
 mod library;
 mod settings;
+mod sign_ins;
 mod uploads;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .merge(settings::router())
         .merge(library::router())
         .merge(destinations::router())
+        .merge(sign_ins::router())
         .merge(uploads::router())
         .merge(jobs::router())
         .merge(access::router())
