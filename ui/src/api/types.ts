@@ -850,7 +850,7 @@ export type FailureClass = "transient" | "needs_user" | "permanent";
 /**
  * What failed, in words that code may branch on.
  */
-export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "certificate_changed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "internal";
+export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "certificate_changed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "dependency_failed" | "internal";
 
 /**
  * A receiver that says in the local network that it is there. Nothing of it is proved.
@@ -983,6 +983,27 @@ cursor: string | null,
  * At most so many; 100 unless told, 1,000 at most.
  */
 limit: number | null, };
+
+/**
+ * What a server answered, as far as it is kept.
+ */
+export type JobResponse = { 
+/**
+ * The status.
+ */
+status: number, 
+/**
+ * Header fields, names in lower case; without `set-cookie`, and no more than 8 KiB of them.
+ */
+headers: { [key in string]: string }, 
+/**
+ * The first 16 KiB of the body, as text.
+ */
+body: string, 
+/**
+ * Whether the body goes on.
+ */
+truncated: boolean, };
 
 /**
  * PhotoKit's job states; raw values are those of `PHAssetResourceUploadJob.State`.
@@ -1440,7 +1461,7 @@ export type SetAccess = {
 answer: AccessAnswer, };
 
 /**
- * Gives a destination a new credential: one of the two.
+ * Gives a destination a new credential: a token or a sign-in.
  */
 export type SetCredential = { 
 /**
@@ -1940,6 +1961,14 @@ acknowledged: boolean,
  */
 client_reference: string | null, 
 /**
+ * The job that goes before it.
+ */
+after: JobId | null, 
+/**
+ * What the server last answered, of a job whose request an app describes.
+ */
+response: JobResponse | null, 
+/**
  * When it was made.
  */
 created_at: Timestamp, 
@@ -2097,5 +2126,5 @@ can_override: boolean, };
 /**
  * Every reason for which a job may not move. None is a failure; each has something that lifts it.
  */
-export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "session_ending" | "thermal_or_load" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "paused_by_user" | "auth_required" | "quota_exceeded" | "certificate_changed" | "access_withdrawn" | "disk_full";
+export type WaitingReason = "no_network" | "captive_portal" | "destination_unreachable" | "expensive_network" | "untrusted_network" | "outside_window" | "data_cap_reached" | "device_busy" | "gathering" | "battery_low" | "power_saver" | "not_charging" | "suspending" | "session_ending" | "thermal_or_load" | "source_offline" | "source_changing" | "backoff" | "job_limit" | "group_member" | "paused_by_user" | "auth_required" | "quota_exceeded" | "certificate_changed" | "access_withdrawn" | "disk_full";
 
