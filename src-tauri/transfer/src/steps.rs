@@ -251,7 +251,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
                 self.pause(stage.stumbles, self.disagrees(offset)).await.map_err(|setback| self.end(setback))?;
                 match self.stands_at(stage, offset).await {
                     Ok(()) => Ok(()),
-                    Err(Setback::Spoilt(failure)) => self.restart(stage, failure).await,
+                    Err(Setback::Spoilt(failure)) => self.restart(stage, failure, RESTARTS_MAX).await,
                     Err(setback) => Err(self.end(setback)),
                 }
             }
@@ -285,11 +285,13 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
                 // After a completing request the same key asks for what became of it.
                 let key = if stage.completing { stage.content.key.clone() } else { key(self.order, stage.restarts + 1) };
                 stage.upload_url = None;
-                self.restart(stage, failure).await?;
+                // However often it was begun anew: a later delivery would not know the key.
+                let asks_once_more = u32::from(stage.completing);
+                self.restart(stage, failure, RESTARTS_MAX + asks_once_more).await?;
                 stage.content.key = key;
                 Ok(())
             }
-            Setback::Spoilt(failure) => self.restart(stage, failure).await,
+            Setback::Spoilt(failure) => self.restart(stage, failure, RESTARTS_MAX).await,
             Setback::Source(failure) | Setback::Verdict(failure) => {
                 self.give_up(stage.upload_url.as_ref()).await?;
                 Err(End::Failed(failure))
@@ -307,9 +309,9 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     }
 
     /// Abandons the session and prepares for another, a bounded number of times.
-    async fn restart(&self, stage: &mut Stage, failure: Failure) -> Result<(), End> {
+    async fn restart(&self, stage: &mut Stage, failure: Failure, most: u32) -> Result<(), End> {
         stage.restarts += 1;
-        if stage.restarts > RESTARTS_MAX {
+        if stage.restarts > most {
             self.give_up(stage.upload_url.take().as_ref()).await?;
             return Err(End::Failed(failure));
         }
