@@ -27,9 +27,10 @@ async fn waiting(stage: &Stage, args: &[&str], input: &str) -> (Child, Url) {
     child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
     let says_aside = args.contains(&"--json");
     let said = if says_aside { line(child.stderr.as_mut().unwrap()).await } else { line(child.stdout.as_mut().unwrap()).await };
-    let page = said.strip_prefix("Sign in in your browser: ").unwrap_or_else(|| panic!("{said}"));
-    let page = page.parse().unwrap();
-    (child, page)
+    match said.strip_prefix("Sign in in your browser: ") {
+        Some(page) => (child, page.parse().unwrap()),
+        None => panic!("{args:?}: {said} {:?}", ended(child).await),
+    }
 }
 
 async fn line(from: &mut (impl AsyncRead + Unpin)) -> String {

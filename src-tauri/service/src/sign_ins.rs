@@ -121,14 +121,19 @@ pub(crate) fn credential(core: &Core, destination: &Destination, request: &SetCr
 /// The person's own OAuth client: the one that is given, or that of a destination that was signed in to before.
 async fn oauth_client(core: &Core, request: &BeginSignIn) -> Answer<OauthClient> {
     let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    if let (Some(id), Some(secret)) = (given(&request.config.user), given(&request.client_secret)) {
-        return Ok(OauthClient { id, secret });
+    let id = given(&request.config.user);
+    if let (Some(id), Some(secret)) = (&id, given(&request.client_secret)) {
+        return Ok(OauthClient { id: id.clone(), secret });
     }
     let before = match &request.destination_id {
-        Some(id) => core.secrets.get(&token_handle(id)).await.map_err(secret_refusal)?,
-        None => None,
+        // Its secret goes nowhere else.
+        Some(before) if core.destination(before.as_str()).await?.url == address(request.connector, &request.url)?.as_str() => {
+            core.secrets.get(&token_handle(before)).await.map_err(secret_refusal)?
+        }
+        Some(_) | None => None,
     };
-    before.and_then(|secret| OauthClient::of(secret.expose())).ok_or_else(|| {
+    let client = before.and_then(|secret| OauthClient::of(secret.expose()));
+    client.filter(|client| id.is_none_or(|id| id == client.id)).ok_or_else(|| {
         Refusal::bad("no_oauth_client", "Google Photos needs the id and the secret of an OAuth client of your own. Enter both.")
     })
 }

@@ -11,6 +11,7 @@
 //! Afterglow sees only what it has added itself.
 
 mod account;
+mod creation;
 pub(crate) mod oauth;
 mod refusal;
 mod session;
@@ -31,17 +32,16 @@ use reqwest::{
     Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub(crate) use self::account::Accounts;
 use self::{
-    account::{Album, State, Token},
+    account::{State, Token},
     oauth::{Grant, must_sign_in},
-    refusal::ItemStatus,
     session::Session,
 };
 use crate::{
@@ -49,7 +49,6 @@ use crate::{
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure,
     fields::Limits,
-    name,
     order::Account,
     payload::Payload,
     transfer::Shared,
@@ -84,16 +83,6 @@ const SESSION_S: u64 = 24 * 60 * 60;
 /// A token is some hundred bytes. Bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// Albums in one answer, and answers that are looked through for ours.
-const ALBUMS: u32 = 20;
-const ALBUM_PAGES_MAX: usize = 100;
-
-/// Longest title of an album, in characters.
-const TITLE_CHARS_MAX: usize = 500;
-
-/// `google.rpc.Code`, of an item that is there already.
-const ALREADY_EXISTS: i64 = 6;
-
 /// An account at Google Photos.
 pub(crate) struct Google<'a> {
     wire: Wire<'a>,
@@ -103,36 +92,6 @@ pub(crate) struct Google<'a> {
     state: Arc<State>,
     /// An access token was refused in this delivery, and another was asked for.
     renewed: AtomicBool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Created {
-    new_media_item_results: Vec<ItemResult>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemResult {
-    upload_token: Option<String>,
-    #[serde(default)]
-    status: ItemStatus,
-    media_item: Option<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    id: String,
-    #[serde(default)]
-    title: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AlbumPage {
-    #[serde(default)]
-    albums: Vec<Named>,
-    next_page_token: Option<String>,
 }
 
 impl<'a> Google<'a> {
@@ -265,82 +224,6 @@ impl<'a> Google<'a> {
     fn part_bytes(&self, byte_count: u64, granularity: u64) -> u64 {
         let wanted = (byte_count / PARTS_WANTED).clamp(*PART_BYTES.start(), *PART_BYTES.end()).min(self.wire.largest_body());
         (wanted / granularity * granularity).max(granularity)
-    }
-
-    /// The album of this destination, made if it is not there. Google is asked once for each account since we started.
-    async fn album(&self, known: &mut Option<Album>, title: &str) -> Result<String, Setback> {
-        if let Some(album) = known.as_ref().filter(|album| album.title == title) {
-            return Ok(album.id.clone());
-        }
-        let id = match self.find_album(title).await? {
-            Some(id) => id,
-            None => {
-                let wanted = json!({ "album": { "title": title } });
-                self.ask::<Named>(Method::POST, &self.api("albums"), Some(wanted)).await?.id
-            }
-        };
-        *known = Some(Album { title: title.to_owned(), id: id.clone() });
-        Ok(id)
-    }
-
-    async fn find_album(&self, title: &str) -> Result<Option<String>, Setback> {
-        let mut from = None;
-        for _ in 0..ALBUM_PAGES_MAX {
-            let page = self.albums(ALBUMS, from.as_deref()).await?;
-            if let Some(album) = page.albums.into_iter().find(|album| album.title == title) {
-                return Ok(Some(album.id));
-            }
-            match page.next_page_token.filter(|token| !token.is_empty()) {
-                Some(token) => from = Some(token),
-                None => return Ok(None),
-            }
-        }
-        Err(self.nonsense("albums without end"))
-    }
-
-    async fn albums(&self, most: u32, from: Option<&str>) -> Result<AlbumPage, Setback> {
-        let mut url = self.api("albums");
-        url.query_pairs_mut().append_pair("pageSize", &most.to_string()).append_pair("excludeNonAppCreatedData", "true");
-        if let Some(token) = from {
-            url.query_pairs_mut().append_pair("pageToken", token);
-        }
-        self.ask(Method::GET, &url, None).await
-    }
-
-    /// Makes uploaded bytes a photo. The same token again makes no second one.
-    async fn create(&self, token: &str, content: &Content) -> Result<Proof, Setback> {
-        let mut known = self.turn(&self.state.creating).await?;
-        let item = json!({ "simpleMediaItem": { "fileName": name::safe(&content.filename), "uploadToken": token } });
-        let mut wanted = json!({ "newMediaItems": [item] });
-        let folder = self.wire.config().folder.as_deref().map(str::trim).filter(|folder| !folder.is_empty());
-        if let Some(title) = folder {
-            let title: String = title.chars().take(TITLE_CHARS_MAX).collect();
-            wanted["albumId"] = self.album(&mut known, &title).await?.into();
-        }
-        let answer = self.pose(Method::POST, &self.api("mediaItems:batchCreate"), Some(wanted)).await?;
-        let host = self.wire.host();
-        match answer.status {
-            StatusCode::OK | StatusCode::MULTI_STATUS => self.created(token, &self.read(&answer)?),
-            status if status.is_success() => Err(self.nonsense("neither stored nor refused")),
-            // It was removed since: another is made.
-            _ if refusal::is_of_album(&answer) && known.take().is_some() => Err(Setback::Doubt(answer.failure(host))),
-            _ => Err(refusal::of_answer(host, &answer)),
-        }
-    }
-
-    fn created(&self, token: &str, created: &Created) -> Result<Proof, Setback> {
-        let [result] = created.new_media_item_results.as_slice() else { return Err(self.nonsense("to another question")) };
-        if result.upload_token.as_deref().is_some_and(|named| named != token) {
-            return Err(self.nonsense("to another question"));
-        }
-        let accepted = |remote_id: String| Ok(Proof { remote_id, digest: None, byte_count: None });
-        match (result.status.code, &result.media_item) {
-            (0 | ALREADY_EXISTS, Some(item)) => accepted(item.id.clone()),
-            // It is there and not by us, so that its name is not told.
-            (ALREADY_EXISTS, None) => accepted("there before".to_owned()),
-            (0, None) => Err(self.nonsense("a photo without a name")),
-            _ => Err(refusal::of_item(self.wire.host(), &result.status)),
-        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct NextcloudServer {
     /// Where it believes to be, as `overwrite.cli.url` says; none for where it was asked.
     pub(crate) overwritten: Option<&'static str>,
     /// Sign-ins under way, by the token that is asked with, and whether the person has said yes.
-    logins: BTreeMap<String, bool>,
+    pub(crate) logins: BTreeMap<String, bool>,
 }
 
 impl Default for NextcloudServer {
