@@ -235,7 +235,7 @@ pub(crate) enum DestinationCommand {
         #[arg(long)]
         name: String,
         /// Your account there: a user's name; of a bucket, the id of the access key.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "client_id")]
         user: Option<String>,
         /// Folder there beneath which photos are put; of a bucket, the prefix of its keys; of Google Photos, an album.
         #[arg(long)]
@@ -250,7 +250,7 @@ pub(crate) enum DestinationCommand {
         #[arg(long)]
         read_back: bool,
         /// Read the token, password or key from the standard input.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["sign_in", "client_secret_stdin"])]
         token_stdin: bool,
         #[command(flatten)]
         browser: BrowserArgs,
@@ -283,13 +283,13 @@ pub(crate) enum DestinationCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrowserArgs {
     /// Sign in in the browser instead; Nextcloud and Google Photos.
-    #[arg(long, conflicts_with = "token_stdin")]
+    #[arg(long)]
     pub(crate) sign_in: bool,
     /// The id of your OAuth client for Google Photos.
-    #[arg(long, value_name = "ID", conflicts_with = "user")]
+    #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Read the secret of your OAuth client from the standard input.
-    #[arg(long, conflicts_with = "token_stdin")]
+    #[arg(long)]
     pub(crate) client_secret_stdin: bool,
     /// Open no browser, only say which page is to be opened.
     #[arg(long)]
