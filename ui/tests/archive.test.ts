@@ -9,6 +9,7 @@ test("an archive in the usual place needs no answer at all", () => {
     name: "Archive",
     config: NO_CONFIG,
     token: null,
+    sign_in: null,
     skip_test: false,
   });
 });

@@ -52,7 +52,7 @@ describe("what is asked for is sent, and nothing else", () => {
 
   test("what was left empty is not sent as an empty answer", () => {
     for (const kind of DESCRIBED_KINDS) {
-      const { config, token } = describedRequest(kind, { ...NO_ANSWERS, url: ASKS[kind].example, user: "  " });
+      const { config, token } = describedRequest(kind, { ...NO_ANSWERS, url: ASKS[kind].example ?? "", user: "  " });
       expect(config).toEqual(NO_CONFIG);
       expect(token).toBeNull();
     }
@@ -69,6 +69,8 @@ test("only what leaves this computer unencrypted is asked about", () => {
 
 test("a fingerprint is shown as it is compared", () => {
   expect(shownFingerprint("0aff")).toBe("0A:FF");
+});
+
 describe("a sign-in in the browser", () => {
   test("stands instead of a secret", () => {
     const request = describedRequest("nextcloud", EVERYTHING, "sign-in-1");

@@ -250,7 +250,8 @@ impl GoogleServer {
             return invalid("wrong command or offset");
         }
         let total = upload.bytes.len() + request.body.len();
-        let is_whole = if finalizes { total == upload.size } else { total <= upload.size && request.body.len() % GRANULARITY == 0 };
+        let is_whole =
+            if finalizes { total == upload.size } else { total <= upload.size && request.body.len().is_multiple_of(GRANULARITY) };
         if !is_whole || (command == "finalize") != request.body.is_empty() {
             return invalid("wrong size");
         }

@@ -36,6 +36,7 @@ import { picture, thumbHash } from "./pictures";
 import { Queue } from "./queue";
 import {
   A_CERTIFICATE,
+  NO_CONFIG,
   NO_OPTIONS,
   SCENARIOS,
   appsIn,
@@ -46,7 +47,6 @@ import {
   settingsIn,
   sourcesIn,
   type Scenario,
-  NO_CONFIG,
 } from "./scenario";
 
 const STEP_MS = 250;

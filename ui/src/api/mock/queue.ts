@@ -361,6 +361,8 @@ export class Queue {
       receipt: null,
       acknowledged: false,
       client_reference: null,
+      after: null,
+      response: null,
       created_at: this.now - 12 * MINUTE_MS,
       finished_at: null,
     };

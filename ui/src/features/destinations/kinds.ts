@@ -191,6 +191,8 @@ export function goesInTheOpen(kind: DescribedKind, answers: Answers): boolean {
 /** A fingerprint as people compare it: `AB:CD:…`. */
 export function shownFingerprint(sha256: string): string {
   return (sha256.match(/../g) ?? []).join(":").toUpperCase();
+}
+
 /** Asks for a sign-in in the browser to what the person described. */
 export function signInRequest(kind: DescribedKind, answers: Answers): BeginSignIn {
   const { connector, url, config } = describedRequest(kind, answers);
