@@ -90,6 +90,7 @@ async fn order(stage: &Stage, folder: &Path) -> Result<()> {
 }
 
 /// An upload that can be ended and begun again.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Work<'a> {
     Ours(Box<Stage>),
     Peer { peer: &'a Peer, url: Url, files: &'a Files, state: TempDir, child: Child },

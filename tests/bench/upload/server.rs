@@ -161,7 +161,15 @@ impl Server {
             Kind::Immich => (Connector::Immich, DestinationConfig::default(), Some(IMMICH_KEY)),
         };
         let token = token.map(str::to_owned);
-        AddDestination { connector, config, url: url.to_string(), name: "Server".to_owned(), token, sign_in: None, skip_test: false }
+        AddDestination {
+            connector,
+            config,
+            url: url.to_string(),
+            name: "Server".to_owned(),
+            token,
+            sign_in: None,
+            skip_test: false,
+        }
     }
 }
 

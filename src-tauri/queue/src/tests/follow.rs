@@ -18,7 +18,13 @@ impl Bench {
 }
 
 fn failure() -> Failure {
-    Failure { class: FailureClass::Permanent, code: FailureCode::ServerRejected, message: "No.".to_owned(), retry_after_ms: None }
+    Failure {
+        class: FailureClass::Permanent,
+        code: FailureCode::ServerRejected,
+        message: "No.".to_owned(),
+        retry_after_ms: None,
+        certificate: None,
+    }
 }
 
 #[tokio::test]
@@ -28,7 +34,7 @@ async fn a_job_waits_for_the_one_before_it() {
     assert_eq!(bench.state(&second).await, (JobState::Registered, Phase::Waiting));
     let lanes = bench.queue.lanes().await.unwrap();
     assert_eq!((lanes[0].ready.jobs, lanes[0].following.jobs), (1, 1));
-    assert_eq!(bench.start_all(&[&first, &second]).await, [first.clone()]);
+    assert_eq!(bench.start_all(&[&first, &second]).await, std::slice::from_ref(&first));
     bench.finish(bench.delivered(&first, 1)).await;
     assert_eq!(bench.state(&second).await, (JobState::Registered, Phase::Queued));
     assert_eq!(bench.start_all(&[&second]).await, [second]);

@@ -80,6 +80,7 @@ pub(super) mod tests {
             digest: [7; 32],
             sha1: Some([9; 20]),
             created_ms: Some(1_700_000_000_000),
+            companions: Default::default(),
             key: "abc".to_owned(),
         }
     }
