@@ -10,7 +10,7 @@ use std::{
 };
 
 use afterglow_client::owner::Owner;
-use afterglow_model::{AddDestination, AddRule, AddSource, Connector, Destination, Home, Settings, Status};
+use afterglow_model::{AddDestination, AddRule, AddSource, Connector, Destination, DestinationConfig, Home, Settings, Status};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -147,7 +147,7 @@ impl Stage {
     pub async fn destination(&self, name: &str, url: &Url) -> Result<Destination> {
         let request = AddDestination {
             connector: Connector::Resumable,
-            config: Default::default(),
+            config: DestinationConfig { cleartext: true, ..DestinationConfig::default() },
             url: url.to_string(),
             name: name.to_owned(),
             token: Some("a token".to_owned()),

@@ -16,7 +16,8 @@ use crate::failure;
 pub(crate) enum Nearness {
     /// This computer.
     Here,
-    /// The local network: private and link-local addresses (RFC 1918, 3927, 4193, 4291).
+    /// The local network: private and link-local addresses (RFC 1918, 3927, 4193, 4291), and the unspecified one, which leads to this
+    /// computer or nowhere (RFC 1122, section 3.2.1.3).
     Local,
     /// Anywhere.
     Far,
@@ -88,10 +89,11 @@ fn is_name_of_this_computer(name: &str) -> bool {
 
 fn of_address(address: IpAddr) -> Nearness {
     let address = address.to_canonical();
-    let is_local = match address {
-        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => Ipv6Addr::is_unique_local(&address) || address.is_unicast_link_local(),
-    };
+    let is_local = address.is_unspecified()
+        || match address {
+            IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+            IpAddr::V6(address) => Ipv6Addr::is_unique_local(&address) || address.is_unicast_link_local(),
+        };
     match (address.is_loopback(), is_local) {
         (true, _) => Nearness::Here,
         (false, true) => Nearness::Local,
@@ -116,7 +118,14 @@ mod tests {
         {
             assert!(allowed(here, false), "{here}");
         }
-        for local in ["http://192.168.1.5/", "http://10.0.0.1/", "http://169.254.1.1/", "http://[fd00::1]/", "http://[fe80::1]/"] {
+        for local in [
+            "http://192.168.1.5/",
+            "http://10.0.0.1/",
+            "http://169.254.1.1/",
+            "http://[fd00::1]/",
+            "http://[fe80::1]/",
+            "http://0.0.0.0/",
+        ] {
             assert!(!allowed(local, false), "{local}");
             assert!(allowed(local, true), "{local}");
         }
@@ -124,8 +133,7 @@ mod tests {
             assert!(!allowed(name, false), "{name}");
             assert!(allowed(name, true), "{name}: its addresses decide");
         }
-        for far in ["http://93.184.215.14/", "http://[2001:db8::1]/", "http://172.32.0.1/", "http://0.0.0.0/", "http://100.64.0.1/"]
-        {
+        for far in ["http://93.184.215.14/", "http://[2001:db8::1]/", "http://172.32.0.1/", "http://100.64.0.1/"] {
             assert!(!allowed(far, true), "{far}");
         }
         assert!(allowed("https://93.184.215.14/", false));
