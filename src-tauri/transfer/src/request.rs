@@ -72,13 +72,13 @@ impl<'a> Requests<'a> {
         payload: Payload,
     ) -> Result<(), Setback> {
         let answer = self.request(method, url, content_type, content, payload).await?;
-        let judged = answer::judge(&answer, self.rule(), content, self.wire.host());
+        let mut judged = answer::judge(&answer, self.rule(), content, self.wire.host());
+        if judged.verdict.is_none() && answer.is_early {
+            judged.verdict = Some(failure::unexpected(self.wire.host(), "an answer before the file was sent"));
+        }
         let verdict = judged.verdict.clone();
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         match verdict {
-            None if answer.is_early => {
-                Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent")))
-            }
             None => Ok(()),
             Some(failure) if failure::may_work_at_once(&failure) => Err(Setback::Doubt(failure)),
             Some(failure) => Err(Setback::Failed(failure)),

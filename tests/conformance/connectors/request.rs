@@ -21,6 +21,8 @@ struct Shelf {
     objects: BTreeMap<String, Vec<u8>>,
     fields: BTreeMap<String, String>,
     parts: BTreeMap<String, Vec<u8>>,
+    /// Says that all is well on seeing the head alone.
+    is_hasty: bool,
 }
 
 impl Shelf {
@@ -80,6 +82,10 @@ impl Shelf {
 }
 
 impl Protocol for Shelf {
+    fn refuses(&self, _head: &Request) -> Option<Answer> {
+        self.is_hasty.then(|| Answer::new("201 Created"))
+    }
+
     fn apply(&mut self, request: &Request) -> Answer {
         if request.header("authorization") != Some("Bearer a token") {
             return Answer::new("401 Unauthorized");
@@ -335,4 +341,16 @@ async fn parts_that_are_there_are_not_sent_again() {
     let truth = bench.stored_once(&order, "resumed");
     let puts: Vec<&str> = truth.requests.iter().filter(|request| request.method == "PUT").map(Request::target).collect();
     assert_eq!(puts, ["/part/1", "/part/2", "/part/3", "/part/3"]);
+}
+
+#[tokio::test]
+async fn a_success_before_the_file_was_sent_is_none() {
+    let mut bench = Bench::<Raw>::new().await;
+    rule(&mut bench, SuccessRule::default());
+    bench.server.with(|shelf| shelf.is_hasty = true);
+    let order = bench.file("IMG_0001.jpg", 11 * MIB);
+    match bench.attempt(&order).await {
+        Outcome::Failed(failure) => assert_eq!(failure.class, FailureClass::Transient, "{}", failure.message),
+        other => panic!("{other:?}"),
+    }
 }
