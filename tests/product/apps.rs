@@ -170,6 +170,7 @@ impl Protocol for Numbers {
     fn apply(&mut self, request: &Request) -> Answer {
         match request.target() {
             "/photos" => Answer::new("201 Created").body("application/json", r#"{"photo":{"id":"n-7"}}"#),
+            "/expired" => Answer::new("403 Forbidden"),
             "/refused" => Answer::new("422 Unprocessable Content").body("application/json", r#"{"why":"too blue"}"#),
             target => {
                 self.forms.push((target.to_owned(), request.body.clone()));
@@ -246,4 +247,26 @@ async fn what_needs_an_answer_that_never_comes_fails_and_says_so() {
     assert!(matches!(app.create_job(&unknown).await, Err(ClientError::Refused(_))));
     let nonsense = DestinationRequest { url: format!("{}/{{{{nonsense}}}}", server.origin()), headers: [].into() };
     assert!(matches!(app.create_job(&CreateJob { destination: nonsense, ..first }).await, Err(ClientError::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_signed_url_that_expired_holds_up_no_other() {
+    let stage = with_photos(1, 50_000).await;
+    let server = ModelServer::start(Numbers::default()).await.unwrap();
+    let (app, _) = pair(&stage, &server.origin().parse().unwrap(), &["--full"]).await;
+    let to = async |path: &str| {
+        let raw = JobBody::Raw { method: Default::default(), success: Default::default() };
+        let destination = DestinationRequest { url: format!("{}{path}", server.origin()), headers: [].into() };
+        app.create_job(&CreateJob { body: raw, destination, ..job(&app, &server.origin()).await }).await.unwrap().id
+    };
+    let expired = to("/expired").await;
+    let state = async |id: &afterglow_model::JobId| {
+        let jobs = app.fetch_jobs(JobAction::All, None).await?.jobs;
+        Ok(jobs.into_iter().find(|job| &job.id == id && job.state.is_terminal()))
+    };
+    let failed = until("the end of the first", async || state(&expired).await).await.unwrap();
+    assert_eq!(failed.failure.unwrap().code, FailureCode::AuthenticationRequired);
+    let other = to("/photos").await;
+    let delivered = until("the end of the other", async || state(&other).await).await.unwrap();
+    assert_eq!(delivered.state, JobState::Succeeded);
 }

@@ -217,6 +217,14 @@ pub struct QueuedJob {
     pub session: Option<UploadSession>,
 }
 
+impl QueuedJob {
+    /// Whether its request holds a credential of the app's: header fields, or URLs and forms that it describes. If that is refused, nothing
+    /// is said about other jobs of the destination.
+    pub fn has_own_credential(&self) -> bool {
+        self.headers_handle.is_some() || self.body_handle.is_some()
+    }
+}
+
 /// Up to so many bytes a file is small: one request, and many of them at once.
 pub const SMALL_BYTES: u64 = 1 << 20;
 

@@ -220,7 +220,7 @@ fn after_failure(job: &QueuedJob, failure: &Failure, setbacks: u32, now: aftergl
             Priority::UserInitiated => {}
         }
     }
-    if failure.code == FailureCode::AuthenticationRequired && job.headers_handle.is_some() {
+    if failure.code == FailureCode::AuthenticationRequired && job.has_own_credential() {
         // The app's own credential, for this job alone: nobody but the app can mend it.
         return Finished::Failed { job: job.id.clone(), failure: failure.clone() };
     }

@@ -408,7 +408,7 @@ impl Engine {
             Err(Some(failure)) => {
                 self.present.failed();
                 // An app's own credential for one job says nothing of the others'.
-                let its_own = failure.code == FailureCode::AuthenticationRequired && ended.job.headers_handle.is_some();
+                let its_own = failure.code == FailureCode::AuthenticationRequired && ended.job.has_own_credential();
                 if its_own { None } else { self.failed(&destination, id, failure).await }
             }
             Err(None) => None,
