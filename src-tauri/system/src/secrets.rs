@@ -7,6 +7,7 @@
 mod file;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod recent;
 
 use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::mpsc, thread, time::Duration};
 
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::ANSWER_TIME;
 use file::FileStore;
+use recent::Recent;
 
 /// How long a person gets to unlock the keyring when something is written.
 const UNLOCK_TIME: Duration = Duration::from_secs(60);
@@ -89,6 +91,7 @@ pub struct SecretsOptions {
 pub struct Secrets {
     kind: SecretsKind,
     requests: mpsc::Sender<Request>,
+    recent: Recent,
 }
 
 impl fmt::Debug for Secrets {
@@ -123,13 +126,22 @@ impl Secrets {
         self.kind
     }
 
-    /// The secret of `handle`; none if there is none.
+    /// The secret of `handle`; none if there is none. What was read in the last seconds is not read again, so that each of many small photos
+    /// does not ask the store; a change made by this handle or a clone of it counts at once.
     ///
     /// # Errors
     /// See [`SecretError`]. [`SecretError::NoAnswer`] after [`ANSWER_TIME`], also while the keyring asks the person to unlock it;
     /// reading again later is right.
     pub async fn get(&self, handle: &str) -> Result<Option<Secret>, SecretError> {
-        self.ask(handle, Verb::Get, ANSWER_TIME).await
+        let asked = match self.recent.get(handle) {
+            Ok(secret) => return Ok(Some(secret)),
+            Err(asked) => asked,
+        };
+        let secret = self.ask(handle, Verb::Get, ANSWER_TIME).await?;
+        if let Some(secret) = &secret {
+            self.recent.keep(asked, handle, secret);
+        }
+        Ok(secret)
     }
 
     /// Keeps `secret` under `handle`, over what was there.
@@ -137,7 +149,7 @@ impl Secrets {
     /// # Errors
     /// See [`SecretError`]. Waits up to a minute for a person to unlock the keyring.
     pub async fn set(&self, handle: &str, secret: Secret) -> Result<(), SecretError> {
-        self.ask(handle, Verb::Set(secret), UNLOCK_TIME).await.map(drop)
+        self.change(handle, Verb::Set(secret)).await
     }
 
     /// Forgets the secret of `handle`, if there is one.
@@ -145,7 +157,14 @@ impl Secrets {
     /// # Errors
     /// See [`SecretError`]. Waits up to a minute for a person to unlock the keyring.
     pub async fn delete(&self, handle: &str) -> Result<(), SecretError> {
-        self.ask(handle, Verb::Delete, UNLOCK_TIME).await.map(drop)
+        self.change(handle, Verb::Delete).await
+    }
+
+    async fn change(&self, handle: &str, verb: Verb) -> Result<(), SecretError> {
+        let changed = self.ask(handle, verb, UNLOCK_TIME).await.map(drop);
+        // Also after an error: the store may have changed nevertheless.
+        self.recent.forget();
+        changed
     }
 
     async fn ask(&self, handle: &str, verb: Verb, at_most: Duration) -> Result<Option<Secret>, SecretError> {
@@ -161,7 +180,7 @@ impl Secrets {
     fn over(kind: SecretsKind, store: Store) -> Self {
         let (requests, inbox) = mpsc::channel();
         on_a_thread(move || serve(store, &inbox));
-        Self { kind, requests }
+        Self { kind, requests, recent: Recent::default() }
     }
 
     #[cfg(target_os = "linux")]
@@ -177,7 +196,7 @@ impl Secrets {
             Err(error) => tracing::debug!(%error, "the keyring did not open"),
         });
         tokio::time::timeout(ANSWER_TIME, answer).await.ok()?.ok()?;
-        Some(Self { kind: SecretsKind::Keyring, requests })
+        Some(Self { kind: SecretsKind::Keyring, requests, recent: Recent::default() })
     }
 
     #[cfg(not(target_os = "linux"))]

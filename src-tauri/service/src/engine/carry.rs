@@ -9,20 +9,20 @@ use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Sessi
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::turns::Queueing;
+use super::{endings::Endings, turns::Queueing};
 use crate::{clock, core::Core, uploads};
 
 /// A job with where it goes and the folder that its file lies beneath.
 pub(super) struct Errand {
     pub(super) root: PathBuf,
     pub(super) destination: Destination,
-    pub(super) job: QueuedJob,
+    pub(super) job: Box<QueuedJob>,
 }
 
 /// What the loop is told when a job's turn has ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) job: QueuedJob,
+    pub(super) job: Box<QueuedJob>,
     pub(super) result: Result<Delivered, Option<Failure>>,
     /// Whether the queue could not take note. The loop then reads everything again.
     pub(super) unrecorded: bool,
@@ -61,7 +61,13 @@ fn journal_error(error: QueueError) -> JournalError {
 }
 
 /// Carries a started job to its end and writes that down, before anybody is told.
-pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queueing>, cancel: CancellationToken) -> Ended {
+pub(super) async fn carry(
+    core: Arc<Core>,
+    endings: Endings,
+    errand: Errand,
+    queueing: Arc<Queueing>,
+    cancel: CancellationToken,
+) -> Ended {
     let renewed = renew(&core, &errand.job).await;
     let outcome = match (&renewed, unmet(&core, &errand.job).await) {
         (Some(_), _) => Outcome::Stopped,
@@ -103,7 +109,7 @@ pub(super) async fn carry(core: Arc<Core>, errand: Errand, queueing: Arc<Queuein
         None => Ok(()),
     };
     let recorded = match answered {
-        Ok(()) => core.queue.finish(vec![finished], now.wall).await,
+        Ok(()) => endings.write(finished).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &recorded {

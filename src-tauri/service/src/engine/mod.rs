@@ -5,6 +5,7 @@
 //! is marked as started, in one commit for all that start together, before its first byte leaves.
 
 mod carry;
+mod endings;
 pub(crate) mod history;
 mod lanes;
 mod report;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Throughput, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
+use endings::Endings;
 use lanes::Lanes;
 use turns::Turns;
 
@@ -81,7 +83,7 @@ pub(crate) enum Command {
 }
 
 struct Running {
-    job: QueuedJob,
+    job: Box<QueuedJob>,
     cancel: CancellationToken,
     stopping: bool,
 }
@@ -104,6 +106,7 @@ pub(crate) struct Engine {
     turns: Turns,
     concurrency: Concurrency,
     tasks: JoinSet<Ended>,
+    endings: Endings,
     health: Health,
     throughput: Throughput,
     plan: Plan,
@@ -148,6 +151,7 @@ struct Run {
 impl Engine {
     pub(crate) fn new(core: Arc<Core>, senders: Senders) -> Self {
         Self {
+            endings: Endings::new(core.queue.clone()),
             core,
             senders,
             settings: Settings::default(),
@@ -250,6 +254,7 @@ impl Engine {
             running.cancel.cancel();
         }
         while self.tasks.join_next().await.is_some() {}
+        self.count_bytes().await;
         self.remember().await;
     }
 
@@ -391,7 +396,6 @@ impl Engine {
         };
         let id = &ended.job.id;
         self.running.remove(id);
-        self.count_bytes().await;
         let destination = ended.job.destination_id.clone();
         if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
             self.source_away(ended.job.source_id.as_ref()).await;
@@ -523,7 +527,7 @@ impl Engine {
             }
         }
         self.note_day().await;
-        if self.uncounted() > UNCOUNTED_MAX {
+        if self.uncounted() > UNCOUNTED_MAX || self.running.is_empty() {
             self.count_bytes().await;
         }
         self.plan = self.make_plan(conditions, now);
@@ -775,7 +779,7 @@ impl Engine {
             let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
             self.core.live.begin(&job.id, &job.batch_id, confirmed);
             let errand = Errand { root: self.root_of(&job), destination, job: job.clone() };
-            self.tasks.spawn(carry(self.core.clone(), errand, queueing, cancel.clone()));
+            self.tasks.spawn(carry(self.core.clone(), self.endings.clone(), errand, queueing, cancel.clone()));
             self.running.insert(job.id.clone(), Running { job, cancel, stopping: false });
         }
         self.lanes_stale |= self.lanes.run_low();
@@ -789,7 +793,7 @@ impl Engine {
 
     /// Of started jobs, those whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant
     /// counts at once.
-    async fn with_access(&mut self, jobs: Vec<QueuedJob>, now: Timestamp) -> Vec<QueuedJob> {
+    async fn with_access(&mut self, jobs: Vec<Box<QueuedJob>>, now: Timestamp) -> Vec<Box<QueuedJob>> {
         let mut kept = Vec::with_capacity(jobs.len());
         let mut held = Vec::new();
         for job in jobs {
