@@ -4,13 +4,41 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
 };
 
 use afterglow_model::Location;
 use nom_exif::{Exif, ExifDateTime, ExifTag, MediaKind, MediaParser, MediaSource, TrackInfo, TrackInfoTag};
 
 use crate::content::Kind;
+
+/// Bytes read at most in search of metadata. The index of a film of some hours takes less; a file that is none of what it begins like would
+/// be taken into memory as a whole.
+const READ_MAX: u64 = 16 << 20;
+
+/// Bytes read at most in search of a picture's size. The decoder of JPEG takes in all that it can have before it looks at the header, which lies
+/// behind the preview and the colour profile.
+const HEADER_MAX: u64 = 2 << 20;
+
+/// A file that ends when so much of it was read.
+struct Bounded {
+    file: File,
+    left: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = (&mut self.file).take(self.left).read(buffer)?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
 
 /// What was found in a file's content.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,7 +102,7 @@ pub(crate) fn read(parser: &mut MediaParser, file: &File, kind: Kind, head: &[u8
     if kind == Kind::Sidecar {
         return found;
     }
-    if let Some(source) = rewound(file).and_then(|file| MediaSource::seekable(BufReader::new(file)).ok()) {
+    if let Some(source) = rewound(file, READ_MAX).and_then(|file| MediaSource::seekable(file).ok()) {
         match source.kind() {
             MediaKind::Image => {
                 if let Ok(entries) = parser.parse_exif(source) {
@@ -141,15 +169,15 @@ impl Metadata {
     }
 }
 
-fn rewound(file: &File) -> Option<File> {
+fn rewound(file: &File, left: u64) -> Option<BufReader<Bounded>> {
     let mut file = file.try_clone().ok()?;
     file.seek(SeekFrom::Start(0)).ok()?;
-    Some(file)
+    Some(BufReader::new(Bounded { file, left }))
 }
 
-/// Width and height as stored, for the formats that are drawn. Reads the header only.
+/// Width and height as stored, for the formats that are drawn.
 fn drawn_size(file: &File) -> Option<(u32, u32)> {
-    let reader = image::ImageReader::new(BufReader::new(rewound(file)?)).with_guessed_format().ok()?;
+    let reader = image::ImageReader::new(rewound(file, HEADER_MAX)?).with_guessed_format().ok()?;
     reader.into_dimensions().ok()
 }
 
@@ -188,6 +216,16 @@ mod tests {
         // 2026-05-31T23:30 in Tokyo is still May there, and 14:30 UTC.
         let taken = Taken { utc_ms: 1_780_237_800_000, local_ms: 1_780_270_200_000 };
         assert_eq!(taken.month(), 202_605);
+    }
+
+    #[test]
+    fn of_a_file_without_metadata_only_so_much_is_read() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(READ_MAX + 1).unwrap();
+        let mut bounded = Bounded { file, left: READ_MAX };
+        assert_eq!(io::copy(&mut bounded, &mut io::sink()).unwrap(), READ_MAX);
+        bounded.rewind().unwrap();
+        assert_eq!(bounded.read(&mut [0; 10]).unwrap(), 0);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod sign_ins;
 mod uploads;
 
 pub use afterglow_library::decode_worker;
+pub use afterglow_system::share_pools;
 pub use api::{apps_openapi, owner_openapi};
 pub use archives::{ArchiveHost, OpenArchive};
 pub use error::ServeError;
