@@ -35,7 +35,7 @@ use crate::{
     fields::Limits,
     name,
     order::Account,
-    payload::{Payload, Pulse, Tap},
+    payload::{Pace, Payload, Pulse, Tap},
     transfer::Shared,
 };
 
@@ -137,6 +137,7 @@ impl<'a> Folder<'a> {
         let tap = Arc::new(Tap {
             bandwidth: self.shared.bandwidth.clone(),
             sent: self.shared.sent.clone(),
+            pace: Pace::default(),
             cancel: self.cancel.clone(),
             pulse: Pulse::new(),
         });

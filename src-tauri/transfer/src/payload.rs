@@ -7,7 +7,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -35,8 +35,25 @@ const SLICE_BYTES: usize = 16 * 1024;
 /// Blocks of content that is in memory.
 const MEMORY_BLOCK_BYTES: usize = 256 * 1024;
 
+/// Content in memory that goes in one piece on a quick line.
+const AT_ONCE_BYTES: usize = 1 << 20;
+
 /// A block that takes longer than this makes the line a slow one.
 const SLOW_BLOCK: Duration = Duration::from_secs(1);
+
+/// Whether the last block on a line went quickly. A line is slow until it is known better.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pace(Arc<AtomicBool>);
+
+impl Pace {
+    pub(crate) fn is_quick(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is(&self, quick: bool) {
+        self.0.store(quick, Ordering::Relaxed);
+    }
+}
 
 /// The content of a request.
 #[derive(Debug)]
@@ -71,6 +88,19 @@ impl Payload {
                 Self::Blocks(Blocks { length, head, tail, ..blocks })
             }
         }
+    }
+
+    /// All of it in memory, for a request whose content is described before it.
+    pub(crate) async fn in_memory(self) -> io::Result<Bytes> {
+        let mut blocks = match self {
+            Self::Whole(bytes) => return Ok(bytes),
+            Self::Blocks(blocks) => blocks,
+        };
+        let mut bytes = BytesMut::with_capacity(usize::try_from(blocks.length).unwrap_or_default());
+        while let Some(block) = blocks.next().await {
+            bytes.extend_from_slice(&block?);
+        }
+        Ok(bytes.freeze())
     }
 
     /// Its bytes.
@@ -165,6 +195,7 @@ pub(crate) struct Tap {
     pub(crate) bandwidth: Arc<Bandwidth>,
     /// Payload bytes of all transfers.
     pub(crate) sent: Arc<AtomicU64>,
+    pub(crate) pace: Pace,
     pub(crate) cancel: CancellationToken,
     pub(crate) pulse: Pulse,
 }
@@ -216,10 +247,11 @@ impl Pulse {
 }
 
 impl Tap {
-    /// The content as the body of a request. Content that fits into one slice goes as it is.
+    /// The content as the body of a request. Content in memory goes as it is, if that is a matter of a moment.
     pub(crate) fn body(self: &Arc<Self>, payload: Payload) -> reqwest::Body {
+        let at_once = if self.pace.is_quick() { AT_ONCE_BYTES } else { SLICE_BYTES * 4 };
         match payload {
-            Payload::Whole(bytes) if bytes.len() <= SLICE_BYTES * 4 && !self.bandwidth.is_capped() => {
+            Payload::Whole(bytes) if bytes.len() <= at_once && !self.bandwidth.is_capped() => {
                 self.take(bytes.len());
                 bytes.into()
             }
@@ -233,7 +265,7 @@ impl Tap {
             Payload::Whole(bytes) => Feed::Memory(bytes),
             Payload::Blocks(blocks) => Feed::Disk(blocks),
         };
-        let flow = Flow { feed, block: Bytes::new(), slow: true, block_began: None, tap: self.clone() };
+        let flow = Flow { feed, block: Bytes::new(), block_began: None, tap: self.clone() };
         futures_util::stream::unfold(flow, Flow::next)
     }
 
@@ -262,7 +294,6 @@ impl Feed {
 struct Flow {
     feed: Feed,
     block: Bytes,
-    slow: bool,
     block_began: Option<Instant>,
     tap: Arc<Tap>,
 }
@@ -275,15 +306,16 @@ impl Flow {
         }
         if self.block.is_empty() {
             let now = Instant::now();
-            self.slow = self.block_began.is_none_or(|began| now - began > SLOW_BLOCK);
-            self.block_began = Some(now);
+            if let Some(began) = self.block_began.replace(now) {
+                self.tap.pace.is(now - began <= SLOW_BLOCK);
+            }
             match self.feed.next().await? {
                 Ok(block) => self.block = block,
                 Err(error) => return Some((Err(error), self)),
             }
         }
         let capped = self.tap.bandwidth.is_capped();
-        let length = if self.slow || capped { self.block.len().min(SLICE_BYTES) } else { self.block.len() };
+        let length = if !self.tap.pace.is_quick() || capped { self.block.len().min(SLICE_BYTES) } else { self.block.len() };
         if capped {
             self.tap.pulse.hold();
             self.tap.bandwidth.grant(length).await;
@@ -297,7 +329,38 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn blocks_go_whole_as_long_as_the_last_one_went_quickly() {
+        let pace = Pace::default();
+        let tap = || {
+            Arc::new(Tap {
+                bandwidth: Arc::new(Bandwidth::unlimited()),
+                sent: Arc::default(),
+                pace: pace.clone(),
+                cancel: CancellationToken::new(),
+                pulse: Pulse::new(),
+            })
+        };
+        let content = Bytes::from(vec![0; 3 * MEMORY_BLOCK_BYTES]);
+        let mut first = pin!(tap().stream(Payload::Whole(content.clone())));
+        let mut slice = async || first.next().await.unwrap().unwrap().len();
+        for _ in 0..MEMORY_BLOCK_BYTES / SLICE_BYTES {
+            assert_eq!(slice().await, SLICE_BYTES);
+        }
+        assert_eq!(slice().await, MEMORY_BLOCK_BYTES);
+        let mut second = pin!(tap().stream(Payload::Whole(content)));
+        assert_eq!(second.next().await.unwrap().unwrap().len(), MEMORY_BLOCK_BYTES);
+
+        tokio::time::advance(SLOW_BLOCK * 2).await;
+        assert_eq!(slice().await, SLICE_BYTES);
+        assert_eq!(second.next().await.unwrap().unwrap().len(), SLICE_BYTES);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn silence_counts_from_the_last_byte_and_not_while_we_hold_back() {

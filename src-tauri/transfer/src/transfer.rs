@@ -13,6 +13,7 @@ use std::{
 use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
 use afterglow_nearby::Code;
 use reqwest::Client;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -28,6 +29,7 @@ use crate::{
     nextcloud::{Nextcloud, login::Credential},
     order::{Account, Described, Journal, Order, Outcome, Progress, Session},
     pair,
+    payload::Pace,
     request::Requests,
     resumable::Resumable,
     route::{self, Errand, Remembering},
@@ -38,6 +40,9 @@ use crate::{
     webdav::Webdav,
     wire::Wire,
 };
+
+/// Kilobytes of small files in memory at a time, of all transfers together: on a line of 40 ms, enough for a hundred megabytes a second.
+const ROOM_KB: u32 = 4 * 1024;
 
 /// How transfers are made. The defaults are meant for use; tests shorten them.
 #[derive(Debug, Clone)]
@@ -92,8 +97,12 @@ pub(crate) struct Shared {
     pub(crate) options: TransferOptions,
     pub(crate) bandwidth: Arc<Bandwidth>,
     pub(crate) sent: Arc<AtomicU64>,
+    /// Room for small files, which are in memory as long as they are under way: kilobytes.
+    room: Semaphore,
     /// Connections, by the way in which servers are reached.
     lines: Mutex<HashMap<Line, Client>>,
+    /// How quick the way to a server was, by origin.
+    paces: Mutex<HashMap<url::Origin, Pace>>,
     /// Which of several addresses of a server is used, by the first of them.
     used: Mutex<HashMap<Url, Url>>,
     /// What servers were found to prove, by the URL where uploads are created. Asked anew after a restart.
@@ -115,7 +124,9 @@ impl Transfer {
         let shared = Shared {
             system: System::new()?,
             options,
+            room: Semaphore::new(ROOM_KB as usize),
             lines: Mutex::new(HashMap::new()),
+            paces: Mutex::new(HashMap::new()),
             used: Mutex::new(HashMap::new()),
             bandwidth: Arc::new(Bandwidth::unlimited()),
             sent: Arc::new(AtomicU64::new(0)),
@@ -188,6 +199,11 @@ impl Transfer {
             Err(failure) => return Outcome::Failed(failure),
         };
         let options = &self.shared.options;
+        let _room = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Outcome::Stopped,
+            room = self.shared.room(order) => room,
+        };
         let delivery = Delivery { destination: destination.as_ref(), options, order, journal, progress, cancel };
         let described = account.described.as_ref().is_some_and(Described::is_without_protocol);
         let takes_whole = async || match self.shared.learnt(&account.url) {
@@ -278,8 +294,9 @@ impl Transfer {
         route::allow(connector, account)
     }
 
-    /// Another network: of several addresses, the first that answers there is used.
+    /// Another network: of several addresses, the first that answers there is used, and how quick the ways are is found out anew.
     pub fn network_changed(&self) {
+        self.shared.paces.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.leave_all();
     }
 
@@ -355,6 +372,14 @@ fn credential(connector: Connector, account: &Account) -> Vec<(&'static str, Str
 }
 
 impl Shared {
+    /// Waits until there is room for a file that is read whole; none if it is not.
+    async fn room(&self, order: &Order) -> Option<SemaphorePermit<'_>> {
+        let read_whole = order.session.is_none() && order.byte_count <= self.options.small_bytes;
+        let kb = u32::try_from(order.byte_count / 1024 + 1).unwrap_or(ROOM_KB).min(ROOM_KB);
+        // It is never closed.
+        if read_whole { self.room.acquire_many(kb).await.ok() } else { None }
+    }
+
     /// The connections to an account's server.
     pub(crate) fn client(&self, account: &Account) -> Result<Client, Failure> {
         let line = Line::of(account);
@@ -365,6 +390,11 @@ impl Shared {
         let made = line.client(&self.options, &self.system).map_err(|error| failure::internal(&error.to_string()))?;
         known.insert(line, made.clone());
         Ok(made)
+    }
+
+    /// How quick the way to this server was.
+    pub(crate) fn pace(&self, url: &Url) -> Pace {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner).entry(url.origin()).or_default().clone()
     }
 
     /// The largest body, in bytes, that the way to this server is known to take; `u64::MAX` if none was refused.

@@ -18,7 +18,7 @@ use crate::{
     fields::{self, Fields},
     near,
     order::Account,
-    payload::{Payload, Pulse, Tap},
+    payload::{Pace, Payload, Pulse, Tap},
     route,
     transfer::Shared,
 };
@@ -35,6 +35,7 @@ const REDIRECTS_MAX: usize = 3;
 /// A line to one account's server.
 pub(crate) struct Wire<'a> {
     client: Client,
+    pace: Pace,
     shared: &'a Shared,
     connector: Connector,
     account: &'a Account,
@@ -93,7 +94,8 @@ impl<'a> Wire<'a> {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Self { client: shared.client(account)?, shared, connector, account, headers, host, cancel, cuts: false })
+        let (client, pace) = (shared.client(account)?, shared.pace(&account.url));
+        Ok(Self { client, pace, shared, connector, account, headers, host, cancel, cuts: false })
     }
 
     /// The same for servers that may answer at length: what is too much is left unread.
@@ -183,6 +185,7 @@ impl<'a> Wire<'a> {
         let tap = Arc::new(Tap {
             bandwidth: self.shared.bandwidth.clone(),
             sent: self.shared.sent.clone(),
+            pace: self.pace.clone(),
             cancel: self.cancel.clone(),
             pulse: Pulse::new(),
         });
@@ -199,7 +202,10 @@ impl<'a> Wire<'a> {
         let reply = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
-            () = tap.pulse.stalled(self.shared.options.stall) => return Err(Setback::Doubt(failure::timed_out(&self.host))),
+            () = tap.pulse.stalled(self.shared.options.stall) => {
+                self.pace.is(false);
+                return Err(Setback::Doubt(failure::timed_out(&self.host)));
+            }
             reply = self.converse(&self.client, request, &tap.pulse) => reply?,
         };
         Ok(match reply {
