@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -23,11 +23,10 @@ use crate::{
     payload::Payload,
 };
 
-/// "Amazon S3 multipart upload limits": the least of a part but for the last, and how many parts there can be.
+/// "Amazon S3 multipart upload limits": the least of a part but for the last, and how many parts there can be. The least is the usual size: a
+/// break costs half of a part, and each transfer holds one in memory, since its digest is said before its bytes.
 const PART_BYTES_MIN: u64 = 5 << 20;
 const PARTS_MAX: u64 = 10_000;
-/// The usual size: a break costs half of it, and each transfer holds one in memory, since its digest is said before its bytes.
-const PART_BYTES: u64 = 8 << 20;
 /// A larger part, of a file of more than 160 GB, is sent as it is read, without a digest.
 const PART_IN_MEMORY_MAX: u64 = 16 << 20;
 /// Parts asked for at a time: an answer has to fit into what is read of one.
@@ -142,7 +141,7 @@ impl S3<'_> {
         if most <= PART_BYTES_MIN / 2 && most < byte_count {
             return Err(Setback::Failed(refusal::parts_too_large(self.wire.host())));
         }
-        Ok(most.clamp(PART_BYTES_MIN, PART_BYTES).max(needed))
+        Ok(PART_BYTES_MIN.max(needed))
     }
 
     /// Aborts the uploads of this key whose ids were lost with an answer: "ListMultipartUploads".
@@ -237,24 +236,13 @@ impl S3<'_> {
 
     /// The content of a part and its SHA-256, which goes before it.
     async fn in_memory(&self, payload: Payload) -> Result<(Payload, Option<String>), Setback> {
-        let length = payload.length();
-        let mut blocks = match payload {
-            Payload::Whole(bytes) => {
-                let checksum = STANDARD.encode(Sha256::digest(&bytes));
-                return Ok((Payload::Whole(bytes), Some(checksum)));
-            }
-            Payload::Blocks(blocks) if length > PART_IN_MEMORY_MAX => return Ok((Payload::Blocks(blocks), None)),
-            Payload::Blocks(blocks) => blocks,
-        };
-        let capacity = usize::try_from(length).unwrap_or_default();
-        let (mut bytes, mut hash) = (BytesMut::with_capacity(capacity), Sha256::new());
-        while let Some(block) = blocks.next().await {
-            // Why the file cannot be read, the driver knows better.
-            let block = block.map_err(|_| Setback::Doubt(failure::internal("reading the file")))?;
-            hash.update(&block);
-            bytes.extend_from_slice(&block);
+        if matches!(payload, Payload::Blocks(_)) && payload.length() > PART_IN_MEMORY_MAX {
+            return Ok((payload, None));
         }
-        Ok((Payload::Whole(bytes.freeze()), Some(STANDARD.encode(hash.finalize()))))
+        // Why the file cannot be read, the driver knows better.
+        let bytes = payload.in_memory().await.map_err(|_| Setback::Doubt(failure::internal("reading the file")))?;
+        let checksum = STANDARD.encode(Sha256::digest(&bytes));
+        Ok((Payload::Whole(bytes), Some(checksum)))
     }
 
     /// "CompleteMultipartUpload", of all that the server has listed.
