@@ -13,7 +13,7 @@ use sfv::{Dictionary, Item, ListEntry, Parser};
 pub(crate) struct Fields {
     /// `Upload-Offset`.
     pub(crate) offset: Option<u64>,
-    /// `Upload-Complete`.
+    /// `Upload-Complete`; `Upload-Incomplete` of the drafts up to -01 says the opposite.
     pub(crate) complete: Option<bool>,
     /// `Upload-Length`.
     pub(crate) length: Option<u64>,
@@ -40,7 +40,7 @@ impl Fields {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self {
             offset: integer(headers, "upload-offset"),
-            complete: item(headers, "upload-complete").and_then(|item| item.bare_item.as_boolean()),
+            complete: boolean(headers, "upload-complete").or_else(|| Some(!boolean(headers, "upload-incomplete")?)),
             length: integer(headers, "upload-length"),
             limits: dictionary(headers, "upload-limit").and_then(|limits| Limits::of(&limits)).unwrap_or_default(),
             digest: dictionary(headers, "repr-digest").and_then(|digests| sha256_of(&digests)),
@@ -137,6 +137,10 @@ fn sha256_of(digests: &Dictionary) -> Option<[u8; 32]> {
 
 fn integer(headers: &HeaderMap, name: &str) -> Option<u64> {
     unsigned(&item(headers, name)?)
+}
+
+fn boolean(headers: &HeaderMap, name: &str) -> Option<bool> {
+    item(headers, name)?.bare_item.as_boolean()
 }
 
 fn unsigned(item: &Item) -> Option<u64> {

@@ -1,8 +1,13 @@
-//! Resumable Uploads for HTTP: draft-ietf-httpbis-resumable-upload-11, interop version 8.
+//! Resumable Uploads for HTTP: draft-ietf-httpbis-resumable-upload-11, interop version 8, and the versions 3 to 7 of earlier drafts for
+//! servers that speak no later one.
 //!
 //! "Careful creation": an empty `POST` creates the upload, so that its URL is stored before the first byte of payload; `PATCH`
 //! appends with `Upload-Complete: ?0`; an empty `PATCH` with `?1` completes. Interim `104` answers are not needed. Servers that ask
 //! for digests (`Want-Repr-Digest` in the answer to `OPTIONS`) check what they store, and take a small file in one `POST`.
+//!
+//! What differs between versions: up to 3 (draft -01) a field says `Upload-Incomplete`, and up to 5 (draft -03) appended content has no
+//! type of its own. Servers of the versions before 8 need not answer `OPTIONS`, so an empty creation finds out, and is cancelled. The fragment
+//! of a session's URL, which never leaves this computer, holds a version other than the newest.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,6 +30,7 @@ use crate::{
 
 const INTEROP_VERSION: HeaderName = HeaderName::from_static("upload-draft-interop-version");
 const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
+const UPLOAD_INCOMPLETE: HeaderName = HeaderName::from_static("upload-incomplete");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -36,6 +42,60 @@ const YES: HeaderValue = HeaderValue::from_static("?1");
 const NO: HeaderValue = HeaderValue::from_static("?0");
 const PARTIAL_UPLOAD: &str = "application/partial-upload";
 
+/// A version of the draft, by its interop number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version(u8);
+
+impl Version {
+    const NEWEST: Self = Self(8);
+    /// The others that are spoken, newest first.
+    const EARLIER: [Self; 5] = [Self(7), Self(6), Self(5), Self(4), Self(3)];
+
+    /// What a server states, or was noted, if it is spoken.
+    fn known(number: u8) -> Option<Self> {
+        (number == Self::NEWEST.0).then_some(Self::NEWEST).or(Self::EARLIER.into_iter().find(|version| version.0 == number))
+    }
+
+    /// The version that an upload was begun with.
+    fn of(upload_url: &Url) -> Self {
+        upload_url.fragment().and_then(|number| number.parse().ok()).and_then(Self::known).unwrap_or(Self::NEWEST)
+    }
+
+    /// The address of an upload with the version that it was begun with.
+    fn in_url(self, mut upload_url: Url) -> Url {
+        upload_url.set_fragment((self != Self::NEWEST).then(|| self.0.to_string()).as_deref());
+        upload_url
+    }
+
+    /// Header fields of every request: section 10 of the draft asks for the version while it is one.
+    fn common(self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.insert(INTEROP_VERSION, HeaderValue::from(u16::from(self.0)));
+        headers
+    }
+
+    /// The same for one that carries content, the last of it or not.
+    fn carrying(self, complete: bool) -> HeaderMap {
+        let mut headers = self.common();
+        let yes_or_no = |yes| if yes { YES } else { NO };
+        if self.0 <= 3 {
+            headers.insert(UPLOAD_INCOMPLETE, yes_or_no(!complete));
+        } else {
+            headers.insert(UPLOAD_COMPLETE, yes_or_no(complete));
+        }
+        headers
+    }
+
+    fn appending(self, offset: u64, complete: bool) -> HeaderMap {
+        let mut headers = self.carrying(complete);
+        headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+        if self.0 >= 6 {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(PARTIAL_UPLOAD));
+        }
+        headers
+    }
+}
+
 /// A server that speaks the draft.
 pub(crate) struct Resumable<'a> {
     wire: Wire<'a>,
@@ -46,19 +106,16 @@ impl<'a> Resumable<'a> {
         Self { wire }
     }
 
-    /// Header fields of every request: section 10 of the draft asks for the version while it is one.
-    fn common() -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(12);
-        headers.insert(INTEROP_VERSION, HeaderValue::from_static("8"));
-        headers
+    /// The version that the server was found to speak; the newest until it has refused it.
+    fn version(&self) -> Version {
+        self.wire.noted().and_then(Version::known).unwrap_or(Version::NEWEST)
     }
 
     /// Header fields of a creation. `Idempotency-Key` is a structured string (draft-ietf-httpapi-idempotency-key-header section 2.1).
-    fn creation(&self, content: &Content, complete: HeaderValue) -> Result<HeaderMap, Setback> {
+    fn creation(&self, content: &Content, complete: bool) -> Result<HeaderMap, Setback> {
         let text =
             |value: String| HeaderValue::try_from(value).map_err(|_| Setback::Failed(failure::internal("an unsendable field")));
-        let mut headers = Self::common();
-        headers.insert(UPLOAD_COMPLETE, complete);
+        let mut headers = self.version().carrying(complete);
         headers.insert(UPLOAD_LENGTH, HeaderValue::from(content.byte_count));
         headers.insert(REPR_DIGEST, text(fields::repr_digest(&content.digest))?);
         headers.insert(WANT_REPR_DIGEST, HeaderValue::from_static("sha-256=10"));
@@ -70,14 +127,6 @@ impl<'a> Resumable<'a> {
         let kind = content.content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
         headers.insert(CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
         Ok(headers)
-    }
-
-    fn appending(offset: u64, complete: HeaderValue) -> HeaderMap {
-        let mut headers = Self::common();
-        headers.insert(UPLOAD_COMPLETE, complete);
-        headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PARTIAL_UPLOAD));
-        headers
     }
 
     fn nonsense(&self, what: &str) -> Setback {
@@ -116,6 +165,38 @@ impl<'a> Resumable<'a> {
         }
     }
 
+    /// Asks what versions the server speaks, newest first, and notes the answer.
+    async fn negotiate(&self) -> Result<Answer, Setback> {
+        let newest = self.wire.exchange(Method::OPTIONS, self.wire.url(), Version::NEWEST.common(), Payload::empty()).await?;
+        let accepts = newest.headers.get_all(ACCEPT_PATCH).iter().filter_map(|value| value.to_str().ok());
+        if accepts.flat_map(|value| value.split([',', ';'])).any(|kind| kind.trim().eq_ignore_ascii_case(PARTIAL_UPLOAD)) {
+            self.wire.note(stated(&newest).unwrap_or(Version::NEWEST).0);
+            return Ok(newest);
+        }
+        if tells_nothing(newest.status) {
+            return Err(self.setback(&newest, false));
+        }
+        for version in Version::EARLIER {
+            let trial = self.wire.exchange(Method::POST, self.wire.url(), version.carrying(false), Payload::empty()).await?;
+            if tells_nothing(trial.status) {
+                return Err(self.setback(&trial, false));
+            }
+            let begun = trial.status.is_success() && trial.fields.complete == Some(false);
+            let Some(location) = trial.location().filter(|_| begun) else { continue };
+            let upload_url = version.in_url(self.wire.resolve(&trial.url, location)?);
+            self.abort(&upload_url).await;
+            self.wire.note(version.0);
+            return Ok(trial);
+        }
+        Err(Setback::Failed(failure::of_status(self.wire.host(), StatusCode::NOT_IMPLEMENTED, None)))
+    }
+
+    /// Creates an upload, without content.
+    async fn create(&self, content: &Content) -> Result<Answer, Setback> {
+        let headers = self.creation(content, false)?;
+        self.wire.exchange(Method::POST, self.wire.url(), headers, Payload::empty()).await
+    }
+
     /// What an answer to a completing request proves. Its `Location`, if any, is the stored file's (section 4.2.2).
     fn proof(&self, answer: &Answer, fallback: &Url) -> Proof {
         let Fields { digest, offset, length, .. } = answer.fields;
@@ -132,14 +213,7 @@ impl Destination for Resumable<'_> {
 
     /// Section 4.1.4: a server that takes resumable uploads says so with `Accept-Patch` in its answer to `OPTIONS`.
     async fn probe(&self) -> Result<Capabilities, Setback> {
-        let answer = self.wire.exchange(Method::OPTIONS, self.wire.url(), Self::common(), Payload::empty()).await?;
-        if !answer.status.is_success() {
-            return Err(self.setback(&answer, false));
-        }
-        let accepts = answer.headers.get_all(ACCEPT_PATCH).iter().filter_map(|value| value.to_str().ok());
-        if !accepts.flat_map(|value| value.split([',', ';'])).any(|kind| kind.trim().eq_ignore_ascii_case(PARTIAL_UPLOAD)) {
-            return Err(Setback::Failed(failure::of_status(self.wire.host(), StatusCode::NOT_IMPLEMENTED, None)));
-        }
+        let answer = self.negotiate().await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
             evidence: if fields::wants_sha256(&answer.headers) { Evidence::Hashed } else { Evidence::Sized },
@@ -151,7 +225,7 @@ impl Destination for Resumable<'_> {
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
-        let headers = self.creation(content, YES)?;
+        let headers = self.creation(content, true)?;
         let answer = self.wire.exchange(Method::POST, self.wire.url(), headers, Payload::Whole(body)).await?;
         if !answer.status.is_success() {
             return Err(self.setback(&answer, false));
@@ -166,8 +240,11 @@ impl Destination for Resumable<'_> {
     }
 
     async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
-        let headers = self.creation(content, NO)?;
-        let answer = self.wire.exchange(Method::POST, self.wire.url(), headers, Payload::empty()).await?;
+        let mut answer = self.create(content).await?;
+        if self.wire.noted().is_none() && speaks_no_such_version(&answer) {
+            self.negotiate().await?;
+            answer = self.create(content).await?;
+        }
         if !answer.status.is_success() {
             return Err(self.setback(&answer, false));
         }
@@ -175,12 +252,12 @@ impl Destination for Resumable<'_> {
             return Ok(Begun::Delivered(self.proof(&answer, self.wire.url())));
         }
         let location = answer.location().ok_or_else(|| self.nonsense("an upload without an address"))?;
-        let upload_url = self.wire.resolve(&answer.url, location)?;
+        let upload_url = self.version().in_url(self.wire.resolve(&answer.url, location)?);
         Ok(Begun::Session { upload_url, offset: answer.fields.offset.unwrap_or(0), limits: answer.fields.limits })
     }
 
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
-        let answer = self.wire.exchange(Method::HEAD, upload_url, Self::common(), Payload::empty()).await?;
+        let answer = self.wire.exchange(Method::HEAD, upload_url, Version::of(upload_url).common(), Payload::empty()).await?;
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));
         }
@@ -190,7 +267,11 @@ impl Destination for Resumable<'_> {
     }
 
     async fn send(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
-        let answer = self.wire.exchange(Method::PATCH, upload_url, Self::appending(offset, NO), payload).await?;
+        let version = Version::of(upload_url);
+        let answer = match self.wire.exchange(Method::PATCH, upload_url, version.appending(offset, false), payload).await {
+            Err(Setback::Moved(to)) => return Err(Setback::Moved(version.in_url(to))),
+            answer => answer?,
+        };
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));
         }
@@ -204,7 +285,7 @@ impl Destination for Resumable<'_> {
     }
 
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
-        let headers = Self::appending(content.byte_count, YES);
+        let headers = Version::of(upload_url).appending(content.byte_count, true);
         let answer = self.wire.exchange(Method::PATCH, upload_url, headers, Payload::empty()).await?;
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));
@@ -212,21 +293,49 @@ impl Destination for Resumable<'_> {
         if answer.fields.complete != Some(true) {
             return Err(self.nonsense("not complete after it was completed"));
         }
-        let mut proof = self.proof(&answer, upload_url);
+        let mut stored = upload_url.clone();
+        stored.set_fragment(None);
+        let mut proof = self.proof(&answer, &stored);
         // The offset was asked for before: the server holds this many bytes.
         proof.byte_count = proof.byte_count.or(Some(content.byte_count));
         Ok(proof)
     }
 
     async fn abort(&self, upload_url: &Url) {
-        if let Err(setback) = self.wire.exchange(Method::DELETE, upload_url, Self::common(), Payload::empty()).await {
+        if let Err(setback) =
+            self.wire.exchange(Method::DELETE, upload_url, Version::of(upload_url).common(), Payload::empty()).await
+        {
             tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to expire");
         }
     }
 
     async fn remove(&self, remote_id: &str) {
         if let Ok(stored) = Url::parse(remote_id) {
-            self.abort(&stored).await;
+            self.abort(&self.version().in_url(stored)).await;
         }
+    }
+}
+
+/// The version that an answer states.
+fn stated(answer: &Answer) -> Option<Version> {
+    answer.headers.get(INTEROP_VERSION)?.to_str().ok()?.trim().parse().ok().and_then(Version::known)
+}
+
+/// Whom a server does not know, or has no time for, it does not tell what it speaks.
+fn tells_nothing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+}
+
+/// Whether a creation was not understood: not refused for what it asks, and not begun either.
+fn speaks_no_such_version(answer: &Answer) -> bool {
+    match answer.status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::NOT_IMPLEMENTED => answer.problem().is_none(),
+        status => status.is_success() && answer.fields.complete.is_none(),
     }
 }

@@ -1,5 +1,6 @@
 //! The servers that the suite is put to, by their documents: one file for each protocol.
 
+mod draft;
 mod folder;
 mod google;
 mod immich;
