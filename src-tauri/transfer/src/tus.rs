@@ -1,8 +1,10 @@
-//! tus 1.0.0, the older protocol of resumable uploads: its core, and the extensions Creation, Expiration and Termination.
+//! tus 1.0.0, the older protocol of resumable uploads: its core, and the extensions Creation, Expiration, Termination and Checksum.
 //!
 //! An empty `POST` creates the upload, so that its URL is stored before the first byte of payload; `PATCH` appends; the byte with which
 //! the upload has its length completes it. Creation With Upload is never used: its answer, if lost, would leave a whole file that nobody
-//! can ask for. What a server says it holds is an offset, so a delivery is proved by its size.
+//! can ask for. What a server says it holds is an offset, so a delivery is proved by its size. Where checksums are offered, each request carries
+//! one and is a megabyte at most, since of one that was cut nothing can be checked; they find damage on the way, and prove nothing of the whole:
+//! what a server keeps of a request that was cut was never compared.
 //!
 //! An upload whose creation was not answered stays at the server, empty, until it expires there: tus has no way to ask for it. For the
 //! same reason an empty file may arrive twice. The once-key and the SHA-256 are in the metadata, for servers that look at them.
@@ -20,6 +22,7 @@ use reqwest::{
     Method, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
+use sha2::Digest;
 use url::Url;
 
 use crate::{
@@ -38,12 +41,65 @@ const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 
 const VERSION: &str = "1.0.0";
 
 /// Checksum Mismatch, of the Checksum extension.
 const CHECKSUM_MISMATCH: u16 = 460;
+
+/// The largest request that carries a checksum, which is said before its content. Bytes.
+const CHECKED_BYTES: u64 = 1 << 20;
+
+/// What the server compares of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checksum {
+    Nothing,
+    Sha1,
+    Sha256,
+}
+
+impl Checksum {
+    /// By "Tus-Extension" and "Tus-Checksum-Algorithm".
+    fn offered(headers: &HeaderMap) -> Self {
+        if !lists(headers, &TUS_EXTENSION, "checksum") {
+            return Self::Nothing;
+        }
+        match (lists(headers, &TUS_CHECKSUM_ALGORITHM, "sha256"), lists(headers, &TUS_CHECKSUM_ALGORITHM, "sha1")) {
+            (true, _) => Self::Sha256,
+            (false, true) => Self::Sha1,
+            (false, false) => Self::Nothing,
+        }
+    }
+
+    /// As it is noted of a server.
+    fn note(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Sha1 => 1,
+            Self::Sha256 => 2,
+        }
+    }
+
+    fn noted(note: u8) -> Self {
+        match note {
+            1 => Self::Sha1,
+            2 => Self::Sha256,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// "Upload-Checksum"; none if nothing is compared.
+    fn of(self, content: &[u8]) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Sha1 => Some(format!("sha1 {}", STANDARD.encode(sha1::Sha1::digest(content)))),
+            Self::Sha256 => Some(format!("sha256 {}", STANDARD.encode(sha2::Sha256::digest(content)))),
+        }
+    }
+}
 
 /// A way that refused requests of this size is not believed to refuse smaller ones. Bytes.
 const APPEND_BYTES_MIN: u64 = 64 * 1024;
@@ -100,9 +156,23 @@ impl<'a> Tus<'a> {
         failure::failure(FailureClass::NeedsUser, FailureCode::ProtocolUnsupported, message)
     }
 
+    /// Asks what the server offers, once.
+    async fn learn(&self) -> Result<(), Setback> {
+        if self.wire.noted().is_none() {
+            self.probe().await?;
+        }
+        Ok(())
+    }
+
+    /// What is compared of each request, as far as the server was asked.
+    fn checksum(&self) -> Checksum {
+        self.wire.noted().map_or(Checksum::Nothing, Checksum::noted)
+    }
+
     /// What the server takes, as this answer and earlier refusals tell.
     fn limits(&self, answer: &Answer) -> Limits {
-        let largest = self.wire.largest_body();
+        let checked = if self.checksum() == Checksum::Nothing { u64::MAX } else { CHECKED_BYTES };
+        let largest = self.wire.largest_body().min(checked);
         Limits {
             max_size: integer(&answer.headers, &TUS_MAX_SIZE),
             max_append_size: (APPEND_BYTES_MIN..u64::MAX).contains(&largest).then_some(largest),
@@ -127,6 +197,7 @@ impl Destination for Tus<'_> {
         if !lists(&answer.headers, &TUS_VERSION, VERSION) || !lists(&answer.headers, &TUS_EXTENSION, "creation") {
             return Err(Setback::Failed(self.other_version()));
         }
+        self.wire.note(Checksum::offered(&answer.headers).note());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
             evidence: Evidence::Sized,
@@ -153,6 +224,7 @@ impl Destination for Tus<'_> {
     /// "Creation". An empty file is complete with it.
     async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
         self.taken.store(false, Ordering::Relaxed);
+        self.learn().await?;
         let mut headers = Self::common();
         headers.insert(UPLOAD_LENGTH, HeaderValue::from(content.byte_count));
         let described = HeaderValue::try_from(metadata(content));
@@ -169,6 +241,7 @@ impl Destination for Tus<'_> {
     }
 
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
+        self.learn().await?;
         let answer = self.wire.exchange(Method::HEAD, upload_url, Self::common(), Payload::empty()).await?;
         let length = length(upload_url);
         if let Some(length) = length
@@ -192,6 +265,14 @@ impl Destination for Tus<'_> {
         let mut headers = Self::common();
         headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/offset+octet-stream"));
+        let mut payload = payload;
+        if self.checksum() != Checksum::Nothing {
+            // Why the file cannot be read, the driver knows better.
+            let content = payload.in_memory().await.map_err(|_| Setback::Doubt(failure::internal("reading the file")))?;
+            let checksum = self.checksum().of(&content).and_then(|checksum| HeaderValue::try_from(checksum).ok());
+            headers.extend(checksum.map(|checksum| (UPLOAD_CHECKSUM, checksum)));
+            payload = Payload::Whole(content);
+        }
         let answer = self.wire.exchange(Method::PATCH, upload_url, headers, payload).await?;
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));

@@ -1,9 +1,10 @@
-//! A tus server by its specification, 1.0.0: the core, and the extensions Creation, Expiration and Termination.
+//! A tus server by its specification, 1.0.0: the core, and the extensions Creation, Expiration, Termination and, if it is to, Checksum.
 
 use afterglow_model::{Connector, Evidence, FailureClass, FailureCode};
 use afterglow_tests::model_server::{Answer, Fault, Object, Protocol, Request};
 use afterglow_transfer::{Account, Outcome};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::Digest;
 use std::collections::BTreeMap;
 
 use crate::{
@@ -34,6 +35,10 @@ pub(crate) struct TusServer {
     /// Completed uploads are put elsewhere at once, as hooks of servers do.
     takes_away: bool,
     taken_away: Vec<Object>,
+    /// The algorithms of the Checksum extension; empty if it is not offered.
+    checksums: &'static str,
+    /// Requests whose content is damaged on the way.
+    damages: usize,
 }
 
 fn with_version(answer: Answer) -> Answer {
@@ -62,6 +67,18 @@ fn metadata(text: &str) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(pairs)
+}
+
+/// "Upload-Checksum" against the content.
+fn compared(checksum: &str, offered: &str, content: &[u8]) -> Result<(), &'static str> {
+    let (algorithm, value) = checksum.split_once(' ').ok_or("400 Bad Request")?;
+    let digest = match algorithm {
+        _ if !offered.split(',').any(|known| known == algorithm) => return Err("400 Bad Request"),
+        "sha1" => sha1::Sha1::digest(content).to_vec(),
+        "sha256" => sha2::Sha256::digest(content).to_vec(),
+        _ => return Err("400 Bad Request"),
+    };
+    if STANDARD.encode(digest) == value { Ok(()) } else { Err("460 Checksum Mismatch") }
 }
 
 impl TusServer {
@@ -115,7 +132,18 @@ impl TusServer {
             return refusal("413 Request Entity Too Large");
         }
         upload.known = true;
-        upload.bytes.extend_from_slice(&request.body);
+        let mut content = request.body.clone();
+        if self.damages > 0 {
+            self.damages -= 1;
+            content[0] ^= 1;
+        }
+        match (request.header("upload-checksum").map(|checksum| compared(checksum, self.checksums, &content)), self.checksums) {
+            // A client may leave it out; ours does not where it knows the algorithm.
+            (None, checksums) if checksums.contains("sha") => return refusal("400 Bad Request"),
+            (Some(Err(status)), _) => return refusal(status),
+            (None | Some(Ok(())), _) => {}
+        }
+        upload.bytes.extend_from_slice(&content);
         let answer = with_version(Answer::new("204 No Content")).with("Upload-Offset", upload.bytes.len());
         if self.takes_away
             && upload.bytes.len() as u64 == upload.length
@@ -141,9 +169,13 @@ impl Protocol for TusServer {
     fn apply(&mut self, request: &Request) -> Answer {
         match request.method.as_str() {
             "OPTIONS" => {
-                let answer = with_version(Answer::new("204 No Content"))
-                    .with("Tus-Version", "1.0.0,0.2.2")
-                    .with("Tus-Extension", "creation,expiration,termination");
+                let answer = with_version(Answer::new("204 No Content")).with("Tus-Version", "1.0.0,0.2.2");
+                let answer = if self.checksums.is_empty() {
+                    answer.with("Tus-Extension", "creation,expiration,termination")
+                } else {
+                    let answer = answer.with("Tus-Extension", "creation,expiration,termination,checksum");
+                    answer.with("Tus-Checksum-Algorithm", self.checksums)
+                };
                 match self.max_size {
                     Some(most) => answer.with("Tus-Max-Size", most),
                     None => answer,
@@ -162,7 +194,8 @@ impl Protocol for TusServer {
 
     fn cut(&mut self, request: &Request) {
         // "The Server SHOULD always attempt to store as much of the received data as possible."
-        if request.method == "PATCH" && self.refuses(request).is_none() {
+        // What carried a checksum cannot be compared any more.
+        if request.method == "PATCH" && self.refuses(request).is_none() && self.checksums.is_empty() {
             self.append(request);
         }
     }
@@ -196,7 +229,50 @@ impl Peer for Tus {
     }
 }
 
+/// A server that compares the checksum of each request.
+pub(crate) struct TusChecked;
+
+impl Peer for TusChecked {
+    type Server = TusServer;
+    const CONNECTOR: Connector = Connector::Tus;
+    const EVIDENCE: Evidence = Evidence::Sized;
+    const KNOWS_CONTENT: bool = false;
+
+    fn server() -> TusServer {
+        TusServer { checksums: "md5,sha1,sha256", ..TusServer::default() }
+    }
+
+    fn account(origin: &str) -> Account {
+        Tus::account(origin)
+    }
+}
+
 conformance!(tus, Tus);
+conformance!(tus_with_checksums, TusChecked);
+
+#[tokio::test]
+async fn damage_on_the_way_is_found_where_checksums_are_offered() {
+    for checksums in ["md5,sha1,sha256", "md5,sha1"] {
+        for bytes in [20_000, 11 * MIB] {
+            let bench = Bench::<TusChecked>::new().await;
+            bench.server.with(|server| (server.checksums, server.damages) = (checksums, 1));
+            let order = bench.file("IMG_0001.jpg", bytes);
+            assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)), "{checksums}");
+            let truth = bench.stored_once(&order, checksums);
+            assert!(truth.content_bytes <= bytes + MIB, "{} bytes of content for {bytes}", truth.content_bytes);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_an_algorithm_that_is_known_is_sent_no_checksums() {
+    let bench = Bench::<TusChecked>::new().await;
+    bench.server.with(|server| server.checksums = "md5");
+    let order = bench.file("IMG_0001.jpg", 3000);
+    assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)));
+    let truth = bench.stored_once(&order, "md5");
+    assert!(truth.requests.iter().all(|request| request.header("upload-checksum").is_none()));
+}
 
 #[tokio::test]
 async fn name_kind_digest_and_key_are_in_the_metadata() {
@@ -214,7 +290,7 @@ async fn an_expired_session_is_begun_anew() {
     for status in ["404 Not Found", "410 Gone"] {
         let bench = Bench::<Tus>::new().await;
         let order = bench.file("IMG_0001.jpg", 21 * MIB);
-        bench.server.fail(3, Fault::Answer(Answer::new("503 Service Unavailable").with("Retry-After", 1)));
+        bench.server.fail(4, Fault::Answer(Answer::new("503 Service Unavailable").with("Retry-After", 1)));
         bench.failed(&order, FailureCode::Throttled, "busy").await;
         bench.server.with(|server| server.uploads.clear());
         bench.server.fail(0, Fault::Answer(Answer::new(status)));
@@ -228,7 +304,7 @@ async fn the_age_of_a_session_is_kept() {
     let bench = Bench::<Tus>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
     bench.server.with(|server| server.expires = Some("Fri, 31 Dec 9999 23:59:59 GMT"));
-    bench.server.fail(2, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.server.fail(3, Fault::Answer(Answer::new("401 Unauthorized")));
     bench.failed(&order, FailureCode::AuthenticationRequired, "in mid-session").await;
     let session = bench.memory.session.lock().unwrap().clone().unwrap();
     assert!(session.max_age_s.is_some_and(|seconds| seconds > 1_000_000));
@@ -263,10 +339,10 @@ async fn what_is_larger_than_the_server_takes_is_said() {
 async fn a_way_that_takes_less_is_used_in_smaller_requests() {
     let bench = Bench::<Tus>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
-    bench.server.fail(1, Fault::Answer(Answer::new("413 Request Entity Too Large")));
+    bench.server.fail(2, Fault::Answer(Answer::new("413 Request Entity Too Large")));
     assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)));
     let truth = bench.stored_once(&order, "in smaller requests");
-    let largest = truth.requests.iter().skip(2).filter_map(|request| request.header("content-length")?.parse::<u64>().ok()).max();
+    let largest = truth.requests.iter().skip(3).filter_map(|request| request.header("content-length")?.parse::<u64>().ok()).max();
     assert!(largest.is_some_and(|bytes| bytes <= 2 * MIB), "{largest:?}");
 }
 
@@ -275,7 +351,7 @@ async fn what_another_request_or_damage_holds_up_goes_on() {
     for status in ["423 Locked", "409 Conflict", "460 Checksum Mismatch"] {
         let bench = Bench::<Tus>::new().await;
         let order = bench.file("IMG_0001.jpg", 21 * MIB);
-        bench.server.fail(2, Fault::Answer(Answer::new(status)));
+        bench.server.fail(3, Fault::Answer(Answer::new(status)));
         assert!(matches!(bench.attempt(&order).await, Outcome::Delivered(_)), "{status}");
         bench.stored_once(&order, status);
     }
