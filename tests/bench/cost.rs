@@ -36,6 +36,11 @@ impl Cost {
     }
 }
 
+/// Begins to note the most bytes in memory anew (proc_pid_clear_refs(5)).
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
 /// Time on a processor.
 pub(crate) struct Spent {
     /// Of all threads.

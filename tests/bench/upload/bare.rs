@@ -99,7 +99,7 @@ fn request(client: &Client, kind: Kind, url: &str, name: &str, len: u64, digest:
             .header("Tus-Resumable", "1.0.0")
             .header("Upload-Length", len)
             .header("Content-Type", "application/offset+octet-stream"),
-        Kind::Resumable => client
+        Kind::Sink | Kind::Resumable => client
             .post(url)
             .bearer_auth(RECEIVER_TOKEN)
             .header("Upload-Draft-Interop-Version", "8")

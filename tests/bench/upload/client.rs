@@ -16,13 +16,16 @@ use super::{
     peers::Peer,
     server::{Kind, Server},
 };
-use crate::cost::Cost;
+use crate::cost::{self, Cost};
 
 /// Longest that an upload over a sound line may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) enum Client {
+    /// The delivery of what is in the queue: beside a bare client, which has no library.
     Ours,
+    /// From the order on: the files are found, read and taken into the library first.
+    OursFromTheOrder,
     Bare,
     Peer(Peer),
 }
@@ -32,7 +35,7 @@ impl Server {
     pub(crate) fn clients(&self) -> Vec<Client> {
         let bare = (self.kind != Kind::Immich).then_some(Client::Bare);
         let peers = Peer::all(self.kind).into_iter().flatten().map(Client::Peer);
-        [Client::Ours].into_iter().chain(bare).chain(peers).collect()
+        [Client::Ours, Client::OursFromTheOrder].into_iter().chain(bare).chain(peers).collect()
     }
 }
 
@@ -40,6 +43,7 @@ impl Client {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Ours => "afterglow",
+            Self::OursFromTheOrder => " with add",
             Self::Bare => "bare client",
             Self::Peer(peer) => peer.name,
         }
@@ -49,7 +53,7 @@ impl Client {
     pub(crate) fn recovers(&self) -> bool {
         match self {
             Self::Ours | Self::Peer(_) => true,
-            Self::Bare => false,
+            Self::OursFromTheOrder | Self::Bare => false,
         }
     }
 
@@ -57,19 +61,31 @@ impl Client {
     pub(crate) async fn upload(&self, server: &Server, files: &Files) -> Result<Figures> {
         let (url, state) = (server.url()?, tempfile::tempdir()?);
         match self {
-            Self::Ours => ours(server, &url, files).await,
+            Self::Ours => ours(server, &url, files, true).await,
+            Self::OursFromTheOrder => ours(server, &url, files, false).await,
             Self::Bare => measure::run(bare::command(server, url.as_str(), &files.folder())?, PATIENCE).await,
             Self::Peer(peer) => measure::run(peer.command(&url, &files.folder(), state.path())?, PATIENCE).await,
         }
     }
 }
 
-/// From the order on the command line to the last receipt: the service's part and the command line's.
-async fn ours(server: &Server, url: &Url, files: &Files) -> Result<Figures> {
+/// To the last receipt: the service's part and the command line's.
+async fn ours(server: &Server, url: &Url, files: &Files, queued_before: bool) -> Result<Figures> {
     let mut stage = told(server, url).await?;
     let pid = stage.service()?.pid();
+    if queued_before {
+        stage.does(&["pause"]).await?;
+        order(&stage, &files.folder()).await?;
+        let all = files.sizes.len() as u64;
+        stage.until_status("all files in the queue", |status| status.jobs.registered == all).await?;
+        cost::forget_peak(pid)?;
+    }
     let meter = Meter::start(Some(pid))?;
-    order(&stage, &files.folder()).await?;
+    if queued_before {
+        stage.does(&["resume"]).await?
+    } else {
+        order(&stage, &files.folder()).await?
+    };
     if let Err(error) = stage.delivered().await {
         println!("  {error}\n{}", stage.does(&["why"]).await?);
     }
@@ -84,9 +100,9 @@ async fn told(server: &Server, url: &Url) -> Result<Stage> {
     Ok(stage)
 }
 
-async fn order(stage: &Stage, folder: &Path) -> Result<()> {
+async fn order(stage: &Stage, folder: &Path) -> Result<String> {
     let folder = folder.to_str().context("a name that is text")?;
-    stage.does(&["add", folder, "--to", "Server"]).await.map(drop)
+    stage.does(&["add", folder, "--to", "Server"]).await
 }
 
 /// An upload that can be ended and begun again.
@@ -110,7 +126,7 @@ impl<'a> Work<'a> {
                 let child = measure::start(peer.command(url, &files.folder(), state.path())?)?;
                 Some(Self::Peer { peer, url: url.clone(), files, state, child })
             }
-            Client::Bare => None,
+            Client::OursFromTheOrder | Client::Bare => None,
         })
     }
 

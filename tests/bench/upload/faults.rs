@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use super::{
     client::{Client, Work},
     files::{Files, MB},
-    server::Server,
+    server::{Kind, Server},
 };
 
 /// Bytes of the file that is sent over broken lines.
@@ -41,7 +41,8 @@ pub(crate) async fn print(servers: &[Server], patience: Duration) -> Result<()> 
         "silent line",
         "arrived after"
     );
-    for row in try_join_all(servers.iter().map(|server| of_server(server, patience))).await?.concat() {
+    let real = servers.iter().filter(|server| server.kind != Kind::Sink);
+    for row in try_join_all(real.map(|server| of_server(server, patience))).await?.concat() {
         println!("    {row}");
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! `./dev bench upload`: our program beside what people use today, on the same servers with the same files, in one run.
 //!
-//! Our program runs as it ships: the service with its queue, journal, digests and proof, told by its command line. The peers run with
-//! their best flags. The floor is a bare client ([`bare`]) that hashes and sends, and keeps nothing.
+//! Our program runs as it ships: the service with its queue, journal, digests and proof, told by its command line. It is measured twice:
+//! while it delivers what is in its queue, and with all that comes before: finding the files and taking them into the library. The peers run
+//! with their best flags. The floor is a bare client ([`bare`]) that hashes and sends, and keeps nothing.
 
 pub(crate) mod bare;
 mod client;
@@ -10,6 +11,7 @@ mod files;
 mod measure;
 mod peers;
 mod server;
+mod sink;
 mod table;
 
 use std::time::Duration;

@@ -37,7 +37,7 @@ impl Way {
             Kind::S3 => &[Self::RcloneS3, Self::S5cmd, Self::Aws],
             Kind::Tus => &[Self::TusJs],
             Kind::Webdav => &[Self::RcloneWebdav, Self::Curl],
-            Kind::Resumable => &[],
+            Kind::Sink | Kind::Resumable => &[],
             Kind::Immich => &[Self::Immich],
         }
     }

@@ -21,6 +21,7 @@ use url::Url;
 mod immich;
 
 use self::immich::ImmichServer;
+use super::sink::Sink;
 
 pub(crate) const BUCKET: &str = "pictures";
 pub(crate) const S3_KEY: &str = "AKIDEXAMPLE";
@@ -32,6 +33,7 @@ pub(crate) use self::immich::KEY as IMMICH_KEY;
 /// The protocols of servers here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Sink,
     S3,
     Tus,
     Webdav,
@@ -40,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::S3, Self::Tus, Self::Webdav, Self::Resumable, Self::Immich];
+    pub(crate) const ALL: [Self; 6] = [Self::Sink, Self::S3, Self::Tus, Self::Webdav, Self::Resumable, Self::Immich];
 
     pub(crate) fn read(name: &str) -> Result<Self> {
         let names = Self::ALL.map(Self::name).join(", ");
@@ -49,6 +51,7 @@ impl Kind {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Sink => "sink",
             Self::S3 => "s3",
             Self::Tus => "tus",
             Self::Webdav => "webdav",
@@ -66,6 +69,7 @@ pub(crate) struct Server {
 }
 
 enum Place {
+    Sink(Sink),
     /// One that keeps its files in `files`.
     Folder(Running),
     Moto(Running),
@@ -84,6 +88,7 @@ impl Server {
             fs::set_permissions(open, fs::Permissions::from_mode(0o777))?;
         }
         let at = match kind {
+            Kind::Sink => Some(Place::Sink(Sink::start().await?)),
             Kind::S3 => servers::moto(BUCKET).await?.map(Place::Moto),
             Kind::Tus => servers::tus(&files, u64::MAX >> 12).await?.map(Place::Folder),
             Kind::Webdav => servers::apache(dir.path(), &files).await?.map(Place::Folder),
@@ -95,6 +100,7 @@ impl Server {
 
     pub(crate) fn title(&self) -> &'static str {
         match self.kind {
+            Kind::Sink => "a server that costs nothing (resumable uploads, IETF draft)",
             Kind::S3 => "S3: moto (keeps the clients waiting: compare processor time)",
             Kind::Tus => "tus 1.0: @tus/server",
             Kind::Webdav => "WebDAV: Apache mod_dav",
@@ -110,6 +116,7 @@ impl Server {
             Place::Folder(running) => running.origin().parse()?,
             Place::Moto(running) => format!("{}/{BUCKET}", running.origin()).parse()?,
             Place::Receiver(place) => place.1.url.clone(),
+            Place::Sink(sink) => sink.url()?,
             Place::Immich(server) => server.origin().parse()?,
         })
     }
@@ -131,6 +138,7 @@ impl Server {
             // What it stored is in its ledger too.
             at @ Place::Receiver(_) => *at = receiver().await?,
             Place::Immich(server) => server.with(|server| *server = ImmichServer::default()),
+            Place::Sink(sink) => sink.empty(),
         }
         Ok(())
     }
@@ -145,6 +153,7 @@ impl Server {
         Ok(match &self.at {
             Place::Folder(_) => sizes(&self.dir.path().join("files"))?,
             Place::Receiver(place) => sizes(&place.1.dir)?,
+            Place::Sink(sink) => sink.sizes(),
             Place::Moto(running) => listed(&format!("{}/{BUCKET}", running.origin())).await?,
             Place::Immich(server) => server.with(|server| server.assets.values().map(|asset| asset.bytes.len() as u64).collect()),
         })
@@ -157,7 +166,7 @@ impl Server {
             Kind::S3 => (Connector::S3, DestinationConfig { path_style: Some(true), ..user(S3_KEY) }, Some(S3_SECRET)),
             Kind::Tus => (Connector::Tus, DestinationConfig::default(), None),
             Kind::Webdav => (Connector::Webdav, user(DAV_USER), Some(DAV_SECRET)),
-            Kind::Resumable => (Connector::Resumable, DestinationConfig::default(), Some(RECEIVER_TOKEN)),
+            Kind::Sink | Kind::Resumable => (Connector::Resumable, DestinationConfig::default(), Some(RECEIVER_TOKEN)),
             Kind::Immich => (Connector::Immich, DestinationConfig::default(), Some(IMMICH_KEY)),
         };
         let token = token.map(str::to_owned);
