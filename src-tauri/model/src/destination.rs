@@ -184,6 +184,22 @@ impl Connector {
             | Self::Folder => false,
         }
     }
+
+    /// Whether its servers take what an editor wrote beside a photo in the photo's own upload, and in no other way. Then it is no upload of
+    /// its own.
+    pub fn carries_sidecars(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
 }
 
 impl Evidence {

@@ -129,6 +129,9 @@ pub trait Destination: Send + Sync {
         false
     }
 
+    /// Takes what goes along with the file, before anything of it is sent.
+    fn carry(&self, _sidecar: Bytes) {}
+
     /// Whether the last byte sent completes the upload. Then it leaves only once the whole file was read and is what was ordered.
     fn completes_with_last_byte(&self) -> bool {
         false

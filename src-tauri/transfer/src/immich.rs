@@ -8,6 +8,9 @@
 //! file is known to be what was ordered. A session is therefore nothing at the server: the fragment of its URL, which never leaves this
 //! computer, holds what the form says.
 //!
+//! What an editor wrote beside a photo goes in the photo's form, as far as it is XMP: the server takes it in no other way, says nothing
+//! of it, and does not take a later one.
+//!
 //! Of a Live Photo the video goes first, and the form of the still names it. A RAW beside a JPEG, and an edit, are stacked with what they
 //! belong to once both are there. A still that was there before is linked by a change of the asset. A key that may not do this
 //! does not keep the file from being delivered.
@@ -15,7 +18,7 @@
 mod form;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -59,6 +62,8 @@ pub(crate) struct Immich<'a> {
     wire: Wire<'a>,
     /// The asset that the last upload of this delivery was answered with.
     uploaded: Mutex<Option<String>>,
+    /// What goes in the form beside the file; none once the server has refused a form with it.
+    sidecar: Mutex<Option<Bytes>>,
 }
 
 /// What the server knows of a SHA-1.
@@ -123,7 +128,7 @@ struct Key {
 
 impl<'a> Immich<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { wire, uploaded: Mutex::new(None) }
+        Self { wire, uploaded: Mutex::new(None), sidecar: Mutex::new(None) }
     }
 
     /// A URL of the API, whether the person gave the address with `/api` or without.
@@ -222,10 +227,15 @@ impl<'a> Immich<'a> {
         Ok(())
     }
 
+    fn sidecar(&self) -> MutexGuard<'_, Option<Bytes>> {
+        self.sidecar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn upload(&self, url: &Url, form: &Form, payload: Payload) -> Result<(), Setback> {
         let unsendable = |_| Setback::Failed(failure::internal("an unsendable field"));
         let boundary = format!("afterglow-{}", uuid::Uuid::new_v4().simple());
-        let (head, tail) = form.frame(&boundary);
+        let sidecar = self.sidecar().clone();
+        let (head, tail) = form.frame(&boundary, sidecar.as_deref());
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, JSON);
         let kind = format!("multipart/form-data; boundary={boundary}");
@@ -235,7 +245,16 @@ impl<'a> Immich<'a> {
         match answer.status {
             StatusCode::OK | StatusCode::CREATED => {}
             status if status.is_success() => return Err(self.nonsense("neither stored nor refused")),
-            _ => return Err(self.setback(&answer)),
+            _ => {
+                return Err(match self.setback(&answer) {
+                    // Whatever it is about: the file is not to be lost for the sidecar's sake.
+                    Setback::Verdict(failure) if self.sidecar().take().is_some() => {
+                        tracing::warn!(file = form.filename, reason = failure.message, "refused with its sidecar; it goes without");
+                        Setback::Doubt(failure)
+                    }
+                    setback => setback,
+                });
+            }
         }
         let uploaded: Uploaded = self.read(&answer)?;
         match (answer.status, uploaded.status.as_str()) {
@@ -347,6 +366,10 @@ impl Destination for Immich<'_> {
 
     fn wants_sha1(&self) -> bool {
         true
+    }
+
+    fn carry(&self, sidecar: Bytes) {
+        *self.sidecar() = Some(sidecar);
     }
 
     fn completes_with_last_byte(&self) -> bool {

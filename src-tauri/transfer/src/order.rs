@@ -87,8 +87,19 @@ pub struct Order {
     pub created_ms: Option<i64>,
     /// What else of its asset is there.
     pub companions: Companions,
+    /// What an editor wrote beside it, for a protocol that [carries](afterglow_model::Connector::carries_sidecars) it along.
+    pub sidecar: Option<Sidecar>,
     /// A session of an earlier attempt.
     pub session: Option<Session>,
+}
+
+/// An XMP file that goes with a photo. It is opened as the photo is; one that cannot be read stays behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    /// The folder that the person gave us.
+    pub root: PathBuf,
+    /// The file beneath it.
+    pub path: PathBuf,
 }
 
 /// What else of a file's asset the destination holds, by the server's names.

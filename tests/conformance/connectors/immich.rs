@@ -4,7 +4,7 @@ mod server;
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode};
 use afterglow_tests::model_server::{Answer, Fault};
-use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome};
+use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Sidecar};
 
 use self::server::{Asset, ImmichServer, KEY, sha1};
 use crate::{
@@ -54,7 +54,7 @@ fn posts(bench: &Bench<Immich>) -> usize {
 fn put(bench: &Bench<Immich>, bytes: u64, trashed: bool) {
     let bytes = content(bytes);
     let fields = [("filename".to_owned(), "before.jpg".to_owned())].into();
-    let asset = Asset { id: "asset-of-before".to_owned(), fields, bytes: bytes.clone(), trashed };
+    let asset = Asset { id: "asset-of-before".to_owned(), fields, bytes: bytes.clone(), sidecar: None, trashed };
     bench.server.with(|server| drop(server.assets.insert(sha1(&bytes), asset)));
 }
 
@@ -296,4 +296,62 @@ async fn putting_together_is_tried_again_after_trouble() {
     assert_eq!(bench.server.truth().requests.len(), requests + 5);
     delivered(&bench, &order).await;
     assert_eq!(bench.server.with(|server| server.stacks.len()), 1);
+}
+
+/// An order of a photo with the sidecar at this path beneath the photo's folder.
+fn with_sidecar(bench: &Bench<Immich>, bytes: u64, path: &str) -> Order {
+    let order = bench.file("IMG_1.jpg", bytes);
+    Order { sidecar: Some(Sidecar { root: order.root.clone(), path: path.into() }), ..order }
+}
+
+fn only_asset(bench: &Bench<Immich>) -> Asset {
+    bench.server.with(|server| server.assets.values().next().cloned().unwrap())
+}
+
+#[tokio::test]
+async fn a_sidecar_goes_in_the_form_of_its_photo() {
+    for version in [[2, 7, 5], [3, 2, 2]] {
+        for bytes in SIZES {
+            let bench = Bench::<Immich>::new().await;
+            bench.server.with(|server| server.version = version);
+            let order = with_sidecar(&bench, bytes, "IMG_1.xmp");
+            std::fs::write(order.root.join("IMG_1.xmp"), content(7000)).unwrap();
+            delivered(&bench, &order).await;
+            bench.stored_once(&order, "with its sidecar");
+            let asset = only_asset(&bench);
+            assert_eq!((asset.sidecar, asset.fields["filename"].as_str()), (Some(content(7000)), "IMG_1.jpg"));
+            assert_eq!(posts(&bench), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_that_cannot_be_read_stays_behind() {
+    for bytes in SIZES {
+        for path in ["missing.xmp", "link.xmp", "../IMG_1.xmp", "large.xmp", "folder.xmp"] {
+            let bench = Bench::<Immich>::new().await;
+            let order = with_sidecar(&bench, bytes, path);
+            std::fs::write(order.root.join("IMG_1.xmp"), b"<x/>").unwrap();
+            std::fs::write(order.root.join("large.xmp"), content(MIB + 1)).unwrap();
+            std::fs::create_dir(order.root.join("folder.xmp")).unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink("IMG_1.xmp", order.root.join("link.xmp")).unwrap();
+            delivered(&bench, &order).await;
+            bench.stored_once(&order, path);
+            assert_eq!(only_asset(&bench).sidecar, None, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_photo_that_is_refused_with_its_sidecar_goes_without() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        bench.server.with(|server| server.hates_sidecars = true);
+        let order = with_sidecar(&bench, bytes, "IMG_1.xmp");
+        std::fs::write(order.root.join("IMG_1.xmp"), b"<x/>").unwrap();
+        delivered(&bench, &order).await;
+        bench.stored_once(&order, "without its sidecar");
+        assert_eq!(posts(&bench), 2);
+    }
 }

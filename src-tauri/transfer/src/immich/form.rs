@@ -64,8 +64,9 @@ impl Form {
     }
 
     /// `AssetMediaCreateDto` as `multipart/form-data` (RFC 7578), before and after the file. The name goes before the file, since the
-    /// server judges the file by it; `deviceAssetId` and `deviceId` are what servers 2 want and servers 3 pass over.
-    pub(super) fn frame(&self, boundary: &str) -> (Bytes, Bytes) {
+    /// server judges the file by it; `deviceAssetId` and `deviceId` are what servers 2 want and servers 3 pass over. The sidecar goes before
+    /// the name, since the server would judge it by that name, too.
+    pub(super) fn frame(&self, boundary: &str, sidecar: Option<&[u8]>) -> (Bytes, Bytes) {
         let fields = [
             ("deviceAssetId", self.sha1.as_str()),
             ("deviceId", "Afterglow"),
@@ -74,16 +75,24 @@ impl Form {
             ("filename", &self.filename),
         ];
         let video = self.paired_video.as_ref().map(|video| ("livePhotoVideoId", video.as_str()));
-        let mut head = String::new();
-        for (name, value) in fields.into_iter().chain(video) {
-            head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        // Servers disagree about other letters in this place; the field above has them.
+        // Servers disagree about other letters in the names of files; the field `filename` has them.
         let plain: String = self.filename.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
-        head += &format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"assetData\"; filename=\"{plain}\"\r\nContent-Type: {}\r\n\r\n",
-            self.content_type
-        );
+        let file = |name: &str, filename: &str, kind: &str| {
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\nContent-Type: {kind}\r\n\r\n"
+            )
+        };
+        let mut head = Vec::new();
+        if let Some(sidecar) = sidecar {
+            head.extend_from_slice(file("sidecarData", &format!("{plain}.xmp"), "application/rdf+xml").as_bytes());
+            head.extend_from_slice(sidecar);
+            head.extend_from_slice(b"\r\n");
+        }
+        for (name, value) in fields.into_iter().chain(video) {
+            let field = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            head.extend_from_slice(field.as_bytes());
+        }
+        head.extend_from_slice(file("assetData", &plain, &self.content_type).as_bytes());
         (head.into(), format!("\r\n--{boundary}--\r\n").into())
     }
 }

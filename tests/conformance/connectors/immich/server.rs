@@ -13,6 +13,7 @@ pub(crate) const KEY: &str = "canary-key";
 /// What it takes, as it says in `GET /server/media-types`.
 const IMAGES: [&str; 7] = [".avif", ".dng", ".heic", ".jpeg", ".jpg", ".png", ".webp"];
 const VIDEOS: [&str; 3] = [".mkv", ".mov", ".mp4"];
+const SIDECARS: [&str; 1] = [".xmp"];
 
 /// An asset of the key's user.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Asset {
     pub(crate) id: String,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) sidecar: Option<Vec<u8>>,
     pub(crate) trashed: bool,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct ImmichServer {
     pub(crate) assets: BTreeMap<String, Asset>,
     /// Stacks, the shown asset first.
     pub(crate) stacks: Vec<Vec<String>>,
+    /// Refuses forms with a sidecar.
+    pub(crate) hates_sidecars: bool,
     /// Says that it has made an asset, and has not.
     pub(crate) forgets: bool,
     /// Damages what it receives, and knows its SHA-1.
@@ -52,6 +56,7 @@ impl Default for ImmichServer {
             base: "",
             assets: BTreeMap::new(),
             stacks: Vec::new(),
+            hates_sidecars: false,
             forgets: false,
             damages: false,
             made: 0,
@@ -139,9 +144,9 @@ fn is_date(text: &str) -> bool {
     bytes.len() >= 20 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T' && bytes[13] == b':' && offset
 }
 
-fn is_supported(filename: &str) -> bool {
+fn is_one_of(filename: &str, mut known: impl Iterator<Item = &'static str>) -> bool {
     let extension = filename.rfind('.').map_or(String::new(), |at| filename[at..].to_ascii_lowercase());
-    IMAGES.iter().chain(&VIDEOS).any(|known| *known == extension)
+    known.any(|known| *known == extension)
 }
 
 impl ImmichServer {
@@ -234,17 +239,24 @@ impl ImmichServer {
 
     fn upload(&mut self, request: &Request) -> Answer {
         let Some(parts) = parts(request) else { return refusal("400 Bad Request", "Multipart: Unexpected end of form") };
-        let (mut fields, mut file) = (BTreeMap::new(), None);
+        let (mut fields, mut file, mut sidecar) = (BTreeMap::new(), None, None);
         for part in parts {
             match (part.name.as_str(), part.filename) {
                 // The name that came before the file counts, else the file's own.
                 ("assetData", Some(filename)) if file.is_none() => {
                     let name = fields.get("filename").cloned().unwrap_or(filename);
-                    if !is_supported(&name) {
+                    if !is_one_of(&name, IMAGES.into_iter().chain(VIDEOS)) {
                         return refusal("400 Bad Request", format!("Unsupported file type {name}"));
                     }
-                    fields.insert("filename".to_owned(), name);
-                    file = Some(part.body);
+                    file = Some((name, part.body));
+                }
+                // `canUploadFile` judges it by the same rule.
+                ("sidecarData", Some(filename)) if sidecar.is_none() && !self.hates_sidecars => {
+                    let name = fields.get("filename").cloned().unwrap_or(filename);
+                    if !is_one_of(&name, SIDECARS.into_iter()) {
+                        return refusal("400 Bad Request", format!("Unsupported file type {name}"));
+                    }
+                    sidecar = Some(part.body);
                 }
                 (
                     "deviceAssetId" | "deviceId" | "fileCreatedAt" | "fileModifiedAt" | "filename" | "duration" | "isFavorite"
@@ -254,7 +266,8 @@ impl ImmichServer {
                 (name, _) => return refusal("400 Bad Request", format!("Unexpected field {name}")),
             }
         }
-        let Some(mut bytes) = file else { return refusal("400 Bad Request", "Field assetData should not be empty") };
+        let Some((name, mut bytes)) = file else { return refusal("400 Bad Request", "Field assetData should not be empty") };
+        fields.insert("filename".to_owned(), name);
         let wanted: &[&str] = if self.version[0] < 3 { &["deviceAssetId", "deviceId"] } else { &[] };
         if let Some(missing) = wanted.iter().find(|name| fields.get(**name).is_none_or(String::is_empty)) {
             return refusal("400 Bad Request", json!([format!("{missing} should not be empty")]));
@@ -281,7 +294,7 @@ impl ImmichServer {
         self.made += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.made);
         if !self.forgets {
-            self.assets.insert(checksum, Asset { id: id.clone(), fields, bytes, trashed: false });
+            self.assets.insert(checksum, Asset { id: id.clone(), fields, bytes, sidecar, trashed: false });
         }
         answer("201 Created", &json!({ "id": id, "status": "created" }))
     }
@@ -322,7 +335,7 @@ impl Protocol for ImmichServer {
             }
             ("GET", "/api/server/version") => answer("200 OK", &json!({ "major": major, "minor": minor, "patch": patch })),
             ("GET", "/api/server/media-types") => {
-                answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": [".xmp"] }))
+                answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": SIDECARS }))
             }
             ("GET", "/api/api-keys/me") => {
                 answer("200 OK", &json!({ "id": "key", "name": "test", "permissions": self.permissions }))
