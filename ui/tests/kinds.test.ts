@@ -25,6 +25,7 @@ const EVERYTHING = {
   region: "eu-central-1",
   path_style: "host",
   read_back: true,
+  visibility: "archive",
   addresses: [" https://b.example ", ""],
   cleartext: true,
   certificate: "ab",
@@ -35,7 +36,7 @@ const BY_NETWORK = { certificate: "ab", addresses: ["https://b.example"] };
 
 describe("what is asked for is sent, and nothing else", () => {
   test.each([
-    ["immich", { user: null, folder: null, region: null, path_style: null, read_back: false }],
+    ["immich", { user: null, folder: null, region: null, path_style: null, read_back: false, visibility: "archive" }],
     ["nextcloud", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
     ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
     ["s3", { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, read_back: false }],

@@ -37,6 +37,18 @@ names! {
         ReadBack,
     }
 
+    /// Where a server shows what is sent to it, if it knows such a thing.
+    #[derive(Default)]
+    pub enum Visibility {
+        /// Among all photos.
+        #[default]
+        Timeline,
+        /// Apart from them.
+        Archive,
+        /// Only behind a code.
+        Locked,
+    }
+
     /// Whether a destination can be sent to.
     pub enum DestinationState {
         /// Nothing speaks against it.
@@ -63,6 +75,8 @@ words! {
         pub max_append_size: Option<u64>,
         /// Whether an interrupted upload goes on where it stopped.
         pub resumable: bool,
+        /// What the server calls itself, and its version; none if it does not say.
+        pub server: Option<String>,
         /// When it was asked.
         pub probed_at: Timestamp,
     }
@@ -91,6 +105,8 @@ words! {
         /// What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
         /// unencrypted at another address is known again.
         pub identity: Option<String>,
+        /// Where the server shows photos.
+        pub visibility: Visibility,
     }
 
     /// An account at a server.
@@ -188,6 +204,21 @@ impl Connector {
     /// Whether its servers take what an editor wrote beside a photo in the photo's own upload, and in no other way. Then it is no upload of
     /// its own.
     pub fn carries_sidecars(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
+
+    /// Whether its servers can be told where to show photos.
+    pub fn knows_visibility(self) -> bool {
         match self {
             Self::Immich => true,
             Self::Resumable

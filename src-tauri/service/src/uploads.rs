@@ -240,6 +240,9 @@ async fn companions(core: &Core, job: &QueuedJob, own: AssetResourceType, files:
         AssetResourceType::Photo => {
             Companions { paired_video: held(&[AssetResourceType::PairedVideo]).await?, ..Companions::default() }
         }
+        AssetResourceType::PairedVideo | AssetResourceType::FullSizePairedVideo => {
+            Companions { is_paired_video: true, ..Companions::default() }
+        }
         AssetResourceType::AlternatePhoto => Companions { primary: held(&shown).await?, ..Companions::default() },
         AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => {
             Companions { primary: held(&shown).await?, is_edit: true, ..Companions::default() }
@@ -248,8 +251,6 @@ async fn companions(core: &Core, job: &QueuedJob, own: AssetResourceType, files:
         | AssetResourceType::Audio
         | AssetResourceType::AdjustmentData
         | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::PairedVideo
-        | AssetResourceType::FullSizePairedVideo
         | AssetResourceType::AdjustmentBasePairedVideo
         | AssetResourceType::AdjustmentBaseVideo
         | AssetResourceType::PhotoProxy

@@ -120,6 +120,14 @@ struct Version {
     patch: u64,
 }
 
+/// `UserAdminResponseDto`; without a quota there is no limit.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    quota_size_in_bytes: Option<u64>,
+    quota_usage_in_bytes: Option<u64>,
+}
+
 /// `ApiKeyResponseDto`.
 #[derive(Deserialize)]
 struct Key {
@@ -182,9 +190,14 @@ impl<'a> Immich<'a> {
         }
     }
 
+    /// What a form says of the content.
+    fn form_of(&self, content: &Content) -> Result<Form, Setback> {
+        Form::of(content, self.wire.config().visibility)
+    }
+
     /// The content as the server holds it; none if it does not.
     async fn held(&self, content: &Content) -> Result<Option<Proof>, Setback> {
-        match self.check(&Form::of(content)?.sha1).await? {
+        match self.check(&self.form_of(content)?.sha1).await? {
             Known::Nothing => Ok(None),
             // The SHA-1 is the server's own, and the driver has found ours and the SHA-256 in one reading.
             Known::Asset(id) => Ok(Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None })),
@@ -353,15 +366,27 @@ impl Destination for Immich<'_> {
         if !key.permissions.iter().any(|permission| permission == EVERYTHING || permission == PERMISSION) {
             return Err(Setback::Failed(self.lacks(PERMISSION)));
         }
-        tracing::info!(host = self.wire.host(), "Immich {}.{}.{}", version.major, version.minor, version.patch);
+        let server = format!("Immich {}.{}.{}", version.major, version.minor, version.patch);
+        tracing::info!(host = self.wire.host(), server);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
             evidence: Evidence::Hashed,
             max_size: None,
             max_append_size: None,
             resumable: false,
+            server: Some(server),
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
+    }
+
+    /// A key that may not ask is told nothing.
+    async fn room(&self) -> Result<Option<u64>, Setback> {
+        let user: User = match self.ask(Method::GET, "users/me", None).await {
+            Ok(answer) => self.read(&answer)?,
+            Err(Setback::Failed(failure)) if failure.code == FailureCode::AuthenticationRequired => return Ok(None),
+            Err(setback) => return Err(setback),
+        };
+        Ok(user.quota_size_in_bytes.map(|quota| quota.saturating_sub(user.quota_usage_in_bytes.unwrap_or(0))))
     }
 
     fn wants_sha1(&self) -> bool {
@@ -381,7 +406,7 @@ impl Destination for Immich<'_> {
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
-        match self.upload(&self.api("assets"), &Form::of(content)?, Payload::Whole(body)).await {
+        match self.upload(&self.api("assets"), &self.form_of(content)?, Payload::Whole(body)).await {
             Ok(()) => self.confirm(content).await,
             // Also when a server that has it already says so and hangs up, before it was heard.
             Err(Setback::Doubt(failure)) => self.held(content).await?.ok_or(Setback::Doubt(failure)),
@@ -391,7 +416,7 @@ impl Destination for Immich<'_> {
 
     /// Nothing at the server, but for an empty file, which is no more than its form.
     async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
-        let form = Form::of(content)?;
+        let form = self.form_of(content)?;
         if content.byte_count == 0 {
             return self.whole(content, Bytes::new()).await.map(Begun::Delivered);
         }

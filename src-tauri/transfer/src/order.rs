@@ -107,6 +107,8 @@ pub struct Sidecar {
 pub struct Companions {
     /// The video of the Live Photo whose still this file is.
     pub paired_video: Option<String>,
+    /// Whether this file is that video.
+    pub is_paired_video: bool,
     /// The file that shows the asset, if this one only stands beside it.
     pub primary: Option<String>,
     /// Whether this file is shown instead: it is what came of the primary by editing.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
+use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody, Visibility};
 use afterglow_nearby::Code;
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
@@ -234,14 +234,16 @@ impl Transfer {
         Ok(capabilities)
     }
 
-    /// Uploads a small text file, compares what the server proves, and removes it again if the server lets us.
+    /// Uploads a small picture, compares what the server proves, and removes it again if the server lets us.
     ///
     /// # Errors
     /// What stands against sending to it.
     pub async fn test(&self, connector: Connector, account: &Account) -> Result<DestinationTest, Failure> {
         let cancel = CancellationToken::new();
-        let account = &*self.route(connector, account, Errand::Trial, &cancel).await?;
-        let destination = self.connect(connector, account, &cancel)?;
+        let mut account = self.route(connector, account, Errand::Trial, &cancel).await?.into_owned();
+        // What is locked up could not be removed again.
+        account.config.visibility = Visibility::Timeline;
+        let destination = self.connect(connector, &account, &cancel)?;
         let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)

@@ -2,7 +2,7 @@
 
 mod server;
 
-use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode};
+use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, Visibility};
 use afterglow_tests::model_server::{Answer, Fault};
 use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Sidecar};
 
@@ -354,4 +354,52 @@ async fn a_photo_that_is_refused_with_its_sidecar_goes_without() {
         bench.stored_once(&order, "without its sidecar");
         assert_eq!(posts(&bench), 2);
     }
+}
+
+/// Where each file is shown, by its name.
+fn shown(bench: &Bench<Immich>) -> Vec<(String, Option<String>)> {
+    let place = |asset: &Asset| (asset.fields["filename"].clone(), asset.fields.get("visibility").cloned());
+    let mut shown: Vec<_> = bench.server.with(|server| server.assets.values().map(place).collect());
+    shown.sort();
+    shown
+}
+
+#[tokio::test]
+async fn photos_are_shown_where_the_person_wants_them() {
+    let wishes = [(Visibility::Timeline, None), (Visibility::Archive, Some("archive")), (Visibility::Locked, Some("locked"))];
+    for (visibility, expected) in wishes {
+        for bytes in SIZES {
+            let mut bench = Bench::<Immich>::new().await;
+            bench.account.config.visibility = visibility;
+            let companions = Companions { is_paired_video: true, ..Companions::default() };
+            let video = delivered(&bench, &beside(&bench, "IMG_1.mov", bytes, companions)).await.remote_id;
+            *bench.memory.session.lock().unwrap() = None;
+            let companions = Companions { paired_video: Some(video), ..Companions::default() };
+            delivered(&bench, &beside(&bench, "IMG_1.jpg", bytes + 1, companions)).await;
+            // The video of a Live Photo is nowhere by itself.
+            let expected = [("IMG_1.jpg", expected), ("IMG_1.mov", Some("hidden"))];
+            assert_eq!(shown(&bench), expected.map(|(name, place)| (name.to_owned(), place.map(str::to_owned))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_test_leaves_nothing_whatever_is_wanted_later() {
+    let mut bench = Bench::<Immich>::new().await;
+    bench.account.config.visibility = Visibility::Locked;
+    let tested = bench.transfer.test(Connector::Immich, &bench.account).await.unwrap();
+    assert_eq!(tested.capabilities.server.as_deref(), Some("Immich 3.2.2"));
+    assert!(bench.server.truth().objects.is_empty());
+}
+
+#[tokio::test]
+async fn the_room_of_an_account_is_what_its_quota_leaves() {
+    let bench = Bench::<Immich>::new().await;
+    delivered(&bench, &bench.file("IMG_1.jpg", 20_000)).await;
+    let room = async || bench.transfer.test(Connector::Immich, &bench.account).await.unwrap().room;
+    assert_eq!(room().await, None, "without a quota");
+    bench.server.with(|server| server.quota = Some(100_000));
+    assert_eq!(room().await, Some(80_000));
+    bench.server.with(|server| server.permissions.retain(|permission| *permission != "user.read"));
+    assert_eq!(room().await, None, "without the permission");
 }

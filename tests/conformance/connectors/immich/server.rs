@@ -15,6 +15,9 @@ const IMAGES: [&str; 7] = [".avif", ".dng", ".heic", ".jpeg", ".jpg", ".png", ".
 const VIDEOS: [&str; 3] = [".mkv", ".mov", ".mp4"];
 const SIDECARS: [&str; 1] = [".xmp"];
 
+/// `AssetVisibility`.
+const VISIBILITIES: [&str; 4] = ["archive", "timeline", "hidden", "locked"];
+
 /// An asset of the key's user.
 #[derive(Debug, Clone)]
 pub(crate) struct Asset {
@@ -185,6 +188,19 @@ impl ImmichServer {
         self.assets.values_mut().find(|asset| asset.id == id && !asset.trashed)
     }
 
+    /// What is locked is out of a key's reach.
+    fn reach(&mut self, id: &str) -> Option<&mut Asset> {
+        self.by_id(id).filter(|asset| asset.fields.get("visibility").is_none_or(|shown| shown != "locked"))
+    }
+
+    /// `onBeforeLink`: the video of a Live Photo leaves the timeline.
+    fn hide(&mut self, video: &str) {
+        let shown = self.by_id(video).unwrap().fields.entry("visibility".to_owned()).or_insert_with(|| "timeline".to_owned());
+        if shown == "timeline" {
+            *shown = "hidden".to_owned();
+        }
+    }
+
     /// `getAssetInfo` and `updateAsset`.
     fn asset(&mut self, request: &Request, id: &str) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -194,7 +210,13 @@ impl ImmichServer {
         }
         let stack = self.stacks.iter().position(|stack| stack.iter().any(|other| other == id));
         let stack = stack.map(|at| json!({ "id": format!("stack-{at}"), "primaryAssetId": self.stacks[at][0], "assetCount": 2 }));
-        let Some(asset) = self.by_id(id) else { return refusal("400 Bad Request", "Not found or no asset.read access") };
+        if self.reach(id).is_none() {
+            return refusal("400 Bad Request", "Not found or no asset.read access");
+        }
+        if let Some(video) = &video {
+            self.hide(video);
+        }
+        let asset = self.by_id(id).unwrap();
         if let Some(video) = video {
             asset.fields.insert("livePhotoVideoId".to_owned(), video);
         }
@@ -206,7 +228,7 @@ impl ImmichServer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let ids: Vec<String> =
             body["assetIds"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        if ids.len() < 2 || ids.iter().any(|id| self.by_id(id).is_none()) {
+        if ids.len() < 2 || ids.iter().any(|id| self.reach(id).is_none()) {
             return refusal("400 Bad Request", "Not found or no asset.update access");
         }
         self.stacks.iter_mut().for_each(|stack| stack.retain(|id| !ids.contains(id)));
@@ -235,6 +257,10 @@ impl ImmichServer {
             });
         }
         answer("200 OK", &json!({ "results": results }))
+    }
+
+    fn used(&self) -> u64 {
+        self.assets.values().map(|asset| asset.bytes.len() as u64).sum()
     }
 
     fn upload(&mut self, request: &Request) -> Answer {
@@ -280,8 +306,10 @@ impl ImmichServer {
         if fields.get("livePhotoVideoId").is_some_and(|video| self.by_id(video).is_none()) {
             return refusal("400 Bad Request", "Live photo video not found");
         }
-        let used: u64 = self.assets.values().map(|asset| asset.bytes.len() as u64).sum();
-        if self.quota.is_some_and(|quota| used + bytes.len() as u64 > quota) {
+        if fields.get("visibility").is_some_and(|shown| !VISIBILITIES.contains(&shown.as_str())) {
+            return refusal("400 Bad Request", json!(["visibility must be one of archive, timeline, hidden, locked"]));
+        }
+        if self.quota.is_some_and(|quota| self.used() + bytes.len() as u64 > quota) {
             return refusal("400 Bad Request", "Quota has been exceeded!");
         }
         if self.damages && !bytes.is_empty() {
@@ -290,6 +318,9 @@ impl ImmichServer {
         let checksum = sha1(&bytes);
         if let Some(asset) = self.assets.get(&checksum) {
             return answer("200 OK", &json!({ "id": asset.id, "status": "duplicate" }));
+        }
+        if let Some(video) = fields.get("livePhotoVideoId") {
+            self.hide(video);
         }
         self.made += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.made);
@@ -302,7 +333,11 @@ impl ImmichServer {
     fn delete(&mut self, request: &Request) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let Some(ids) = body["ids"].as_array() else { return refusal("400 Bad Request", json!(["ids must be an array"])) };
-        let named = |asset: &Asset| ids.iter().any(|id| id == asset.id.as_str());
+        let ids: Vec<&str> = ids.iter().filter_map(Value::as_str).collect();
+        if ids.iter().any(|id| self.reach(id).is_none()) {
+            return refusal("400 Bad Request", "Not found or no asset.delete access");
+        }
+        let named = |asset: &Asset| ids.contains(&asset.id.as_str());
         if body["force"] == true {
             self.assets.retain(|_, asset| !named(asset));
         } else {
@@ -340,7 +375,10 @@ impl Protocol for ImmichServer {
             ("GET", "/api/api-keys/me") => {
                 answer("200 OK", &json!({ "id": "key", "name": "test", "permissions": self.permissions }))
             }
-            ("GET", "/api/users/me") => answer("200 OK", &json!({ "id": "user", "email": "user@photos.example", "name": "User" })),
+            ("GET", "/api/users/me") => answer(
+                "200 OK",
+                &json!({ "id": "user", "name": "User", "quotaSizeInBytes": self.quota, "quotaUsageInBytes": self.used() }),
+            ),
             ("POST", "/api/assets/bulk-upload-check") => self.check(request),
             ("POST", "/api/assets") => self.upload(request),
             ("DELETE", "/api/assets") => self.delete(request),

@@ -8,7 +8,7 @@ import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId } from "../../api/types";
+import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId, Visibility } from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
 import { kindName } from "../../messages/names";
@@ -44,6 +44,8 @@ export interface Asks {
   browser: "never" | "also" | "only";
   /** Whether each delivery can be read back. */
   read_back: boolean;
+  /** Whether it shows photos in other places than among all of them. */
+  visibility: boolean;
 }
 
 const NOTHING = {
@@ -53,10 +55,11 @@ const NOTHING = {
   bucket: false,
   browser: "never",
   read_back: false,
+  visibility: false,
 } as const;
 
 export const ASKS: Record<DescribedKind, Asks> = {
-  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required" },
+  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required", visibility: true },
   nextcloud: {
     ...NOTHING,
     example: "https://cloud.example.com",
@@ -110,6 +113,7 @@ export interface Answers {
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
   read_back: boolean;
+  visibility: Visibility;
   /** Further addresses of the same server. */
   addresses: string[];
   cleartext: boolean;
@@ -126,6 +130,7 @@ export const NO_ANSWERS: Answers = {
   region: "",
   path_style: "suggested",
   read_back: false,
+  visibility: "timeline",
   addresses: [],
   cleartext: false,
   certificate: null,
@@ -141,6 +146,7 @@ export const NO_CONFIG: DestinationConfig = {
   cleartext: false,
   addresses: [],
   identity: null,
+  visibility: "timeline",
 };
 
 /** Asks for what the person described. What its kind does not ask for is left out. */
@@ -165,6 +171,7 @@ export function describedRequest(
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),
       identity: null,
+      visibility: asks.visibility ? answers.visibility : "timeline",
     },
     // As it was written: a password may end in a space.
     token: asks.secret !== "never" && asks.browser !== "only" && !sign_in && answers.secret ? answers.secret : null,
