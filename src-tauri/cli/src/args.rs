@@ -256,6 +256,9 @@ pub(crate) enum DestinationCommand {
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
+        /// Of Immich: make the library's albums there, too.
+        #[arg(long)]
+        albums: bool,
         /// Of Immich: where photos are shown there.
         #[arg(long, value_enum, default_value = "timeline")]
         visibility: VisibilityArg,

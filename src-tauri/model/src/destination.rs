@@ -105,6 +105,8 @@ words! {
         /// What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
         /// unencrypted at another address is known again.
         pub identity: Option<String>,
+        /// Whether the albums of the library are made there as well, with what was delivered of them.
+        pub albums: bool,
         /// Where the server shows photos.
         pub visibility: Visibility,
     }
@@ -204,6 +206,21 @@ impl Connector {
     /// Whether its servers take what an editor wrote beside a photo in the photo's own upload, and in no other way. Then it is no upload of
     /// its own.
     pub fn carries_sidecars(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
+
+    /// Whether its servers have albums into which what was delivered can be put.
+    pub fn has_albums(self) -> bool {
         match self {
             Self::Immich => true,
             Self::Resumable

@@ -15,7 +15,9 @@
 //! belong to once both are there. A still that was there before is linked by a change of the asset. A key that may not do this
 //! does not keep the file from being delivered.
 
+mod albums;
 mod form;
+mod together;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -38,7 +40,7 @@ use crate::{
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure,
     fields::Limits,
-    order::Companions,
+    order::{Album, Companions},
     payload::Payload,
     wire::{Answer, Wire},
 };
@@ -96,22 +98,6 @@ struct Uploaded {
     status: String,
 }
 
-/// `AssetResponseDto`, as far as it tells what belongs together.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Beside {
-    live_photo_video_id: Option<String>,
-    stack: Option<Stack>,
-}
-
-/// `AssetStackResponseDto`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stack {
-    id: String,
-    primary_asset_id: String,
-}
-
 /// `ServerVersionResponseDto`.
 #[derive(Deserialize)]
 struct Version {
@@ -136,7 +122,7 @@ struct Key {
 
 impl<'a> Immich<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { wire, uploaded: Mutex::new(None), sidecar: Mutex::new(None) }
+        Self { wire: wire.with_long_answers(), uploaded: Mutex::new(None), sidecar: Mutex::new(None) }
     }
 
     /// A URL of the API, whether the person gave the address with `/api` or without.
@@ -151,6 +137,10 @@ impl<'a> Immich<'a> {
     }
 
     async fn ask(&self, method: Method, path: &str, question: Option<Value>) -> Result<Answer, Setback> {
+        self.ask_at(method, &self.api(path), question).await
+    }
+
+    async fn ask_at(&self, method: Method, url: &Url, question: Option<Value>) -> Result<Answer, Setback> {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, JSON);
         let payload = match question {
@@ -160,7 +150,7 @@ impl<'a> Immich<'a> {
             }
             None => Payload::empty(),
         };
-        let answer = self.wire.exchange(method, &self.api(path), headers, payload).await?;
+        let answer = self.wire.exchange(method, url, headers, payload).await?;
         if answer.status.is_success() { Ok(answer) } else { Err(self.setback(&answer)) }
     }
 
@@ -213,31 +203,6 @@ impl<'a> Immich<'a> {
             Some(id) if id != proof.remote_id => Err(self.nonsense("two assets for one file")),
             Some(_) | None => Ok(proof),
         }
-    }
-
-    /// An asset's own word of what belongs to it.
-    async fn beside(&self, id: &str) -> Result<Beside, Setback> {
-        self.read(&self.ask(Method::GET, &format!("assets/{id}"), None).await?)
-    }
-
-    async fn link(&self, still: &str, video: &str) -> Result<(), Setback> {
-        if self.beside(still).await?.live_photo_video_id.as_deref() != Some(video) {
-            self.ask(Method::PUT, &format!("assets/{still}"), Some(json!({ "livePhotoVideoId": video }))).await?;
-        }
-        Ok(())
-    }
-
-    /// The first of a stack is the one that is shown.
-    async fn stack(&self, shown: &str, other: &str) -> Result<(), Setback> {
-        let (first, second) = (self.beside(shown).await?.stack, self.beside(other).await?.stack);
-        let together = match (&first, &second) {
-            (Some(first), Some(second)) => first.id == second.id && first.primary_asset_id == shown,
-            (Some(_) | None, Some(_) | None) => false,
-        };
-        if !together {
-            self.ask(Method::POST, "stacks", Some(json!({ "assetIds": [shown, other] }))).await?;
-        }
-        Ok(())
     }
 
     fn sidecar(&self) -> MutexGuard<'_, Option<Bytes>> {
@@ -452,21 +417,11 @@ impl Destination for Immich<'_> {
     }
 
     async fn arrange(&self, remote_id: &str, companions: &Companions) -> Result<(), Setback> {
-        let arranged = match (&companions.paired_video, &companions.primary) {
-            (Some(video), _) => self.link(remote_id, video).await,
-            (None, Some(primary)) if primary == remote_id => Ok(()),
-            (None, Some(primary)) if companions.is_edit => self.stack(remote_id, primary).await,
-            (None, Some(primary)) => self.stack(primary, remote_id).await,
-            (None, None) => Ok(()),
-        };
-        match arranged {
-            // The file is delivered. That the key may do no more, or that its companion is gone there, does not change that.
-            Err(Setback::Failed(failure) | Setback::Verdict(failure)) if failure.class != FailureClass::Transient => {
-                tracing::info!(host = self.wire.host(), reason = failure.message, "what belongs together was not put together");
-                Ok(())
-            }
-            arranged => arranged,
-        }
+        self.put_together(remote_id, companions).await
+    }
+
+    async fn mirror(&self, album: &Album) -> Result<Option<String>, Setback> {
+        self.put_into(album).await
     }
 
     /// There is nothing to give up.

@@ -126,6 +126,22 @@ pub struct Session {
     pub max_age_s: Option<u64>,
 }
 
+/// An album that a server is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Album {
+    /// What it is called.
+    pub title: String,
+    /// The server's name for it, if it was made or found before.
+    pub remote_id: Option<String>,
+    /// The server's names for what is to be in it; at most [`Album::ASSETS_MAX`].
+    pub assets: Vec<String>,
+}
+
+impl Album {
+    /// So many go with one request, and their answer is not too long to be read.
+    pub const ASSETS_MAX: usize = 250;
+}
+
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {

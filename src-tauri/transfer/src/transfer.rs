@@ -26,7 +26,7 @@ use crate::{
     immich::Immich,
     line::Line,
     nextcloud::{Nextcloud, login::Credential},
-    order::{Account, Described, Journal, Order, Outcome, Progress, Session},
+    order::{Account, Album, Described, Journal, Order, Outcome, Progress, Session},
     pair,
     request::Requests,
     resumable::Resumable,
@@ -247,6 +247,17 @@ impl Transfer {
         let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)
+    }
+
+    /// Puts what was delivered into an album there: see [`Album`]. The server's name for it; none if the one that was named is not there any
+    /// more. Safe to repeat.
+    ///
+    /// # Errors
+    /// What stands against it. It says nothing of deliveries.
+    pub async fn mirror(&self, connector: Connector, account: &Account, album: &Album) -> Result<Option<String>, Failure> {
+        let cancel = CancellationToken::new();
+        let account = &*self.route(connector, account, Errand::Delivery, &cancel).await?;
+        self.connect(connector, account, &cancel)?.mirror(album).await.map_err(trial::failure_of)
     }
 
     /// Shows a receiver that we know the code on its screen. The token by which it knows us from now on.

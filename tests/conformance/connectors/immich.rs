@@ -1,5 +1,6 @@
 //! The connector for Immich, put to the suite and to what is special to Immich.
 
+mod albums;
 mod server;
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, Visibility};

@@ -718,6 +718,10 @@ addresses: Array<string>,
  */
 identity: string | null, 
 /**
+ * Whether the albums of the library are made there as well, with what was delivered of them.
+ */
+albums: boolean, 
+/**
  * Where the server shows photos.
  */
 visibility: Visibility, };

@@ -28,6 +28,16 @@ pub(crate) struct Asset {
     pub(crate) trashed: bool,
 }
 
+/// An album in sight of the key's user.
+#[derive(Debug, Clone)]
+pub(crate) struct Album {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// Of the user's own; others share theirs.
+    pub(crate) is_own: bool,
+    pub(crate) assets: Vec<String>,
+}
+
 /// The server.
 #[derive(Debug)]
 pub(crate) struct ImmichServer {
@@ -41,6 +51,7 @@ pub(crate) struct ImmichServer {
     pub(crate) assets: BTreeMap<String, Asset>,
     /// Stacks, the shown asset first.
     pub(crate) stacks: Vec<Vec<String>>,
+    pub(crate) albums: Vec<Album>,
     /// Refuses forms with a sidecar.
     pub(crate) hates_sidecars: bool,
     /// Says that it has made an asset, and has not.
@@ -59,6 +70,7 @@ impl Default for ImmichServer {
             base: "",
             assets: BTreeMap::new(),
             stacks: Vec::new(),
+            albums: Vec::new(),
             hates_sidecars: false,
             forgets: false,
             damages: false,
@@ -175,6 +187,9 @@ impl ImmichServer {
             ("GET", asset) if asset.starts_with("/api/assets/") => Some("asset.read"),
             ("PUT", asset) if asset.starts_with("/api/assets/") => Some("asset.update"),
             ("POST", "/api/stacks") => Some("stack.create"),
+            ("GET", "/api/albums") => Some("album.read"),
+            ("POST", "/api/albums") => Some("album.create"),
+            ("PUT", album) if album.starts_with("/api/albums/") && album.ends_with("/assets") => Some("albumAsset.create"),
             ("DELETE", "/api/assets") => Some("asset.delete"),
             _ => return Some(refusal("404 Not Found", format!("Cannot {} {path}", request.method))),
         };
@@ -234,6 +249,56 @@ impl ImmichServer {
         self.stacks.iter_mut().for_each(|stack| stack.retain(|id| !ids.contains(id)));
         self.stacks.push(ids);
         answer("201 Created", &json!({ "id": format!("stack-{}", self.stacks.len() - 1) }))
+    }
+
+    /// `getAllAlbums`. Servers 2 list own albums and do not know the question; servers 3 list those that others share, too.
+    fn list_albums(&self, request: &Request) -> Answer {
+        let only_own = self.version[0] < 3 || request.query().get("isOwned").is_some_and(|own| own == "true");
+        let shown = self.albums.iter().filter(|album| album.is_own || !only_own);
+        let shown = shown.map(|album| {
+            let owner = if album.is_own { "user" } else { "other" };
+            let users = json!([{ "role": "owner", "user": { "id": owner } }]);
+            json!({ "id": album.id, "albumName": album.title, "assetCount": album.assets.len(), "albumUsers": users })
+        });
+        answer("200 OK", &Value::Array(shown.collect()))
+    }
+
+    /// `createAlbum`: two may have one title.
+    fn create_album(&mut self, request: &Request) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let Some(title) = body["albumName"].as_str() else {
+            return refusal("400 Bad Request", json!(["albumName must be a string"]));
+        };
+        let id = format!("00000000-0000-4000-9000-{:012}", self.albums.len() + 1);
+        self.albums.push(Album { id: id.clone(), title: title.to_owned(), is_own: true, assets: Vec::new() });
+        answer("201 Created", &json!({ "id": id, "albumName": title }))
+    }
+
+    /// `addAssetsToAlbum`.
+    fn fill_album(&mut self, request: &Request, id: &str) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let ids: Option<Vec<String>> =
+            body["ids"].as_array().and_then(|ids| ids.iter().map(|id| id.as_str().map(str::to_owned)).collect());
+        let Some(ids) = ids.filter(|ids| !ids.is_empty() && ids.iter().all(|id| uuid::Uuid::try_parse(id).is_ok())) else {
+            return refusal("400 Bad Request", json!(["each value in ids must be a UUID"]));
+        };
+        let Some(at) = self.albums.iter().position(|album| album.id == id) else {
+            return refusal("400 Bad Request", "Album not found");
+        };
+        if !self.albums[at].is_own {
+            return refusal("400 Bad Request", "Not found or no albumAsset.create access");
+        }
+        let results = ids.into_iter().map(|id| {
+            if self.albums[at].assets.contains(&id) {
+                return json!({ "id": id, "success": false, "error": "duplicate" });
+            }
+            if self.reach(&id).is_none() {
+                return json!({ "id": id, "success": false, "error": "no_permission" });
+            }
+            self.albums[at].assets.push(id.clone());
+            json!({ "id": id, "success": true })
+        });
+        answer("200 OK", &Value::Array(results.collect()))
     }
 
     fn check(&self, request: &Request) -> Answer {
@@ -383,6 +448,11 @@ impl Protocol for ImmichServer {
             ("POST", "/api/assets") => self.upload(request),
             ("DELETE", "/api/assets") => self.delete(request),
             ("POST", "/api/stacks") => self.stack(request),
+            ("GET", "/api/albums") => self.list_albums(request),
+            ("POST", "/api/albums") => self.create_album(request),
+            ("PUT", path) if path.starts_with("/api/albums/") => {
+                self.fill_album(request, path["/api/albums/".len()..].trim_end_matches("/assets"))
+            }
             ("GET" | "PUT", path) if path.starts_with("/api/assets/") => self.asset(request, &path["/api/assets/".len()..]),
             (method, path) => refusal("404 Not Found", format!("Cannot {method} {path}")),
         }

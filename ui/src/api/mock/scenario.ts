@@ -130,6 +130,7 @@ export const NO_CONFIG: DestinationConfig = {
   cleartext: false,
   addresses: [],
   identity: null,
+  albums: false,
   visibility: "timeline",
 };
 

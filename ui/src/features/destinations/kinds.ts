@@ -44,6 +44,8 @@ export interface Asks {
   browser: "never" | "also" | "only";
   /** Whether each delivery can be read back. */
   read_back: boolean;
+  /** Whether it has albums that those of the library can be made in. */
+  albums: boolean;
   /** Whether it shows photos in other places than among all of them. */
   visibility: boolean;
 }
@@ -55,11 +57,12 @@ const NOTHING = {
   bucket: false,
   browser: "never",
   read_back: false,
+  albums: false,
   visibility: false,
 } as const;
 
 export const ASKS: Record<DescribedKind, Asks> = {
-  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required", visibility: true },
+  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required", albums: true, visibility: true },
   nextcloud: {
     ...NOTHING,
     example: "https://cloud.example.com",
@@ -113,6 +116,8 @@ export interface Answers {
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
   read_back: boolean;
+  /** Whether the library's albums are made there, too. */
+  albums: boolean;
   visibility: Visibility;
   /** Further addresses of the same server. */
   addresses: string[];
@@ -130,6 +135,7 @@ export const NO_ANSWERS: Answers = {
   region: "",
   path_style: "suggested",
   read_back: false,
+  albums: false,
   visibility: "timeline",
   addresses: [],
   cleartext: false,
@@ -146,6 +152,7 @@ export const NO_CONFIG: DestinationConfig = {
   cleartext: false,
   addresses: [],
   identity: null,
+  albums: false,
   visibility: "timeline",
 };
 
@@ -171,6 +178,8 @@ export function describedRequest(
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),
       identity: null,
+      // What is locked is in no album.
+      albums: asks.albums && answers.albums && answers.visibility !== "locked",
       visibility: asks.visibility ? answers.visibility : "timeline",
     },
     // As it was written: a password may end in a space.
