@@ -2,12 +2,16 @@
 
 use std::fs;
 
-use afterglow_model::{AddDestination, AddedDestination, Connector, CreateUpload, Destination, JobPage, UploadPreview};
+use afterglow_model::{
+    AddDestination, AddedDestination, Connector, CreateUpload, Destination, JobPage, ServiceState, Status, UploadPreview,
+};
 use afterglow_tests::{
     model_server::{Answer, ModelServer, Object, Protocol, Request},
     stage::{Stage, photo},
 };
 use serde_json::{Value, json};
+
+use crate::immich_server::{ImmichServer, KEY};
 
 /// As much of Immich as takes files, and remembers in which order and under which video.
 #[derive(Default)]
@@ -72,13 +76,13 @@ impl Protocol for Gallery {
     }
 }
 
-async fn add(stage: &Stage, url: String) -> Destination {
+async fn add(stage: &Stage, url: String, key: &str) -> Destination {
     let request = AddDestination {
         connector: Connector::Immich,
         config: Default::default(),
         url,
         name: "Gallery".to_owned(),
-        token: Some("key".to_owned()),
+        token: Some(key.to_owned()),
         sign_in: None,
         skip_test: true,
     };
@@ -100,7 +104,7 @@ async fn the_still_of_a_live_photo_follows_its_video() {
     stage.library().await.unwrap();
     stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
     let server = ModelServer::start(Gallery::default()).await.unwrap();
-    let destination = add(&stage, server.origin()).await;
+    let destination = add(&stage, server.origin(), "key").await;
     stage.rule(&destination).await.unwrap();
     stage.delivered().await.unwrap();
 
@@ -124,7 +128,7 @@ async fn what_an_editor_wrote_goes_with_its_photo_and_is_no_job() {
     stage.library().await.unwrap();
     stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
     let server = ModelServer::start(Gallery::default()).await.unwrap();
-    let destination = add(&stage, server.origin()).await;
+    let destination = add(&stage, server.origin(), "key").await;
     stage.rule(&destination).await.unwrap();
     stage.delivered().await.unwrap();
 
@@ -147,4 +151,29 @@ async fn what_an_editor_wrote_goes_with_its_photo_and_is_no_job() {
     let preview: UploadPreview = stage.owner().unwrap().post("/v1/uploads/preview", &request).await.unwrap();
     assert_eq!(preview.files, 0);
     assert!(preview.refused[0].starts_with("IMG_3.AAE: This destination takes only XMP sidecars."), "{:?}", preview.refused);
+}
+
+#[tokio::test]
+async fn a_full_account_stops_its_destination_and_loses_nothing() {
+    let stage = Stage::new().await.unwrap();
+    for n in 0..6 {
+        photo(&stage.photos().join(format!("IMG_{n}.jpg")), n + 1, 3000).unwrap();
+    }
+    stage.library().await.unwrap();
+    stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
+    let server = ModelServer::start(ImmichServer::default()).await.unwrap();
+    server.with(|server| server.quota = Some(10_000));
+    let destination = add(&stage, server.origin(), KEY).await;
+    stage.rule(&destination).await.unwrap();
+    let full =
+        |status: &Status| status.attention_destinations == [destination.id.clone()] && status.state != ServiceState::Uploading;
+    let status = stage.until_status("an account without room", full).await.unwrap();
+    assert_eq!((status.jobs.failed, status.jobs.open() + status.jobs.succeeded), (0, 6));
+    assert_eq!(server.truth().objects.len() as u64, status.jobs.succeeded);
+    assert!(status.jobs.open() > 0, "all of it has found room");
+
+    server.with(|server| server.quota = None);
+    stage.does(&["destination", "test", "Gallery"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(server.truth().objects.len(), 6);
 }
