@@ -165,8 +165,7 @@ async fn a_full_account_stops_its_destination_and_loses_nothing() {
     server.with(|server| server.quota = Some(10_000));
     let destination = add(&stage, server.origin(), KEY).await;
     stage.rule(&destination).await.unwrap();
-    let full =
-        |status: &Status| status.attention_destinations == [destination.id.clone()] && status.state != ServiceState::Uploading;
+    let full = |status: &Status| status.state == ServiceState::Attention;
     let status = stage.until_status("an account without room", full).await.unwrap();
     assert_eq!((status.jobs.failed, status.jobs.open() + status.jobs.succeeded), (0, 6));
     assert_eq!(server.truth().objects.len() as u64, status.jobs.succeeded);

@@ -84,8 +84,10 @@ impl Mirror {
         }
     }
 
+    /// By the status, since each change of it is an event: whoever asked the library or the queue could miss the last one.
     fn is_settled(&self) -> bool {
-        self.core.status.borrow().state != ServiceState::Uploading && !self.core.is_looking()
+        let status = self.core.status.borrow();
+        status.state != ServiceState::Uploading && status.scan.is_none() && !status.looking
     }
 
     /// Whether an event makes a pass due.
