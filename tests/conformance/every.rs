@@ -77,6 +77,7 @@ impl<P: Peer> Bench<P> {
             sha256: hex(&Sha256::digest(&content)),
             created_ms: Some(1_700_000_000_000),
             companions: Companions::default(),
+            sidecar: None,
             session: None,
         }
     }

@@ -109,6 +109,7 @@ impl Rig {
             sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
             created_ms: Some(1_700_000_000_000),
             companions: Companions::default(),
+            sidecar: None,
             session: None,
         }
     }

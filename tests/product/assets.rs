@@ -2,18 +2,24 @@
 
 use std::fs;
 
-use afterglow_model::{AddDestination, AddedDestination, Connector};
+use afterglow_model::{
+    AddDestination, AddedDestination, Connector, CreateUpload, Destination, JobPage, ServiceState, Status, UploadPreview,
+};
 use afterglow_tests::{
     model_server::{Answer, ModelServer, Object, Protocol, Request},
     stage::{Stage, photo},
 };
 use serde_json::{Value, json};
 
+use crate::immich_server::{ImmichServer, KEY};
+
 /// As much of Immich as takes files, and remembers in which order and under which video.
 #[derive(Default)]
 struct Gallery {
     /// SHA-1, name and, of a still, its video.
     assets: Vec<(String, String, Option<String>)>,
+    /// Photos that came with a sidecar, and its content.
+    sidecars: Vec<(String, String)>,
 }
 
 impl Gallery {
@@ -38,6 +44,10 @@ impl Gallery {
             let rest = text.split(&format!("name=\"{name}\"\r\n\r\n")).nth(1)?;
             Some(rest.split("\r\n").next()?.to_owned())
         };
+        if let Some((_, rest)) = text.split_once("name=\"sidecarData\"") {
+            let content = rest.split("\r\n\r\n").nth(1).unwrap().split("\r\n").next().unwrap();
+            self.sidecars.push((field("filename").unwrap(), content.to_owned()));
+        }
         let sha1 = request.header("x-immich-checksum").unwrap().to_owned();
         self.assets.push((sha1, field("filename").unwrap(), field("livePhotoVideoId")));
         let id = format!("asset-{}", self.assets.len() - 1);
@@ -66,6 +76,20 @@ impl Protocol for Gallery {
     }
 }
 
+async fn add(stage: &Stage, url: String, key: &str) -> Destination {
+    let request = AddDestination {
+        connector: Connector::Immich,
+        config: Default::default(),
+        url,
+        name: "Gallery".to_owned(),
+        token: Some(key.to_owned()),
+        sign_in: None,
+        skip_test: true,
+    };
+    let added: AddedDestination = stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap();
+    added.destination
+}
+
 #[tokio::test]
 async fn the_still_of_a_live_photo_follows_its_video() {
     let stage = Stage::new().await.unwrap();
@@ -80,17 +104,8 @@ async fn the_still_of_a_live_photo_follows_its_video() {
     stage.library().await.unwrap();
     stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
     let server = ModelServer::start(Gallery::default()).await.unwrap();
-    let request = AddDestination {
-        connector: Connector::Immich,
-        config: Default::default(),
-        url: server.origin(),
-        name: "Gallery".to_owned(),
-        token: Some("key".to_owned()),
-        sign_in: None,
-        skip_test: true,
-    };
-    let added: AddedDestination = stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap();
-    stage.rule(&added.destination).await.unwrap();
+    let destination = add(&stage, server.origin(), "key").await;
+    stage.rule(&destination).await.unwrap();
     stage.delivered().await.unwrap();
 
     let assets = server.with(|server| server.assets.clone());
@@ -101,4 +116,63 @@ async fn the_still_of_a_live_photo_follows_its_video() {
         assert_eq!(*video, movie.map(|at| format!("asset-{at}")), "{name}");
         assert!(movie.is_some(), "{name} came before its video");
     }
+}
+
+#[tokio::test]
+async fn what_an_editor_wrote_goes_with_its_photo_and_is_no_job() {
+    let stage = Stage::new().await.unwrap();
+    for (n, sidecar) in ["IMG_1.xmp", "IMG_2.jpg.XMP", "IMG_3.AAE"].into_iter().enumerate() {
+        photo(&stage.photos().join(format!("IMG_{}.jpg", n + 1)), n as u64 + 1, 3000).unwrap();
+        fs::write(stage.photos().join(sidecar), format!("<x of=\"{sidecar}\"/>")).unwrap();
+    }
+    stage.library().await.unwrap();
+    stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
+    let server = ModelServer::start(Gallery::default()).await.unwrap();
+    let destination = add(&stage, server.origin(), "key").await;
+    stage.rule(&destination).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    let mut sidecars = server.with(|server| server.sidecars.clone());
+    sidecars.sort();
+    let expected = [("IMG_1.jpg", "IMG_1.xmp"), ("IMG_2.jpg", "IMG_2.jpg.XMP")];
+    assert_eq!(sidecars, expected.map(|(photo, sidecar)| (photo.to_owned(), format!("<x of=\"{sidecar}\"/>"))));
+    let jobs: JobPage = stage.owner().unwrap().get("/v1/jobs").await.unwrap();
+    let mut names: Vec<_> = jobs.jobs.iter().map(|job| job.filename.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["IMG_1.jpg", "IMG_2.jpg", "IMG_3.jpg"]);
+    assert_eq!((jobs.counts.succeeded, jobs.counts.failed), (3, 0));
+
+    // Asked for by itself, it is said why it does not go.
+    let request = CreateUpload {
+        destination_id: destination.id.clone(),
+        asset_ids: Vec::new(),
+        paths: vec![stage.photos().join("IMG_3.AAE").to_string_lossy().into_owned()],
+    };
+    let preview: UploadPreview = stage.owner().unwrap().post("/v1/uploads/preview", &request).await.unwrap();
+    assert_eq!(preview.files, 0);
+    assert!(preview.refused[0].starts_with("IMG_3.AAE: This destination takes only XMP sidecars."), "{:?}", preview.refused);
+}
+
+#[tokio::test]
+async fn a_full_account_stops_its_destination_and_loses_nothing() {
+    let stage = Stage::new().await.unwrap();
+    for n in 0..6 {
+        photo(&stage.photos().join(format!("IMG_{n}.jpg")), n + 1, 3000).unwrap();
+    }
+    stage.library().await.unwrap();
+    stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
+    let server = ModelServer::start(ImmichServer::default()).await.unwrap();
+    server.with(|server| server.quota = Some(10_000));
+    let destination = add(&stage, server.origin(), KEY).await;
+    stage.rule(&destination).await.unwrap();
+    let full = |status: &Status| status.state == ServiceState::Attention;
+    let status = stage.until_status("an account without room", full).await.unwrap();
+    assert_eq!((status.jobs.failed, status.jobs.open() + status.jobs.succeeded), (0, 6));
+    assert_eq!(server.truth().objects.len() as u64, status.jobs.succeeded);
+    assert!(status.jobs.open() > 0, "all of it has found room");
+
+    server.with(|server| server.quota = None);
+    stage.does(&["destination", "test", "Gallery"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(server.truth().objects.len(), 6);
 }

@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod albums;
 mod apps;
 mod archive;
 mod assets;
@@ -22,6 +23,9 @@ mod files;
 #[path = "../conformance/connectors/google/server.rs"]
 #[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
 mod google_server;
+#[path = "../conformance/connectors/immich/server.rs"]
+#[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
+mod immich_server;
 mod interruptions;
 mod machine;
 mod nearby;

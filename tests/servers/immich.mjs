@@ -23,10 +23,15 @@ const storage = {
     _removeFile: (request, file, done) => done(null),
 }
 const fileFilter = (request, file, done) => {
+    // Whatever the field, the name that has come by then counts.
     const name = request.body.filename || file.originalname
-    done(/\.(jpe?g|mov)$/i.test(name) ? null : new Error(`Unsupported file type ${name}`), true)
+    const known = file.fieldname === 'sidecarData' ? /\.xmp$/i : /\.(jpe?g|mov)$/i
+    done(known.test(name) ? null : new Error(`Unsupported file type ${name}`), true)
 }
-const form = multer({ storage, fileFilter }).fields([{ name: 'assetData', maxCount: 1 }])
+const form = multer({ storage, fileFilter }).fields([
+    { name: 'assetData', maxCount: 1 },
+    { name: 'sidecarData', maxCount: 1 },
+])
 
 const say = (response, status, body) =>
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body))
@@ -43,7 +48,8 @@ const upload = (request, response) => {
         const [file] = request.files.assetData
         const known = assets.get(file.checksum)
         if (known) return say(response, 200, { id: known.id, status: 'duplicate' })
-        const asset = { id: `asset-${assets.size + 1}`, size: file.size, type: file.mimetype, ...request.body }
+        const sidecar = request.files.sidecarData?.[0].size
+        const asset = { id: `asset-${assets.size + 1}`, size: file.size, type: file.mimetype, sidecar, ...request.body }
         assets.set(file.checksum, asset)
         say(response, 201, { id: asset.id, status: 'created' })
     })

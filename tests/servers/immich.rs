@@ -15,7 +15,7 @@ use afterglow_tests::{
     model_server::ModelServer,
     servers::{Running, has_package, program, servers},
 };
-use afterglow_transfer::{Account, Outcome};
+use afterglow_transfer::{Account, Order, Outcome, Sidecar};
 
 use self::server::{ImmichServer, KEY};
 use crate::sending::{MIB, Sender};
@@ -62,10 +62,13 @@ async fn the_official_command_line_and_the_connector_mean_the_same() {
         let (_, content) = sender.file(name, bytes);
         fs::write(folder.path().join(name), content).unwrap();
     }
+    fs::write(folder.path().join("a.xmp"), "<x:xmpmeta/>").unwrap();
 
     let ran = upload(immich.clone(), &server.origin(), folder.path()).await;
     assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("uploaded 3 new assets"));
     assert_eq!(server.truth().objects.len(), 3);
+    let sidecars: Vec<_> = server.with(|server| server.assets.values().filter_map(|asset| asset.sidecar.clone()).collect());
+    assert_eq!(sidecars, [b"<x:xmpmeta/>"]);
     let (truth, ids) =
         (server.truth(), server.with(|server| server.assets.values().map(|asset| asset.id.clone()).collect::<Vec<_>>()));
     for (name, bytes) in files {
@@ -103,6 +106,8 @@ async fn the_form_is_read_by_the_parser_that_immich_uses() {
     let files = [("empty.jpg", 0), ("a.jpg", 1), ("Grüße \"; name=x, 写真.jpg", 30_000), ("film.mov", 21 * MIB + 13)];
     for (name, bytes) in files {
         let (order, _) = sender.file(name, bytes);
+        fs::write(order.root.join("sidecar.xmp"), b"<x:xmpmeta/>").unwrap();
+        let order = Order { sidecar: Some(Sidecar { root: order.root.clone(), path: "sidecar.xmp".into() }), ..order };
         let delivered = sender.deliver(&order).await;
         assert_eq!(delivered.evidence, Evidence::Hashed, "{name}");
         assert_eq!(sender.deliver(&order).await.remote_id, delivered.remote_id, "{name}, again");
@@ -116,7 +121,7 @@ async fn the_form_is_read_by_the_parser_that_immich_uses() {
     let stored: Vec<serde_json::Value> = serde_json::from_str(&stored).unwrap();
     for ((name, bytes), asset) in files.into_iter().zip(stored) {
         assert_eq!(asset["filename"], name.replace('"', "_"));
-        assert_eq!(asset["size"], bytes);
+        assert_eq!((&asset["size"], &asset["sidecar"]), (&bytes.into(), &12.into()));
         assert_eq!((&asset["type"], &asset["fileCreatedAt"]), (&"image/jpeg".into(), &"2023-11-14T22:13:20Z".into()));
     }
 }

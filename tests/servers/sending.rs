@@ -74,6 +74,7 @@ impl Sender {
             sha256: Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect(),
             created_ms: Some(1_700_000_000_000),
             companions: Companions::default(),
+            sidecar: None,
             session: None,
         };
         (order, content)

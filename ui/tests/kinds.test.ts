@@ -25,6 +25,8 @@ const EVERYTHING = {
   region: "eu-central-1",
   path_style: "host",
   read_back: true,
+  albums: true,
+  visibility: "archive",
   addresses: [" https://b.example ", ""],
   cleartext: true,
   certificate: "ab",
@@ -35,7 +37,18 @@ const BY_NETWORK = { certificate: "ab", addresses: ["https://b.example"] };
 
 describe("what is asked for is sent, and nothing else", () => {
   test.each([
-    ["immich", { user: null, folder: null, region: null, path_style: null, read_back: false }],
+    [
+      "immich",
+      {
+        user: null,
+        folder: null,
+        region: null,
+        path_style: null,
+        read_back: false,
+        albums: true,
+        visibility: "archive",
+      },
+    ],
     ["nextcloud", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
     ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
     ["s3", { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, read_back: false }],
@@ -48,6 +61,11 @@ describe("what is asked for is sent, and nothing else", () => {
     expect(request.url).toBe("https://a.example/box");
     // A space at the end may belong to a password.
     expect(request.token).toBe(kind === "folder" || kind === "google_photos" ? null : "s3cret ");
+  });
+
+  test("locked photos are in no album", () => {
+    const { config } = describedRequest("immich", { ...EVERYTHING, visibility: "locked" });
+    expect([config.albums, config.visibility]).toEqual([false, "locked"]);
   });
 
   test("what was left empty is not sent as an empty answer", () => {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use afterglow_client::model::{Rate, Timetable};
+use afterglow_client::model::{Rate, Timetable, Visibility};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Uploads photos in the background: with the window closed, when it is sensible, and until they are proved to have arrived.
@@ -256,6 +256,12 @@ pub(crate) enum DestinationCommand {
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
+        /// Of Immich: make the library's albums there, too.
+        #[arg(long)]
+        albums: bool,
+        /// Of Immich: where photos are shown there.
+        #[arg(long, value_enum, default_value = "timeline")]
+        visibility: VisibilityArg,
         /// Another address of the same server, tried if the first does not answer; may be given several times.
         #[arg(long, value_name = "URL")]
         also: Vec<String>,
@@ -371,6 +377,26 @@ pub(crate) enum ConnectorArg {
     Folder,
     /// Another computer that runs `afterglow receive --announce`, with the code that it shows.
     Receiver,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum VisibilityArg {
+    /// Among all photos.
+    Timeline,
+    /// Apart from them.
+    Archive,
+    /// Only behind a code.
+    Locked,
+}
+
+impl From<VisibilityArg> for Visibility {
+    fn from(arg: VisibilityArg) -> Self {
+        match arg {
+            VisibilityArg::Timeline => Self::Timeline,
+            VisibilityArg::Archive => Self::Archive,
+            VisibilityArg::Locked => Self::Locked,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,11 @@ use crate::{
     Library, LibraryError, Result,
     identity::AssetKey,
     index, now,
-    table::{asset, collection, curation},
+    table::{
+        asset,
+        change::{self, Change},
+        collection, curation,
+    },
 };
 
 impl Library {
@@ -71,6 +75,8 @@ impl Library {
                 for key in assets {
                     if let Some(content) = asset::primary(db, *key)? {
                         curation::set_member(db, &id.0, &content, member)?;
+                        // Whoever follows the album sees no other sign of it.
+                        change::insert(db, *key, Change::Updated)?;
                     }
                 }
             }

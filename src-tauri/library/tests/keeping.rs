@@ -25,6 +25,8 @@ async fn albums_sources_and_marks_outlive_the_index() {
     let token = library.change_token().await.unwrap();
     let album = library.create_album("Trip").await.unwrap();
     library.edit_album(&album.id, std::slice::from_ref(&id), &[]).await.unwrap();
+    let changes = library.changes(Some(&token), 10).await.unwrap();
+    assert_eq!(changes.updated, std::slice::from_ref(&id), "whoever follows the album hears of it");
     library.set_favorite(std::slice::from_ref(&id), true).await.unwrap();
     library.close().await;
     for name in ["library.sqlite", "library.sqlite-wal", "library.sqlite-shm"] {

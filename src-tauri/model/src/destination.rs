@@ -37,6 +37,18 @@ names! {
         ReadBack,
     }
 
+    /// Where a server shows what is sent to it, if it knows such a thing.
+    #[derive(Default)]
+    pub enum Visibility {
+        /// Among all photos.
+        #[default]
+        Timeline,
+        /// Apart from them.
+        Archive,
+        /// Only behind a code.
+        Locked,
+    }
+
     /// Whether a destination can be sent to.
     pub enum DestinationState {
         /// Nothing speaks against it.
@@ -63,6 +75,8 @@ words! {
         pub max_append_size: Option<u64>,
         /// Whether an interrupted upload goes on where it stopped.
         pub resumable: bool,
+        /// What the server calls itself, and its version; none if it does not say.
+        pub server: Option<String>,
         /// When it was asked.
         pub probed_at: Timestamp,
     }
@@ -91,6 +105,10 @@ words! {
         /// What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
         /// unencrypted at another address is known again.
         pub identity: Option<String>,
+        /// Whether the albums of the library are made there as well, with what was delivered of them.
+        pub albums: bool,
+        /// Where the server shows photos.
+        pub visibility: Visibility,
     }
 
     /// An account at a server.
@@ -172,6 +190,52 @@ impl Connector {
     /// Whether its servers know that files belong together: then what shows an asset goes before what stands beside it, and a Live
     /// Photo's video before its still.
     pub fn knows_assets(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
+
+    /// Whether its servers take what an editor wrote beside a photo in the photo's own upload, and in no other way. Then it is no upload of
+    /// its own.
+    pub fn carries_sidecars(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
+
+    /// Whether its servers have albums into which what was delivered can be put.
+    pub fn has_albums(self) -> bool {
+        match self {
+            Self::Immich => true,
+            Self::Resumable
+            | Self::Archive
+            | Self::Tus
+            | Self::Nextcloud
+            | Self::Webdav
+            | Self::S3
+            | Self::GooglePhotos
+            | Self::Folder => false,
+        }
+    }
+
+    /// Whether its servers can be told where to show photos.
+    pub fn knows_visibility(self) -> bool {
         match self {
             Self::Immich => true,
             Self::Resumable

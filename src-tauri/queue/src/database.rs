@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use crate::{QueueError, app, batch, destination, grant, history, job, lane, overrides, receipt, rule, settings, traffic};
+use crate::{QueueError, app, batch, destination, grant, history, job, lane, mirror, overrides, receipt, rule, settings, traffic};
 
 /// One step for each table, in the order of the versions. Only ever add at the end.
 const STEPS: &[M<'static>] = &[
@@ -26,6 +26,7 @@ const STEPS: &[M<'static>] = &[
     M::up(destination::OPTIONS),
     M::up(history::SCHEMA),
     M::up(job::STUCK),
+    M::up(mirror::SCHEMA),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

@@ -110,6 +110,7 @@ impl Queue {
             let cancelled = job::control::cancel_at_destination(db, changes, &id, now)?;
             job::control::dismiss_at_destination(db, changes, &id)?;
             db.execute("DELETE FROM rule WHERE destination_id = ?1", [id.as_str()])?;
+            db.execute("DELETE FROM mirror WHERE destination_id = ?1", [id.as_str()])?;
             db.execute("UPDATE destination SET removed_at = ?2 WHERE id = ?1", params![id.as_str(), now.0])?;
             db.execute(
                 "UPDATE app SET removed_at = ?2, grant_version = grant_version + 1 WHERE destination_id = ?1 AND kind = 'connector'",
@@ -132,6 +133,17 @@ impl Queue {
             changes.destinations = true;
             update(db, &id, "state = ?2", &Word(state))?;
             update(db, &id, "problem = ?2", &problem.as_ref().map(Json))
+        })
+        .await
+    }
+
+    /// Notes what a destination lacks that can be sent to; none once it lacks nothing.
+    pub async fn set_lack(&self, id: &DestinationId, lack: Option<Failure>) -> Result<(), QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            let note = "UPDATE destination SET problem = ?2 WHERE id = ?1 AND state = 'ready' AND removed_at IS NULL";
+            changes.destinations |= db.execute(note, params![id.as_str(), lack.as_ref().map(Json)])? > 0;
+            Ok(())
         })
         .await
     }

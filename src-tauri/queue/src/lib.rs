@@ -23,6 +23,7 @@ mod grant;
 mod history;
 mod job;
 mod lane;
+mod mirror;
 mod overrides;
 mod queue;
 mod readers;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use afterglow_model::{
     AddDestination, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest, Event,
-    Evidence, FailureCode, SetConfig, SetCredential, read_fingerprint,
+    Evidence, FailureCode, SetConfig, SetCredential, Visibility, read_fingerprint,
 };
 use afterglow_queue::NewDestination;
 use afterglow_system::Secret;
@@ -210,6 +210,15 @@ fn checked(connector: Connector, config: &DestinationConfig) -> Answer<Destinati
     let by_http = !matches!(connector, Connector::Archive | Connector::Folder);
     if !by_http && (certificate.is_some() || config.cleartext || !config.addresses.is_empty()) {
         return Err(Refusal::bad("bad_config", "A folder has neither a certificate nor a further address."));
+    }
+    if config.albums && !connector.has_albums() {
+        return Err(Refusal::bad("bad_config", "Albums cannot be made at this kind of destination."));
+    }
+    if config.albums && config.visibility == Visibility::Locked {
+        return Err(Refusal::bad("bad_config", "Locked photos are in no album. Choose one of the two."));
+    }
+    if config.visibility != Visibility::Timeline && !connector.knows_visibility() {
+        return Err(Refusal::bad("bad_config", "This kind of destination shows photos in one place only."));
     }
     if config.addresses.len() > ADDRESSES_MAX {
         return Err(Refusal::bad("bad_url", format!("A destination can have {ADDRESSES_MAX} further addresses.")));

@@ -129,7 +129,7 @@ impl Follower {
     async fn make_jobs(&self, rule: &Rule, destination: &Destination, assets: &[AssetId]) -> Answer<()> {
         let allowed = self.core.queue.may_see(&destination.app_id, assets).await?;
         let assets: Vec<AssetId> = assets.iter().zip(allowed).filter(|(_, may)| *may).map(|(id, _)| id.clone()).collect();
-        let drafts = uploads::asset_drafts(&self.core, destination.connector, &assets).await?;
+        let drafts = uploads::asset_drafts(&self.core, destination.connector, &assets).await?.drafts;
         if drafts.is_empty() {
             return Ok(());
         }

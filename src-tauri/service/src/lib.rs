@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod host;
 mod live;
+mod mirror;
 mod nearby;
 mod opaque;
 mod paths;

@@ -1,9 +1,9 @@
 //! The person's rules as the scheduler wants them, the answer to "why?", and to "what if?". Both come from the function that decides.
 
 use afterglow_model::{
-    Conditions, Destination, FailureCode, Metered, NetworkKind, Override, Pause, Phase, PowerSource, Priority, Rate, Reachability,
-    SentenceContext, Settings, Simulate, Simulation, Timestamp, UploadJob, UploadJobOptions, Waiting, WaitingReason,
-    waiting_sentence,
+    Conditions, Destination, DestinationState, FailureCode, Metered, NetworkKind, Override, Pause, Phase, PowerSource, Priority,
+    Rate, Reachability, SentenceContext, Settings, Simulate, Simulation, Timestamp, UploadJob, UploadJobOptions, Waiting,
+    WaitingReason, waiting_sentence,
 };
 use afterglow_queue::FileClass;
 use afterglow_scheduler::{DestinationFacts, Memory, Now, Policy, Reason, reasons, strictest};
@@ -138,6 +138,18 @@ async fn waiting(core: &Core, job: &UploadJob) -> Answer<Vec<Waiting>> {
         waiting
     });
     Ok(said.collect())
+}
+
+/// Whether a destination may be spoken to now, as if for a backup.
+pub(crate) async fn may_go(core: &Core, destination: &Destination) -> Answer<bool> {
+    if destination.state != DestinationState::Ready {
+        return Ok(false);
+    }
+    let conditions = core.conditions.borrow().clone();
+    let rules = Rules::read(core).await?;
+    let policy = rules.policy(&conditions);
+    let against = reasons(Priority::Backup, None, &destination.options, &facts(destination), &conditions, &policy, clock::now());
+    Ok(against.is_empty())
 }
 
 /// What would happen under the conditions asked about. Pauses and *Upload anyway* are left out: the question is about the rules.

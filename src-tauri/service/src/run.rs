@@ -23,6 +23,7 @@ use crate::{
     error::ServeError,
     follow::{Follower, Passes},
     live::Live,
+    mirror::Mirror,
     paths,
     prompts::Prompts,
     sign_ins::SignIns,
@@ -129,6 +130,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
 
     let mut rooms = JoinSet::new();
     rooms.spawn(Follower::new(core.clone()).run());
+    rooms.spawn(Mirror::new(core.clone()).run());
     rooms.spawn(mark_backed_up(core.clone(), backed_up_seen));
     rooms.spawn(desk.run(status_seen));
     rooms.spawn(servers.serve(core.clone()));

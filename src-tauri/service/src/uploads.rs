@@ -7,7 +7,7 @@ use afterglow_model::{
     AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, bytes, count,
 };
 use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
-use afterglow_transfer::Companions;
+use afterglow_transfer::{Companions, Sidecar};
 
 use crate::{
     clock,
@@ -21,9 +21,15 @@ const FILES_MAX: usize = 100_000;
 /// Refusals that are told one by one.
 const REFUSED_SHOWN_MAX: usize = 20;
 
-struct Gathered {
-    drafts: Vec<NewJob>,
-    refused: Vec<String>,
+/// What an editor writes and a server can take along with its photo.
+const XMP: &str = ".xmp";
+
+/// What files would become.
+pub(crate) struct Gathered {
+    /// The jobs.
+    pub(crate) drafts: Vec<NewJob>,
+    /// A sentence for each file that is left out.
+    pub(crate) refused: Vec<String>,
 }
 
 /// What an upload would do.
@@ -93,14 +99,18 @@ pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
 }
 
 async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Gathered> {
-    let mut drafts = asset_drafts(core, destination.connector, &request.asset_ids).await?;
+    let Gathered { mut drafts, refused: left_out } = asset_drafts(core, destination.connector, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
     }
     let (files, mut refused) = core.library.expand_paths(&roots, FILES_MAX).await;
+    refused.extend(left_out);
     for file in files {
         match core.library.describe_file(&file).await {
+            Ok(described) if is_sidecar(described.resource_type) && destination.connector.carries_sidecars() => {
+                refused.push(alone(&described.filename));
+            }
             Ok(described) => drafts.push(loose_draft(file, described)),
             Err(error) => refused.push(error.to_string()),
         }
@@ -114,13 +124,18 @@ async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) 
 }
 
 /// Every file of these assets, as jobs, each after the one that it belongs to where the destination knows such a thing.
-pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
+///
+/// A sidecar that goes along with its photo is no job; one that cannot is left out.
+pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[AssetId]) -> Answer<Gathered> {
     if assets.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Gathered { drafts: Vec::new(), refused: Vec::new() });
     }
-    let mut files = core.library.upload_files(assets).await?;
+    let files = core.library.upload_files(assets).await?;
+    let (sidecars, mut files): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| connector.carries_sidecars() && is_sidecar(file.resource_type));
+    let refused = sidecars.iter().filter(|file| !is_xmp(&file.filename)).map(|file| unknown(&file.filename)).collect();
     if !connector.knows_assets() {
-        return Ok(files.into_iter().map(library_draft).collect());
+        return Ok(Gathered { drafts: files.into_iter().map(library_draft).collect(), refused });
     }
     // What goes first is made first.
     files.sort_by_key(|file| standing(file.resource_type));
@@ -133,7 +148,28 @@ pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[As
         let after = first_of(file.resource_type, &file.sha256, others).map(|sha256| First::Content(sha256.to_owned()));
         NewJob { after, ..library_draft(file) }
     };
-    Ok(files.into_iter().map(draft).collect())
+    Ok(Gathered { drafts: files.into_iter().map(draft).collect(), refused })
+}
+
+fn is_sidecar(kind: AssetResourceType) -> bool {
+    kind == AssetResourceType::AdjustmentData
+}
+
+fn is_xmp(filename: &str) -> bool {
+    filename.to_ascii_lowercase().ends_with(XMP)
+}
+
+/// Why a sidecar cannot be uploaded by itself.
+fn alone(filename: &str) -> String {
+    if is_xmp(filename) {
+        format!("{filename}: Sidecars go with their photos from the library, not alone.")
+    } else {
+        unknown(filename)
+    }
+}
+
+fn unknown(filename: &str) -> String {
+    format!("{filename}: This destination takes only XMP sidecars. The photo goes without it.")
 }
 
 /// The file that goes before one of this kind: the nearest of a lower standing in its asset.
@@ -161,13 +197,38 @@ fn standing(kind: AssetResourceType) -> u8 {
     }
 }
 
-/// What else of a job's asset its destination holds.
-pub(crate) async fn companions(core: &Core, job: &QueuedJob, connector: Connector) -> Answer<Companions> {
-    let Some(asset) = job.asset_id.as_ref().filter(|_| connector.knows_assets()) else { return Ok(Companions::default()) };
+/// What of a job's asset concerns the job.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// What else of it the destination holds.
+    pub(crate) companions: Companions,
+    /// What goes along.
+    pub(crate) sidecar: Option<Sidecar>,
+}
+
+/// What of a job's asset concerns it, where the destination knows assets.
+pub(crate) async fn beside(core: &Core, job: &QueuedJob, connector: Connector) -> Answer<Beside> {
+    let Some(asset) = job.asset_id.as_ref().filter(|_| connector.knows_assets()) else { return Ok(Beside::default()) };
     let files = core.library.upload_files(std::slice::from_ref(asset)).await?;
-    let Some(own) = files.iter().find(|file| file.sha256 == job.sha256).map(|file| file.resource_type) else {
-        return Ok(Companions::default());
-    };
+    let Some(own) = files.iter().find(|file| file.sha256 == job.sha256) else { return Ok(Beside::default()) };
+    let sidecar = sidecar_of(own, &files).filter(|_| connector.carries_sidecars());
+    Ok(Beside {
+        companions: companions(core, job, own.resource_type, &files).await?,
+        sidecar: sidecar.map(|file| Sidecar { root: file.root.clone(), path: file.path.clone() }),
+    })
+}
+
+/// The XMP that goes with a file: `IMG.jpg.xmp` with that very file, `IMG.xmp` with the one that shows the asset.
+fn sidecar_of<'a>(own: &UploadFile, files: &'a [UploadFile]) -> Option<&'a UploadFile> {
+    let meant =
+        |sidecar: &UploadFile, by: &UploadFile| sidecar.filename.to_lowercase() == format!("{}{XMP}", by.filename.to_lowercase());
+    let mut sidecars = files.iter().filter(|file| is_sidecar(file.resource_type) && is_xmp(&file.filename));
+    let named = sidecars.clone().find(|sidecar| meant(sidecar, own));
+    let shows = matches!(own.resource_type, AssetResourceType::Photo | AssetResourceType::Video);
+    named.or_else(|| sidecars.find(|sidecar| shows && !files.iter().any(|file| meant(sidecar, file))))
+}
+
+async fn companions(core: &Core, job: &QueuedJob, own: AssetResourceType, files: &[UploadFile]) -> Answer<Companions> {
     let held = async |wanted: &[AssetResourceType]| {
         let of_them = files.iter().filter(|file| wanted.contains(&file.resource_type) && file.sha256 != job.sha256);
         let contents: Vec<String> = of_them.map(|file| file.sha256.clone()).collect();
@@ -179,6 +240,9 @@ pub(crate) async fn companions(core: &Core, job: &QueuedJob, connector: Connecto
         AssetResourceType::Photo => {
             Companions { paired_video: held(&[AssetResourceType::PairedVideo]).await?, ..Companions::default() }
         }
+        AssetResourceType::PairedVideo | AssetResourceType::FullSizePairedVideo => {
+            Companions { is_paired_video: true, ..Companions::default() }
+        }
         AssetResourceType::AlternatePhoto => Companions { primary: held(&shown).await?, ..Companions::default() },
         AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => {
             Companions { primary: held(&shown).await?, is_edit: true, ..Companions::default() }
@@ -187,8 +251,6 @@ pub(crate) async fn companions(core: &Core, job: &QueuedJob, connector: Connecto
         | AssetResourceType::Audio
         | AssetResourceType::AdjustmentData
         | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::PairedVideo
-        | AssetResourceType::FullSizePairedVideo
         | AssetResourceType::AdjustmentBasePairedVideo
         | AssetResourceType::AdjustmentBaseVideo
         | AssetResourceType::PhotoProxy

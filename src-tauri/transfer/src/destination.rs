@@ -5,7 +5,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use url::Url;
 
-use crate::{fields::Limits, order::Companions, payload::Payload};
+use crate::{
+    fields::Limits,
+    order::{Album, Companions},
+    payload::Payload,
+};
 
 /// What is delivered, as the server is told.
 #[derive(Debug, Clone)]
@@ -129,6 +133,9 @@ pub trait Destination: Send + Sync {
         false
     }
 
+    /// Takes what goes along with the file, before anything of it is sent.
+    fn carry(&self, _sidecar: Bytes) {}
+
     /// Whether the last byte sent completes the upload. Then it leaves only once the whole file was read and is what was ordered.
     fn completes_with_last_byte(&self) -> bool {
         false
@@ -163,6 +170,12 @@ pub trait Destination: Send + Sync {
     /// Puts what was delivered beside the other files of its asset, where a server knows such a thing. Repeated after any doubt.
     async fn arrange(&self, _remote_id: &str, _companions: &Companions) -> Result<(), Setback> {
         Ok(())
+    }
+
+    /// Puts what was delivered into an album, which is made if the account has none of that title. Nothing is taken out of it, and a repeat
+    /// changes nothing. The server's name for the album; none if the one that was named is not there any more.
+    async fn mirror(&self, _album: &Album) -> Result<Option<String>, Setback> {
+        Ok(None)
     }
 
     /// What the server answered last, for the app that described the request.

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     destination::{Content, Destination, Proof, Setback},
     failure,
-    order::{Companions, Delivered, Journal, Order, Progress},
+    order::{Companions, Delivered, Journal, Order, Progress, Sidecar},
     source::{Source, SourceError},
     steps::RESTARTS_MAX,
     transfer::TransferOptions,
@@ -26,6 +26,9 @@ const STUMBLES_MAX: u32 = 4;
 
 /// Pause before the second and later attempts without progress. The first is made at once.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// A sidecar is text of a few kilobytes; with masks of an editor, some hundred. Bytes.
+const SIDECAR_BYTES_MAX: u64 = 1 << 20;
 
 /// How a delivery that did not arrive ended.
 #[derive(Debug)]
@@ -78,6 +81,9 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         let opened = self.open(content.digest).await?;
         if self.destination.wants_sha1() {
             content.sha1 = Some(self.sha1(&opened, content.digest).await?);
+        }
+        if let Some(sidecar) = &self.order.sidecar {
+            self.carry(sidecar.clone()).await?;
         }
         if let Some(body) = opened.whole {
             match self.in_one_request(&content, body, takes_whole).await {
@@ -151,6 +157,25 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
             Ok(sha1) => Ok(sha1),
             Err(error) => Err(self.unfit(&error).await),
         }
+    }
+
+    /// Reads what goes along with the file. The file goes without what cannot be read.
+    async fn carry(&self, sidecar: Sidecar) -> Result<(), End> {
+        let reading = tokio::task::spawn_blocking(move || {
+            let source = Source::open(&sidecar.root, &sidecar.path)?;
+            if source.pin().size > SIDECAR_BYTES_MAX { Ok(None) } else { source.read_whole().map(|(content, _)| Some(content)) }
+        });
+        let read = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(End::Stopped),
+            read = reading => read.map_err(|_| End::Failed(failure::internal("reading the file")))?,
+        };
+        match read {
+            Ok(Some(content)) => self.destination.carry(content),
+            Ok(None) => tracing::warn!(file = self.order.filename, "its sidecar is too large to go with it"),
+            Err(error) => tracing::warn!(file = self.order.filename, %error, "its sidecar cannot be read; it goes without"),
+        }
+        Ok(())
     }
 
     async fn in_one_request(

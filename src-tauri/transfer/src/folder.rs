@@ -195,6 +195,7 @@ impl Destination for Folder<'_> {
             max_size,
             max_append_size: None,
             resumable: true,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

@@ -245,6 +245,7 @@ impl Destination for Google<'_> {
             max_size: Some(VIDEO_BYTES_MAX),
             max_append_size: None,
             resumable: true,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

@@ -8,14 +8,19 @@
 //! file is known to be what was ordered. A session is therefore nothing at the server: the fragment of its URL, which never leaves this
 //! computer, holds what the form says.
 //!
+//! What an editor wrote beside a photo goes in the photo's form, as far as it is XMP: the server takes it in no other way, says nothing
+//! of it, and does not take a later one.
+//!
 //! Of a Live Photo the video goes first, and the form of the still names it. A RAW beside a JPEG, and an edit, are stacked with what they
 //! belong to once both are there. A still that was there before is linked by a change of the asset. A key that may not do this
 //! does not keep the file from being delivered.
 
+mod albums;
 mod form;
+mod together;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -35,7 +40,7 @@ use crate::{
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure,
     fields::Limits,
-    order::Companions,
+    order::{Album, Companions},
     payload::Payload,
     wire::{Answer, Wire},
 };
@@ -59,6 +64,8 @@ pub(crate) struct Immich<'a> {
     wire: Wire<'a>,
     /// The asset that the last upload of this delivery was answered with.
     uploaded: Mutex<Option<String>>,
+    /// What goes in the form beside the file; none once the server has refused a form with it.
+    sidecar: Mutex<Option<Bytes>>,
 }
 
 /// What the server knows of a SHA-1.
@@ -91,28 +98,20 @@ struct Uploaded {
     status: String,
 }
 
-/// `AssetResponseDto`, as far as it tells what belongs together.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Beside {
-    live_photo_video_id: Option<String>,
-    stack: Option<Stack>,
-}
-
-/// `AssetStackResponseDto`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stack {
-    id: String,
-    primary_asset_id: String,
-}
-
 /// `ServerVersionResponseDto`.
 #[derive(Deserialize)]
 struct Version {
     major: u64,
     minor: u64,
     patch: u64,
+}
+
+/// `UserAdminResponseDto`; without a quota there is no limit.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    quota_size_in_bytes: Option<u64>,
+    quota_usage_in_bytes: Option<u64>,
 }
 
 /// `ApiKeyResponseDto`.
@@ -123,7 +122,7 @@ struct Key {
 
 impl<'a> Immich<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { wire, uploaded: Mutex::new(None) }
+        Self { wire: wire.with_long_answers(), uploaded: Mutex::new(None), sidecar: Mutex::new(None) }
     }
 
     /// A URL of the API, whether the person gave the address with `/api` or without.
@@ -138,6 +137,10 @@ impl<'a> Immich<'a> {
     }
 
     async fn ask(&self, method: Method, path: &str, question: Option<Value>) -> Result<Answer, Setback> {
+        self.ask_at(method, &self.api(path), question).await
+    }
+
+    async fn ask_at(&self, method: Method, url: &Url, question: Option<Value>) -> Result<Answer, Setback> {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, JSON);
         let payload = match question {
@@ -147,7 +150,7 @@ impl<'a> Immich<'a> {
             }
             None => Payload::empty(),
         };
-        let answer = self.wire.exchange(method, &self.api(path), headers, payload).await?;
+        let answer = self.wire.exchange(method, url, headers, payload).await?;
         if answer.status.is_success() { Ok(answer) } else { Err(self.setback(&answer)) }
     }
 
@@ -177,9 +180,14 @@ impl<'a> Immich<'a> {
         }
     }
 
+    /// What a form says of the content.
+    fn form_of(&self, content: &Content) -> Result<Form, Setback> {
+        Form::of(content, self.wire.config().visibility)
+    }
+
     /// The content as the server holds it; none if it does not.
     async fn held(&self, content: &Content) -> Result<Option<Proof>, Setback> {
-        match self.check(&Form::of(content)?.sha1).await? {
+        match self.check(&self.form_of(content)?.sha1).await? {
             Known::Nothing => Ok(None),
             // The SHA-1 is the server's own, and the driver has found ours and the SHA-256 in one reading.
             Known::Asset(id) => Ok(Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None })),
@@ -197,35 +205,15 @@ impl<'a> Immich<'a> {
         }
     }
 
-    /// An asset's own word of what belongs to it.
-    async fn beside(&self, id: &str) -> Result<Beside, Setback> {
-        self.read(&self.ask(Method::GET, &format!("assets/{id}"), None).await?)
-    }
-
-    async fn link(&self, still: &str, video: &str) -> Result<(), Setback> {
-        if self.beside(still).await?.live_photo_video_id.as_deref() != Some(video) {
-            self.ask(Method::PUT, &format!("assets/{still}"), Some(json!({ "livePhotoVideoId": video }))).await?;
-        }
-        Ok(())
-    }
-
-    /// The first of a stack is the one that is shown.
-    async fn stack(&self, shown: &str, other: &str) -> Result<(), Setback> {
-        let (first, second) = (self.beside(shown).await?.stack, self.beside(other).await?.stack);
-        let together = match (&first, &second) {
-            (Some(first), Some(second)) => first.id == second.id && first.primary_asset_id == shown,
-            (Some(_) | None, Some(_) | None) => false,
-        };
-        if !together {
-            self.ask(Method::POST, "stacks", Some(json!({ "assetIds": [shown, other] }))).await?;
-        }
-        Ok(())
+    fn sidecar(&self) -> MutexGuard<'_, Option<Bytes>> {
+        self.sidecar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn upload(&self, url: &Url, form: &Form, payload: Payload) -> Result<(), Setback> {
         let unsendable = |_| Setback::Failed(failure::internal("an unsendable field"));
         let boundary = format!("afterglow-{}", uuid::Uuid::new_v4().simple());
-        let (head, tail) = form.frame(&boundary);
+        let sidecar = self.sidecar().clone();
+        let (head, tail) = form.frame(&boundary, sidecar.as_deref());
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(ACCEPT, JSON);
         let kind = format!("multipart/form-data; boundary={boundary}");
@@ -235,7 +223,16 @@ impl<'a> Immich<'a> {
         match answer.status {
             StatusCode::OK | StatusCode::CREATED => {}
             status if status.is_success() => return Err(self.nonsense("neither stored nor refused")),
-            _ => return Err(self.setback(&answer)),
+            _ => {
+                return Err(match self.setback(&answer) {
+                    // Whatever it is about: the file is not to be lost for the sidecar's sake.
+                    Setback::Verdict(failure) if self.sidecar().take().is_some() => {
+                        tracing::warn!(file = form.filename, reason = failure.message, "refused with its sidecar; it goes without");
+                        Setback::Doubt(failure)
+                    }
+                    setback => setback,
+                });
+            }
         }
         let uploaded: Uploaded = self.read(&answer)?;
         match (answer.status, uploaded.status.as_str()) {
@@ -334,19 +331,35 @@ impl Destination for Immich<'_> {
         if !key.permissions.iter().any(|permission| permission == EVERYTHING || permission == PERMISSION) {
             return Err(Setback::Failed(self.lacks(PERMISSION)));
         }
-        tracing::info!(host = self.wire.host(), "Immich {}.{}.{}", version.major, version.minor, version.patch);
+        let server = format!("Immich {}.{}.{}", version.major, version.minor, version.patch);
+        tracing::info!(host = self.wire.host(), server);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
             evidence: Evidence::Hashed,
             max_size: None,
             max_append_size: None,
             resumable: false,
+            server: Some(server),
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }
 
+    /// A key that may not ask is told nothing.
+    async fn room(&self) -> Result<Option<u64>, Setback> {
+        let user: User = match self.ask(Method::GET, "users/me", None).await {
+            Ok(answer) => self.read(&answer)?,
+            Err(Setback::Failed(failure)) if failure.code == FailureCode::AuthenticationRequired => return Ok(None),
+            Err(setback) => return Err(setback),
+        };
+        Ok(user.quota_size_in_bytes.map(|quota| quota.saturating_sub(user.quota_usage_in_bytes.unwrap_or(0))))
+    }
+
     fn wants_sha1(&self) -> bool {
         true
+    }
+
+    fn carry(&self, sidecar: Bytes) {
+        *self.sidecar() = Some(sidecar);
     }
 
     fn completes_with_last_byte(&self) -> bool {
@@ -358,7 +371,7 @@ impl Destination for Immich<'_> {
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
-        match self.upload(&self.api("assets"), &Form::of(content)?, Payload::Whole(body)).await {
+        match self.upload(&self.api("assets"), &self.form_of(content)?, Payload::Whole(body)).await {
             Ok(()) => self.confirm(content).await,
             // Also when a server that has it already says so and hangs up, before it was heard.
             Err(Setback::Doubt(failure)) => self.held(content).await?.ok_or(Setback::Doubt(failure)),
@@ -368,7 +381,7 @@ impl Destination for Immich<'_> {
 
     /// Nothing at the server, but for an empty file, which is no more than its form.
     async fn begin(&self, content: &Content) -> Result<Begun, Setback> {
-        let form = Form::of(content)?;
+        let form = self.form_of(content)?;
         if content.byte_count == 0 {
             return self.whole(content, Bytes::new()).await.map(Begun::Delivered);
         }
@@ -404,21 +417,11 @@ impl Destination for Immich<'_> {
     }
 
     async fn arrange(&self, remote_id: &str, companions: &Companions) -> Result<(), Setback> {
-        let arranged = match (&companions.paired_video, &companions.primary) {
-            (Some(video), _) => self.link(remote_id, video).await,
-            (None, Some(primary)) if primary == remote_id => Ok(()),
-            (None, Some(primary)) if companions.is_edit => self.stack(remote_id, primary).await,
-            (None, Some(primary)) => self.stack(primary, remote_id).await,
-            (None, None) => Ok(()),
-        };
-        match arranged {
-            // The file is delivered. That the key may do no more, or that its companion is gone there, does not change that.
-            Err(Setback::Failed(failure) | Setback::Verdict(failure)) if failure.class != FailureClass::Transient => {
-                tracing::info!(host = self.wire.host(), reason = failure.message, "what belongs together was not put together");
-                Ok(())
-            }
-            arranged => arranged,
-        }
+        self.put_together(remote_id, companions).await
+    }
+
+    async fn mirror(&self, album: &Album) -> Result<Option<String>, Setback> {
+        self.put_into(album).await
     }
 
     /// There is nothing to give up.

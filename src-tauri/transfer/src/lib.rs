@@ -46,7 +46,9 @@ pub use driver::{Delivery, End};
 pub use fields::Limits;
 pub use google::oauth::Consent;
 pub use nextcloud::login::Login;
-pub use order::{Account, Companions, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session};
+pub use order::{
+    Account, Album, Companions, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session, Sidecar,
+};
 pub use payload::{Blocks, Payload};
 pub use request::template::{filled_url, unknown_name};
 pub use sign_in::{OauthClient, SignedIn};

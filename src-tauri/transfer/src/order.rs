@@ -87,8 +87,19 @@ pub struct Order {
     pub created_ms: Option<i64>,
     /// What else of its asset is there.
     pub companions: Companions,
+    /// What an editor wrote beside it, for a protocol that [carries](afterglow_model::Connector::carries_sidecars) it along.
+    pub sidecar: Option<Sidecar>,
     /// A session of an earlier attempt.
     pub session: Option<Session>,
+}
+
+/// An XMP file that goes with a photo. It is opened as the photo is; one that cannot be read stays behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    /// The folder that the person gave us.
+    pub root: PathBuf,
+    /// The file beneath it.
+    pub path: PathBuf,
 }
 
 /// What else of a file's asset the destination holds, by the server's names.
@@ -96,6 +107,8 @@ pub struct Order {
 pub struct Companions {
     /// The video of the Live Photo whose still this file is.
     pub paired_video: Option<String>,
+    /// Whether this file is that video.
+    pub is_paired_video: bool,
     /// The file that shows the asset, if this one only stands beside it.
     pub primary: Option<String>,
     /// Whether this file is shown instead: it is what came of the primary by editing.
@@ -111,6 +124,22 @@ pub struct Session {
     pub pin: Pin,
     /// Seconds after which the server forgets it, as it said when it began.
     pub max_age_s: Option<u64>,
+}
+
+/// An album that a server is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Album {
+    /// What it is called.
+    pub title: String,
+    /// The server's name for it, if it was made or found before.
+    pub remote_id: Option<String>,
+    /// The server's names for what is to be in it; at most [`Album::ASSETS_MAX`].
+    pub assets: Vec<String>,
+}
+
+impl Album {
+    /// So many go with one request, and their answer is not too long to be read.
+    pub const ASSETS_MAX: usize = 250;
 }
 
 /// How a delivery ended.

@@ -207,6 +207,7 @@ impl Destination for Requests<'_> {
             max_size: None,
             max_append_size: None,
             resumable: false,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

@@ -220,6 +220,7 @@ impl Destination for Resumable<'_> {
             max_size: answer.fields.limits.max_size,
             max_append_size: answer.fields.limits.max_append_size,
             resumable: true,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

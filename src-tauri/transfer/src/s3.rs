@@ -261,6 +261,7 @@ impl Destination for S3<'_> {
             max_size: None,
             max_append_size: None,
             resumable: true,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody};
+use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody, Visibility};
 use afterglow_nearby::Code;
 use reqwest::Client;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -27,7 +27,7 @@ use crate::{
     immich::Immich,
     line::Line,
     nextcloud::{Nextcloud, login::Credential},
-    order::{Account, Described, Journal, Order, Outcome, Progress, Session},
+    order::{Account, Album, Described, Journal, Order, Outcome, Progress, Session},
     pair,
     payload::Pace,
     request::Requests,
@@ -250,17 +250,30 @@ impl Transfer {
         Ok(capabilities)
     }
 
-    /// Uploads a small text file, compares what the server proves, and removes it again if the server lets us.
+    /// Uploads a small picture, compares what the server proves, and removes it again if the server lets us.
     ///
     /// # Errors
     /// What stands against sending to it.
     pub async fn test(&self, connector: Connector, account: &Account) -> Result<DestinationTest, Failure> {
         let cancel = CancellationToken::new();
-        let account = &*self.route(connector, account, Errand::Trial, &cancel).await?;
-        let destination = self.connect(connector, account, &cancel)?;
+        let mut account = self.route(connector, account, Errand::Trial, &cancel).await?.into_owned();
+        // What is locked up could not be removed again.
+        account.config.visibility = Visibility::Timeline;
+        let destination = self.connect(connector, &account, &cancel)?;
         let tested = trial::run(destination.as_ref()).await?;
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)
+    }
+
+    /// Puts what was delivered into an album there: see [`Album`]. The server's name for it; none if the one that was named is not there any
+    /// more. Safe to repeat.
+    ///
+    /// # Errors
+    /// What stands against it. It says nothing of deliveries.
+    pub async fn mirror(&self, connector: Connector, account: &Account, album: &Album) -> Result<Option<String>, Failure> {
+        let cancel = CancellationToken::new();
+        let account = &*self.route(connector, account, Errand::Delivery, &cancel).await?;
+        self.connect(connector, account, &cancel)?.mirror(album).await.map_err(trial::failure_of)
     }
 
     /// Shows a receiver that we know the code on its screen. The token by which it knows us from now on.

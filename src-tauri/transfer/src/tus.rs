@@ -204,6 +204,7 @@ impl Destination for Tus<'_> {
             max_size: integer(&answer.headers, &TUS_MAX_SIZE),
             max_append_size: None,
             resumable: true,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

@@ -108,6 +108,7 @@ impl Destination for Webdav<'_> {
             max_size: None,
             max_append_size: None,
             resumable: false,
+            server: None,
             probed_at: Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)),
         })
     }

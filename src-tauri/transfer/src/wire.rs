@@ -29,6 +29,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What is read at most of an answer that describes many resources (207, RFC 4918 section 13), which WebDAV cannot page.
 const MULTISTATUS_BYTES_MAX: usize = 1024 * 1024;
 
+/// What is read at most of the answers of servers whose lists have no pages.
+const LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Redirects followed for one request; more is a loop.
 const REDIRECTS_MAX: usize = 3;
 
@@ -44,6 +47,7 @@ pub(crate) struct Wire<'a> {
     cancel: &'a CancellationToken,
     /// Whether an answer that goes on too long is cut instead of refused.
     cuts: bool,
+    answer_bytes_max: usize,
 }
 
 /// An answer whose sense the protocol has to judge: any status but a redirect.
@@ -95,12 +99,28 @@ impl<'a> Wire<'a> {
             headers.append(name, value);
         }
         let (client, pace) = (shared.client(account)?, shared.pace(&account.url));
-        Ok(Self { client, pace, shared, connector, account, headers, host, cancel, cuts: false })
+        Ok(Self {
+            client,
+            pace,
+            shared,
+            connector,
+            account,
+            headers,
+            host,
+            cancel,
+            cuts: false,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        })
     }
 
     /// The same for servers that may answer at length: what is too much is left unread.
     pub(crate) fn cutting_answers(self) -> Self {
         Self { cuts: true, ..self }
+    }
+
+    /// The same for servers whose lists have no pages.
+    pub(crate) fn with_long_answers(self) -> Self {
+        Self { answer_bytes_max: LIST_BYTES_MAX, ..self }
     }
 
     /// Whether every request carries this header field already.
@@ -271,7 +291,7 @@ impl<'a> Wire<'a> {
         if status == StatusCode::OK && is_web_page(response.headers()) && !is_empty {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
-        let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { ANSWER_BYTES_MAX };
+        let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { self.answer_bytes_max };
         let (mut body, mut is_cut) = (Vec::new(), false);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             if body.len() + chunk.len() > most && self.cuts {

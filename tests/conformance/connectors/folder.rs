@@ -62,6 +62,7 @@ impl Bench {
             sha256: hex(&Sha256::digest(content)),
             created_ms: Some(CREATED_MS),
             companions: Companions::default(),
+            sidecar: None,
             session: None,
         }
     }

@@ -1,10 +1,11 @@
 //! The connector for Immich, put to the suite and to what is special to Immich.
 
+mod albums;
 mod server;
 
-use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode};
+use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, Visibility};
 use afterglow_tests::model_server::{Answer, Fault};
-use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome};
+use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Sidecar};
 
 use self::server::{Asset, ImmichServer, KEY, sha1};
 use crate::{
@@ -54,7 +55,7 @@ fn posts(bench: &Bench<Immich>) -> usize {
 fn put(bench: &Bench<Immich>, bytes: u64, trashed: bool) {
     let bytes = content(bytes);
     let fields = [("filename".to_owned(), "before.jpg".to_owned())].into();
-    let asset = Asset { id: "asset-of-before".to_owned(), fields, bytes: bytes.clone(), trashed };
+    let asset = Asset { id: "asset-of-before".to_owned(), fields, bytes: bytes.clone(), sidecar: None, trashed };
     bench.server.with(|server| drop(server.assets.insert(sha1(&bytes), asset)));
 }
 
@@ -296,4 +297,110 @@ async fn putting_together_is_tried_again_after_trouble() {
     assert_eq!(bench.server.truth().requests.len(), requests + 5);
     delivered(&bench, &order).await;
     assert_eq!(bench.server.with(|server| server.stacks.len()), 1);
+}
+
+/// An order of a photo with the sidecar at this path beneath the photo's folder.
+fn with_sidecar(bench: &Bench<Immich>, bytes: u64, path: &str) -> Order {
+    let order = bench.file("IMG_1.jpg", bytes);
+    Order { sidecar: Some(Sidecar { root: order.root.clone(), path: path.into() }), ..order }
+}
+
+fn only_asset(bench: &Bench<Immich>) -> Asset {
+    bench.server.with(|server| server.assets.values().next().cloned().unwrap())
+}
+
+#[tokio::test]
+async fn a_sidecar_goes_in_the_form_of_its_photo() {
+    for version in [[2, 7, 5], [3, 2, 2]] {
+        for bytes in SIZES {
+            let bench = Bench::<Immich>::new().await;
+            bench.server.with(|server| server.version = version);
+            let order = with_sidecar(&bench, bytes, "IMG_1.xmp");
+            std::fs::write(order.root.join("IMG_1.xmp"), content(7000)).unwrap();
+            delivered(&bench, &order).await;
+            bench.stored_once(&order, "with its sidecar");
+            let asset = only_asset(&bench);
+            assert_eq!((asset.sidecar, asset.fields["filename"].as_str()), (Some(content(7000)), "IMG_1.jpg"));
+            assert_eq!(posts(&bench), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_that_cannot_be_read_stays_behind() {
+    for bytes in SIZES {
+        for path in ["missing.xmp", "link.xmp", "../IMG_1.xmp", "large.xmp", "folder.xmp"] {
+            let bench = Bench::<Immich>::new().await;
+            let order = with_sidecar(&bench, bytes, path);
+            std::fs::write(order.root.join("IMG_1.xmp"), b"<x/>").unwrap();
+            std::fs::write(order.root.join("large.xmp"), content(MIB + 1)).unwrap();
+            std::fs::create_dir(order.root.join("folder.xmp")).unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink("IMG_1.xmp", order.root.join("link.xmp")).unwrap();
+            delivered(&bench, &order).await;
+            bench.stored_once(&order, path);
+            assert_eq!(only_asset(&bench).sidecar, None, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_photo_that_is_refused_with_its_sidecar_goes_without() {
+    for bytes in SIZES {
+        let bench = Bench::<Immich>::new().await;
+        bench.server.with(|server| server.hates_sidecars = true);
+        let order = with_sidecar(&bench, bytes, "IMG_1.xmp");
+        std::fs::write(order.root.join("IMG_1.xmp"), b"<x/>").unwrap();
+        delivered(&bench, &order).await;
+        bench.stored_once(&order, "without its sidecar");
+        assert_eq!(posts(&bench), 2);
+    }
+}
+
+/// Where each file is shown, by its name.
+fn shown(bench: &Bench<Immich>) -> Vec<(String, Option<String>)> {
+    let place = |asset: &Asset| (asset.fields["filename"].clone(), asset.fields.get("visibility").cloned());
+    let mut shown: Vec<_> = bench.server.with(|server| server.assets.values().map(place).collect());
+    shown.sort();
+    shown
+}
+
+#[tokio::test]
+async fn photos_are_shown_where_the_person_wants_them() {
+    let wishes = [(Visibility::Timeline, None), (Visibility::Archive, Some("archive")), (Visibility::Locked, Some("locked"))];
+    for (visibility, expected) in wishes {
+        for bytes in SIZES {
+            let mut bench = Bench::<Immich>::new().await;
+            bench.account.config.visibility = visibility;
+            let companions = Companions { is_paired_video: true, ..Companions::default() };
+            let video = delivered(&bench, &beside(&bench, "IMG_1.mov", bytes, companions)).await.remote_id;
+            *bench.memory.session.lock().unwrap() = None;
+            let companions = Companions { paired_video: Some(video), ..Companions::default() };
+            delivered(&bench, &beside(&bench, "IMG_1.jpg", bytes + 1, companions)).await;
+            // The video of a Live Photo is nowhere by itself.
+            let expected = [("IMG_1.jpg", expected), ("IMG_1.mov", Some("hidden"))];
+            assert_eq!(shown(&bench), expected.map(|(name, place)| (name.to_owned(), place.map(str::to_owned))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_test_leaves_nothing_whatever_is_wanted_later() {
+    let mut bench = Bench::<Immich>::new().await;
+    bench.account.config.visibility = Visibility::Locked;
+    let tested = bench.transfer.test(Connector::Immich, &bench.account).await.unwrap();
+    assert_eq!(tested.capabilities.server.as_deref(), Some("Immich 3.2.2"));
+    assert!(bench.server.truth().objects.is_empty());
+}
+
+#[tokio::test]
+async fn the_room_of_an_account_is_what_its_quota_leaves() {
+    let bench = Bench::<Immich>::new().await;
+    delivered(&bench, &bench.file("IMG_1.jpg", 20_000)).await;
+    let room = async || bench.transfer.test(Connector::Immich, &bench.account).await.unwrap().room;
+    assert_eq!(room().await, None, "without a quota");
+    bench.server.with(|server| server.quota = Some(100_000));
+    assert_eq!(room().await, Some(80_000));
+    bench.server.with(|server| server.permissions.retain(|permission| *permission != "user.read"));
+    assert_eq!(room().await, None, "without the permission");
 }

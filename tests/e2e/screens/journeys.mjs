@@ -309,6 +309,11 @@ const JOURNEYS = [
       await focused("API key");
       await page.keyboard.type("wrong");
       await page.keyboard.press("Tab");
+      await focused("Where Immich shows photos");
+      await page.keyboard.press("Tab");
+      await focused("Make my albums there, too");
+      await page.keyboard.press("Space");
+      await page.keyboard.press("Tab");
       await focused("Name");
       await page.keyboard.type("Immich");
       await page.keyboard.press("Enter");

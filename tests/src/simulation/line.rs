@@ -278,7 +278,7 @@ impl Destination for Line {
 
     async fn probe(&self) -> Result<Capabilities, Setback> {
         let evidence = lock(&self.server).evidence;
-        Ok(Capabilities { evidence, max_size: None, max_append_size: None, resumable: true, probed_at: Timestamp(0) })
+        Ok(Capabilities { evidence, max_size: None, max_append_size: None, resumable: true, server: None, probed_at: Timestamp(0) })
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {

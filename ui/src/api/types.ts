@@ -535,6 +535,10 @@ max_append_size: number | null,
  */
 resumable: boolean, 
 /**
+ * What the server calls itself, and its version; none if it does not say.
+ */
+server: string | null, 
+/**
  * When it was asked.
  */
 probed_at: Timestamp, };
@@ -712,7 +716,15 @@ addresses: Array<string>,
  * What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
  * unencrypted at another address is known again.
  */
-identity: string | null, };
+identity: string | null, 
+/**
+ * Whether the albums of the library are made there as well, with what was delivered of them.
+ */
+albums: boolean, 
+/**
+ * Where the server shows photos.
+ */
+visibility: Visibility, };
 
 /**
  * An account at a server.
@@ -2064,6 +2076,11 @@ sentence: string, };
  * Which of the person's rules hold for what the person asked for now.
  */
 export type UserInitiatedRules = "network" | "all";
+
+/**
+ * Where a server shows what is sent to it, if it knows such a thing.
+ */
+export type Visibility = "timeline" | "archive" | "locked";
 
 /**
  * One reason, of one job or of many.

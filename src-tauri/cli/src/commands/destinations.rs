@@ -38,6 +38,8 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             region,
             path_style,
             read_back,
+            albums,
+            visibility,
             also: addresses,
             trust_certificate: certificate,
             cleartext,
@@ -56,6 +58,8 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 cleartext,
                 addresses,
                 identity: None,
+                albums,
+                visibility: visibility.into(),
             };
             let token = token_stdin.then(read_token).transpose()?;
             let sign_in = if browser.sign_in || connector == Connector::GooglePhotos {

@@ -297,3 +297,44 @@ async fn bytes_add_up_by_day() {
     let days: Vec<_> = days.iter().map(|day| (day.day.as_str(), day.bytes)).collect();
     assert_eq!(days, [("2026-05-02", 3), ("2026-05-03", 7)]);
 }
+
+#[tokio::test]
+async fn what_was_put_into_an_album_is_known_until_the_album_is_gone() {
+    let bench = Bench::new().await;
+    let (destination, trip, home) = (&bench.destination.id, "album:trip".into(), "album:home".into());
+    let all = ["a", "b", "c"].map(str::to_owned);
+    assert_eq!(bench.queue.mirror(destination, &trip).await.unwrap(), None);
+    assert_eq!(bench.queue.not_mirrored(destination, &trip, &all).await.unwrap(), all);
+    // Again, as after a pass that was cut short.
+    for _ in 0..2 {
+        bench.queue.set_mirrored(destination, &trip, "there", &all[..2]).await.unwrap();
+    }
+    assert_eq!(bench.queue.mirror(destination, &trip).await.unwrap().as_deref(), Some("there"));
+    assert_eq!(bench.queue.not_mirrored(destination, &trip, &all).await.unwrap(), all[2..]);
+    assert_eq!(bench.queue.not_mirrored(destination, &home, &all).await.unwrap(), all);
+
+    bench.queue.clone().close().await;
+    let queue = Queue::open(&bench.path()).unwrap();
+    assert_eq!(queue.not_mirrored(destination, &trip, &all).await.unwrap(), all[2..]);
+    queue.forget_mirror(destination, &trip).await.unwrap();
+    assert_eq!(queue.mirror(destination, &trip).await.unwrap(), None);
+    assert_eq!(queue.not_mirrored(destination, &trip, &all).await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn what_a_destination_lacks_hides_nothing_worse() {
+    let bench = Bench::new().await;
+    let id = &bench.destination.id;
+    let lack = failure(FailureCode::AuthenticationRequired);
+    let shown = async || bench.queue.destination(id.as_str()).await.unwrap().unwrap().problem;
+    bench.queue.set_lack(id, Some(lack.clone())).await.unwrap();
+    assert_eq!(shown().await, Some(lack.clone()));
+    bench.queue.set_lack(id, None).await.unwrap();
+    assert_eq!(shown().await, None);
+    let worse = failure(FailureCode::QuotaExceeded);
+    bench.queue.set_destination_state(id, DestinationState::QuotaExceeded, Some(worse.clone())).await.unwrap();
+    for lack in [Some(lack), None] {
+        bench.queue.set_lack(id, lack).await.unwrap();
+        assert_eq!(shown().await, Some(worse.clone()));
+    }
+}

@@ -10,7 +10,11 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::{endings::Endings, turns::Queueing};
-use crate::{clock, core::Core, uploads};
+use crate::{
+    clock,
+    core::Core,
+    uploads::{self, Beside},
+};
 
 /// A job with where it goes and the folder that its file lies beneath.
 pub(super) struct Errand {
@@ -181,8 +185,8 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
             });
         }
     };
-    let companions = match uploads::companions(core, job, destination.connector).await {
-        Ok(companions) => companions,
+    let Beside { companions, sidecar } = match uploads::beside(core, job, destination.connector).await {
+        Ok(beside) => beside,
         Err(refusal) => {
             return Outcome::Failed(Failure {
                 class: FailureClass::Transient,
@@ -204,6 +208,7 @@ async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: 
         sha256: job.sha256.clone(),
         created_ms: job.created_ms,
         companions,
+        sidecar,
         session: job.session.as_ref().and_then(resumable),
     };
     let journal = QueueJournal(core.queue.clone());

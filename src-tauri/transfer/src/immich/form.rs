@@ -1,5 +1,6 @@
 //! The form by which a file is sent, and the session that remembers it.
 
+use afterglow_model::Visibility;
 use bytes::Bytes;
 use url::{Url, form_urlencoded};
 
@@ -20,10 +21,12 @@ pub(super) struct Form {
     created: String,
     /// The asset that is the video of this Live Photo.
     paired_video: Option<String>,
+    /// Where it is shown, if not among all.
+    visibility: Option<String>,
 }
 
 impl Form {
-    pub(super) fn of(content: &Content) -> Result<Self, Setback> {
+    pub(super) fn of(content: &Content, visibility: Visibility) -> Result<Self, Setback> {
         let sha1 = content.sha1.ok_or_else(|| Setback::Failed(failure::internal("a file without its SHA-1")))?;
         let dated = content.created_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         Ok(Self {
@@ -33,6 +36,7 @@ impl Form {
             content_type: content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
             created: dated.unwrap_or_else(jiff::Timestamp::now).to_string(),
             paired_video: content.companions.paired_video.clone(),
+            visibility: shown_in(visibility, content.companions.is_paired_video).map(str::to_owned),
         })
     }
 
@@ -44,6 +48,7 @@ impl Form {
             .append_pair("type", &self.content_type)
             .append_pair("created", &self.created)
             .extend_pairs(self.paired_video.iter().map(|video| ("video", video)))
+            .extend_pairs(self.visibility.iter().map(|visibility| ("visibility", visibility)))
             .finish();
         assets.set_fragment(Some(&fragment));
         assets
@@ -60,12 +65,14 @@ impl Form {
             content_type: value("type")?,
             created: value("created")?,
             paired_video: value("video"),
+            visibility: value("visibility"),
         })
     }
 
     /// `AssetMediaCreateDto` as `multipart/form-data` (RFC 7578), before and after the file. The name goes before the file, since the
-    /// server judges the file by it; `deviceAssetId` and `deviceId` are what servers 2 want and servers 3 pass over.
-    pub(super) fn frame(&self, boundary: &str) -> (Bytes, Bytes) {
+    /// server judges the file by it; `deviceAssetId` and `deviceId` are what servers 2 want and servers 3 pass over. The sidecar goes before
+    /// the name, since the server would judge it by that name, too.
+    pub(super) fn frame(&self, boundary: &str, sidecar: Option<&[u8]>) -> (Bytes, Bytes) {
         let fields = [
             ("deviceAssetId", self.sha1.as_str()),
             ("deviceId", "Afterglow"),
@@ -74,17 +81,37 @@ impl Form {
             ("filename", &self.filename),
         ];
         let video = self.paired_video.as_ref().map(|video| ("livePhotoVideoId", video.as_str()));
-        let mut head = String::new();
-        for (name, value) in fields.into_iter().chain(video) {
-            head += &format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-        }
-        // Servers disagree about other letters in this place; the field above has them.
+        let visibility = self.visibility.as_ref().map(|visibility| ("visibility", visibility.as_str()));
+        // Servers disagree about other letters in the names of files; the field `filename` has them.
         let plain: String = self.filename.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
-        head += &format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"assetData\"; filename=\"{plain}\"\r\nContent-Type: {}\r\n\r\n",
-            self.content_type
-        );
+        let file = |name: &str, filename: &str, kind: &str| {
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\nContent-Type: {kind}\r\n\r\n"
+            )
+        };
+        let mut head = Vec::new();
+        if let Some(sidecar) = sidecar {
+            head.extend_from_slice(file("sidecarData", &format!("{plain}.xmp"), "application/rdf+xml").as_bytes());
+            head.extend_from_slice(sidecar);
+            head.extend_from_slice(b"\r\n");
+        }
+        for (name, value) in fields.into_iter().chain(video).chain(visibility) {
+            let field = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            head.extend_from_slice(field.as_bytes());
+        }
+        head.extend_from_slice(file("assetData", &plain, &self.content_type).as_bytes());
         (head.into(), format!("\r\n--{boundary}--\r\n").into())
+    }
+}
+
+/// The server hides a Live Photo's video once its still names it, but only one that is in the timeline: another is sent as hidden, so that
+/// it is never shown where its still is not.
+fn shown_in(visibility: Visibility, is_paired_video: bool) -> Option<&'static str> {
+    match (visibility, is_paired_video) {
+        (Visibility::Timeline, _) => None,
+        (Visibility::Archive | Visibility::Locked, true) => Some("hidden"),
+        (Visibility::Archive, false) => Some("archive"),
+        (Visibility::Locked, false) => Some("locked"),
     }
 }
 
@@ -100,6 +127,7 @@ mod tests {
             content_type: "image/jpeg".to_owned(),
             created: "2023-11-14T22:13:20Z".to_owned(),
             paired_video: Some("asset-1".to_owned()),
+            visibility: Some("archive".to_owned()),
         }
     }
 

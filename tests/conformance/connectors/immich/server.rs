@@ -13,6 +13,10 @@ pub(crate) const KEY: &str = "canary-key";
 /// What it takes, as it says in `GET /server/media-types`.
 const IMAGES: [&str; 7] = [".avif", ".dng", ".heic", ".jpeg", ".jpg", ".png", ".webp"];
 const VIDEOS: [&str; 3] = [".mkv", ".mov", ".mp4"];
+const SIDECARS: [&str; 1] = [".xmp"];
+
+/// `AssetVisibility`.
+const VISIBILITIES: [&str; 4] = ["archive", "timeline", "hidden", "locked"];
 
 /// An asset of the key's user.
 #[derive(Debug, Clone)]
@@ -20,7 +24,18 @@ pub(crate) struct Asset {
     pub(crate) id: String,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) sidecar: Option<Vec<u8>>,
     pub(crate) trashed: bool,
+}
+
+/// An album in sight of the key's user.
+#[derive(Debug, Clone)]
+pub(crate) struct Album {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// Of the user's own; others share theirs.
+    pub(crate) is_own: bool,
+    pub(crate) assets: Vec<String>,
 }
 
 /// The server.
@@ -36,6 +51,9 @@ pub(crate) struct ImmichServer {
     pub(crate) assets: BTreeMap<String, Asset>,
     /// Stacks, the shown asset first.
     pub(crate) stacks: Vec<Vec<String>>,
+    pub(crate) albums: Vec<Album>,
+    /// Refuses forms with a sidecar.
+    pub(crate) hates_sidecars: bool,
     /// Says that it has made an asset, and has not.
     pub(crate) forgets: bool,
     /// Damages what it receives, and knows its SHA-1.
@@ -52,6 +70,8 @@ impl Default for ImmichServer {
             base: "",
             assets: BTreeMap::new(),
             stacks: Vec::new(),
+            albums: Vec::new(),
+            hates_sidecars: false,
             forgets: false,
             damages: false,
             made: 0,
@@ -139,9 +159,9 @@ fn is_date(text: &str) -> bool {
     bytes.len() >= 20 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T' && bytes[13] == b':' && offset
 }
 
-fn is_supported(filename: &str) -> bool {
+fn is_one_of(filename: &str, mut known: impl Iterator<Item = &'static str>) -> bool {
     let extension = filename.rfind('.').map_or(String::new(), |at| filename[at..].to_ascii_lowercase());
-    IMAGES.iter().chain(&VIDEOS).any(|known| *known == extension)
+    known.any(|known| *known == extension)
 }
 
 impl ImmichServer {
@@ -167,6 +187,9 @@ impl ImmichServer {
             ("GET", asset) if asset.starts_with("/api/assets/") => Some("asset.read"),
             ("PUT", asset) if asset.starts_with("/api/assets/") => Some("asset.update"),
             ("POST", "/api/stacks") => Some("stack.create"),
+            ("GET", "/api/albums") => Some("album.read"),
+            ("POST", "/api/albums") => Some("album.create"),
+            ("PUT", album) if album.starts_with("/api/albums/") && album.ends_with("/assets") => Some("albumAsset.create"),
             ("DELETE", "/api/assets") => Some("asset.delete"),
             _ => return Some(refusal("404 Not Found", format!("Cannot {} {path}", request.method))),
         };
@@ -180,6 +203,19 @@ impl ImmichServer {
         self.assets.values_mut().find(|asset| asset.id == id && !asset.trashed)
     }
 
+    /// What is locked is out of a key's reach.
+    fn reach(&mut self, id: &str) -> Option<&mut Asset> {
+        self.by_id(id).filter(|asset| asset.fields.get("visibility").is_none_or(|shown| shown != "locked"))
+    }
+
+    /// `onBeforeLink`: the video of a Live Photo leaves the timeline.
+    fn hide(&mut self, video: &str) {
+        let shown = self.by_id(video).unwrap().fields.entry("visibility".to_owned()).or_insert_with(|| "timeline".to_owned());
+        if shown == "timeline" {
+            *shown = "hidden".to_owned();
+        }
+    }
+
     /// `getAssetInfo` and `updateAsset`.
     fn asset(&mut self, request: &Request, id: &str) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -189,7 +225,13 @@ impl ImmichServer {
         }
         let stack = self.stacks.iter().position(|stack| stack.iter().any(|other| other == id));
         let stack = stack.map(|at| json!({ "id": format!("stack-{at}"), "primaryAssetId": self.stacks[at][0], "assetCount": 2 }));
-        let Some(asset) = self.by_id(id) else { return refusal("400 Bad Request", "Not found or no asset.read access") };
+        if self.reach(id).is_none() {
+            return refusal("400 Bad Request", "Not found or no asset.read access");
+        }
+        if let Some(video) = &video {
+            self.hide(video);
+        }
+        let asset = self.by_id(id).unwrap();
         if let Some(video) = video {
             asset.fields.insert("livePhotoVideoId".to_owned(), video);
         }
@@ -201,12 +243,62 @@ impl ImmichServer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let ids: Vec<String> =
             body["assetIds"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        if ids.len() < 2 || ids.iter().any(|id| self.by_id(id).is_none()) {
+        if ids.len() < 2 || ids.iter().any(|id| self.reach(id).is_none()) {
             return refusal("400 Bad Request", "Not found or no asset.update access");
         }
         self.stacks.iter_mut().for_each(|stack| stack.retain(|id| !ids.contains(id)));
         self.stacks.push(ids);
         answer("201 Created", &json!({ "id": format!("stack-{}", self.stacks.len() - 1) }))
+    }
+
+    /// `getAllAlbums`. Servers 2 list own albums and do not know the question; servers 3 list those that others share, too.
+    fn list_albums(&self, request: &Request) -> Answer {
+        let only_own = self.version[0] < 3 || request.query().get("isOwned").is_some_and(|own| own == "true");
+        let shown = self.albums.iter().filter(|album| album.is_own || !only_own);
+        let shown = shown.map(|album| {
+            let owner = if album.is_own { "user" } else { "other" };
+            let users = json!([{ "role": "owner", "user": { "id": owner } }]);
+            json!({ "id": album.id, "albumName": album.title, "assetCount": album.assets.len(), "albumUsers": users })
+        });
+        answer("200 OK", &Value::Array(shown.collect()))
+    }
+
+    /// `createAlbum`: two may have one title.
+    fn create_album(&mut self, request: &Request) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let Some(title) = body["albumName"].as_str() else {
+            return refusal("400 Bad Request", json!(["albumName must be a string"]));
+        };
+        let id = format!("00000000-0000-4000-9000-{:012}", self.albums.len() + 1);
+        self.albums.push(Album { id: id.clone(), title: title.to_owned(), is_own: true, assets: Vec::new() });
+        answer("201 Created", &json!({ "id": id, "albumName": title }))
+    }
+
+    /// `addAssetsToAlbum`.
+    fn fill_album(&mut self, request: &Request, id: &str) -> Answer {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let ids: Option<Vec<String>> =
+            body["ids"].as_array().and_then(|ids| ids.iter().map(|id| id.as_str().map(str::to_owned)).collect());
+        let Some(ids) = ids.filter(|ids| !ids.is_empty() && ids.iter().all(|id| uuid::Uuid::try_parse(id).is_ok())) else {
+            return refusal("400 Bad Request", json!(["each value in ids must be a UUID"]));
+        };
+        let Some(at) = self.albums.iter().position(|album| album.id == id) else {
+            return refusal("400 Bad Request", "Album not found");
+        };
+        if !self.albums[at].is_own {
+            return refusal("400 Bad Request", "Not found or no albumAsset.create access");
+        }
+        let results = ids.into_iter().map(|id| {
+            if self.albums[at].assets.contains(&id) {
+                return json!({ "id": id, "success": false, "error": "duplicate" });
+            }
+            if self.reach(&id).is_none() {
+                return json!({ "id": id, "success": false, "error": "no_permission" });
+            }
+            self.albums[at].assets.push(id.clone());
+            json!({ "id": id, "success": true })
+        });
+        answer("200 OK", &Value::Array(results.collect()))
     }
 
     fn check(&self, request: &Request) -> Answer {
@@ -232,19 +324,30 @@ impl ImmichServer {
         answer("200 OK", &json!({ "results": results }))
     }
 
+    fn used(&self) -> u64 {
+        self.assets.values().map(|asset| asset.bytes.len() as u64).sum()
+    }
+
     fn upload(&mut self, request: &Request) -> Answer {
         let Some(parts) = parts(request) else { return refusal("400 Bad Request", "Multipart: Unexpected end of form") };
-        let (mut fields, mut file) = (BTreeMap::new(), None);
+        let (mut fields, mut file, mut sidecar) = (BTreeMap::new(), None, None);
         for part in parts {
             match (part.name.as_str(), part.filename) {
                 // The name that came before the file counts, else the file's own.
                 ("assetData", Some(filename)) if file.is_none() => {
                     let name = fields.get("filename").cloned().unwrap_or(filename);
-                    if !is_supported(&name) {
+                    if !is_one_of(&name, IMAGES.into_iter().chain(VIDEOS)) {
                         return refusal("400 Bad Request", format!("Unsupported file type {name}"));
                     }
-                    fields.insert("filename".to_owned(), name);
-                    file = Some(part.body);
+                    file = Some((name, part.body));
+                }
+                // `canUploadFile` judges it by the same rule.
+                ("sidecarData", Some(filename)) if sidecar.is_none() && !self.hates_sidecars => {
+                    let name = fields.get("filename").cloned().unwrap_or(filename);
+                    if !is_one_of(&name, SIDECARS.into_iter()) {
+                        return refusal("400 Bad Request", format!("Unsupported file type {name}"));
+                    }
+                    sidecar = Some(part.body);
                 }
                 (
                     "deviceAssetId" | "deviceId" | "fileCreatedAt" | "fileModifiedAt" | "filename" | "duration" | "isFavorite"
@@ -254,7 +357,8 @@ impl ImmichServer {
                 (name, _) => return refusal("400 Bad Request", format!("Unexpected field {name}")),
             }
         }
-        let Some(mut bytes) = file else { return refusal("400 Bad Request", "Field assetData should not be empty") };
+        let Some((name, mut bytes)) = file else { return refusal("400 Bad Request", "Field assetData should not be empty") };
+        fields.insert("filename".to_owned(), name);
         let wanted: &[&str] = if self.version[0] < 3 { &["deviceAssetId", "deviceId"] } else { &[] };
         if let Some(missing) = wanted.iter().find(|name| fields.get(**name).is_none_or(String::is_empty)) {
             return refusal("400 Bad Request", json!([format!("{missing} should not be empty")]));
@@ -267,8 +371,10 @@ impl ImmichServer {
         if fields.get("livePhotoVideoId").is_some_and(|video| self.by_id(video).is_none()) {
             return refusal("400 Bad Request", "Live photo video not found");
         }
-        let used: u64 = self.assets.values().map(|asset| asset.bytes.len() as u64).sum();
-        if self.quota.is_some_and(|quota| used + bytes.len() as u64 > quota) {
+        if fields.get("visibility").is_some_and(|shown| !VISIBILITIES.contains(&shown.as_str())) {
+            return refusal("400 Bad Request", json!(["visibility must be one of archive, timeline, hidden, locked"]));
+        }
+        if self.quota.is_some_and(|quota| self.used() + bytes.len() as u64 > quota) {
             return refusal("400 Bad Request", "Quota has been exceeded!");
         }
         if self.damages && !bytes.is_empty() {
@@ -278,10 +384,13 @@ impl ImmichServer {
         if let Some(asset) = self.assets.get(&checksum) {
             return answer("200 OK", &json!({ "id": asset.id, "status": "duplicate" }));
         }
+        if let Some(video) = fields.get("livePhotoVideoId") {
+            self.hide(video);
+        }
         self.made += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.made);
         if !self.forgets {
-            self.assets.insert(checksum, Asset { id: id.clone(), fields, bytes, trashed: false });
+            self.assets.insert(checksum, Asset { id: id.clone(), fields, bytes, sidecar, trashed: false });
         }
         answer("201 Created", &json!({ "id": id, "status": "created" }))
     }
@@ -289,7 +398,11 @@ impl ImmichServer {
     fn delete(&mut self, request: &Request) -> Answer {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let Some(ids) = body["ids"].as_array() else { return refusal("400 Bad Request", json!(["ids must be an array"])) };
-        let named = |asset: &Asset| ids.iter().any(|id| id == asset.id.as_str());
+        let ids: Vec<&str> = ids.iter().filter_map(Value::as_str).collect();
+        if ids.iter().any(|id| self.reach(id).is_none()) {
+            return refusal("400 Bad Request", "Not found or no asset.delete access");
+        }
+        let named = |asset: &Asset| ids.contains(&asset.id.as_str());
         if body["force"] == true {
             self.assets.retain(|_, asset| !named(asset));
         } else {
@@ -322,16 +435,24 @@ impl Protocol for ImmichServer {
             }
             ("GET", "/api/server/version") => answer("200 OK", &json!({ "major": major, "minor": minor, "patch": patch })),
             ("GET", "/api/server/media-types") => {
-                answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": [".xmp"] }))
+                answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": SIDECARS }))
             }
             ("GET", "/api/api-keys/me") => {
                 answer("200 OK", &json!({ "id": "key", "name": "test", "permissions": self.permissions }))
             }
-            ("GET", "/api/users/me") => answer("200 OK", &json!({ "id": "user", "email": "user@photos.example", "name": "User" })),
+            ("GET", "/api/users/me") => answer(
+                "200 OK",
+                &json!({ "id": "user", "name": "User", "quotaSizeInBytes": self.quota, "quotaUsageInBytes": self.used() }),
+            ),
             ("POST", "/api/assets/bulk-upload-check") => self.check(request),
             ("POST", "/api/assets") => self.upload(request),
             ("DELETE", "/api/assets") => self.delete(request),
             ("POST", "/api/stacks") => self.stack(request),
+            ("GET", "/api/albums") => self.list_albums(request),
+            ("POST", "/api/albums") => self.create_album(request),
+            ("PUT", path) if path.starts_with("/api/albums/") => {
+                self.fill_album(request, path["/api/albums/".len()..].trim_end_matches("/assets"))
+            }
             ("GET" | "PUT", path) if path.starts_with("/api/assets/") => self.asset(request, &path["/api/assets/".len()..]),
             (method, path) => refusal("404 Not Found", format!("Cannot {method} {path}")),
         }

@@ -40,6 +40,7 @@ pub(super) async fn carry(engine: Arc<Engine>, job: QueuedJob, number: u64, canc
         sha256: job.sha256.clone(),
         created_ms: None,
         companions: Companions::default(),
+        sidecar: None,
         session,
     };
     let options =

@@ -341,6 +341,7 @@ export class Mock implements Backend {
         max_size: null,
         max_append_size: null,
         resumable: connector !== "immich",
+        server: connector === "immich" ? "Immich 3.2.2" : null,
         probed_at: Date.now(),
       },
       app_id: `app-${id}`,

@@ -130,6 +130,8 @@ export const NO_CONFIG: DestinationConfig = {
   cleartext: false,
   addresses: [],
   identity: null,
+  albums: false,
+  visibility: "timeline",
 };
 
 /** One of a server's own making: its SHA-256. */
@@ -176,6 +178,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
       max_size: null,
       max_append_size: null,
       resumable: true,
+      server: null,
       probed_at: now - DAY_MS,
     },
     created_at: now - 90 * DAY_MS,
@@ -198,7 +201,11 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
         ...known,
         connector,
         config: whole,
-        capabilities: { ...capabilities, resumable: connector !== "immich" },
+        capabilities: {
+          ...capabilities,
+          resumable: connector !== "immich",
+          server: connector === "immich" ? "Immich 3.2.2" : null,
+        },
       };
     };
     return [

@@ -8,7 +8,7 @@ import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId } from "../../api/types";
+import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId, Visibility } from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
 import { kindName } from "../../messages/names";
@@ -44,6 +44,10 @@ export interface Asks {
   browser: "never" | "also" | "only";
   /** Whether each delivery can be read back. */
   read_back: boolean;
+  /** Whether it has albums that those of the library can be made in. */
+  albums: boolean;
+  /** Whether it shows photos in other places than among all of them. */
+  visibility: boolean;
 }
 
 const NOTHING = {
@@ -53,10 +57,12 @@ const NOTHING = {
   bucket: false,
   browser: "never",
   read_back: false,
+  albums: false,
+  visibility: false,
 } as const;
 
 export const ASKS: Record<DescribedKind, Asks> = {
-  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required" },
+  immich: { ...NOTHING, example: "https://photos.example.com", secret: "required", albums: true, visibility: true },
   nextcloud: {
     ...NOTHING,
     example: "https://cloud.example.com",
@@ -110,6 +116,9 @@ export interface Answers {
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
   read_back: boolean;
+  /** Whether the library's albums are made there, too. */
+  albums: boolean;
+  visibility: Visibility;
   /** Further addresses of the same server. */
   addresses: string[];
   cleartext: boolean;
@@ -126,6 +135,8 @@ export const NO_ANSWERS: Answers = {
   region: "",
   path_style: "suggested",
   read_back: false,
+  albums: false,
+  visibility: "timeline",
   addresses: [],
   cleartext: false,
   certificate: null,
@@ -141,6 +152,8 @@ export const NO_CONFIG: DestinationConfig = {
   cleartext: false,
   addresses: [],
   identity: null,
+  albums: false,
+  visibility: "timeline",
 };
 
 /** Asks for what the person described. What its kind does not ask for is left out. */
@@ -165,6 +178,9 @@ export function describedRequest(
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),
       identity: null,
+      // What is locked is in no album.
+      albums: asks.albums && answers.albums && answers.visibility !== "locked",
+      visibility: asks.visibility ? answers.visibility : "timeline",
     },
     // As it was written: a password may end in a space.
     token: asks.secret !== "never" && asks.browser !== "only" && !sign_in && answers.secret ? answers.secret : null,
