@@ -11,19 +11,27 @@ use serde_json::{Value, json};
 
 /// As much of Immich as takes files, and remembers in which order and under which video.
 #[derive(Default)]
-struct Gallery {
+pub(crate) struct Gallery {
     /// SHA-1, name and, of a still, its video.
     assets: Vec<(String, String, Option<String>)>,
+    /// Names of what lies in the trash.
+    trashed: Vec<String>,
 }
 
 impl Gallery {
+    /// Somebody puts a file into the server's trash.
+    pub(crate) fn trash(&mut self, name: &str) {
+        self.trashed.push(name.to_owned());
+    }
+
     fn check(&self, request: &Request) -> Answer {
         let asked: Value = serde_json::from_slice(&request.body).unwrap();
         let result = |asset: &Value| {
             let known = self.assets.iter().position(|(sha1, ..)| asset["checksum"] == sha1.as_str());
             match known {
                 Some(at) => {
-                    json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}") })
+                    let is_trashed = self.trashed.contains(&self.assets[at].1);
+                    json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}"), "isTrashed": is_trashed })
                 }
                 None => json!({ "id": asset["id"], "action": "accept" }),
             }

@@ -114,6 +114,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         jobs: Vec<String>,
     },
+    /// Say which files could go to the trash, since a destination shows now that it holds them; move them if you say so.
+    FreeUpSpace(FreeUpSpaceArgs),
     /// Open a window.
     Open {
         /// Which pane.
@@ -200,6 +202,34 @@ pub(crate) struct DemoArgs {
     /// Stop the service and the receiver at the end, even if a window is open.
     #[arg(long)]
     pub(crate) stop: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FreeUpSpaceArgs {
+    /// Only what this destination holds. A server at an address of this computer counts only if you name it: a tunnel may lead on.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: Option<String>,
+    /// Only photos of this album: its title or id.
+    #[arg(long)]
+    pub(crate) album: Option<String>,
+    /// Only photos taken before this day: 2026-01-31.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) before: Option<jiff::civil::Date>,
+    /// Only photos that the library first saw before this day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) added_before: Option<jiff::civil::Date>,
+    /// At most so many photos, 1 to 5000; 1000 unless said.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) limit: Option<u32>,
+    /// Fetch each file back and compare it, where a destination shows no digest.
+    #[arg(long)]
+    pub(crate) read_back: bool,
+    /// Move what is found to the trash, after asking you.
+    #[arg(long)]
+    pub(crate) move_to_trash: bool,
+    /// Do not ask, for scripts.
+    #[arg(long, requires = "move_to_trash")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -270,6 +270,14 @@ impl Destination for S3<'_> {
         true
     }
 
+    async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        let object = self.wire.resolve(self.wire.url(), remote_id)?;
+        Ok(match self.standing(&object, content.byte_count, &content.digest).await? {
+            Standing::Ours(proof) => Some(proof),
+            Standing::Free | Standing::Other => None,
+        })
+    }
+
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         for key in self.bucket.keys(content) {
             let object = self.bucket.object(&key);
