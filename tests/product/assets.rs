@@ -110,3 +110,25 @@ async fn the_still_of_a_live_photo_follows_its_video() {
         assert!(movie.is_some(), "{name} came before its video");
     }
 }
+
+#[tokio::test]
+async fn a_destination_gets_the_versions_that_it_is_wished_and_another_wish_takes_nothing_back() {
+    let stage = Stage::new().await.unwrap();
+    let server = stage.receiver("server").await.unwrap();
+    for (seed, name) in (1..).zip(["IMG_0001.jpg", "IMG_E0001.jpg", "IMG_0001.aae", "IMG_0002.jpg"]) {
+        photo(&stage.photos().join(name), seed, 20_000).unwrap();
+    }
+    let words =
+        ["destination", "add", "resumable", server.url.as_str(), "--name", "Server", "--token-stdin", "--versions", "edits"];
+    let added = stage.cli_reading(&words, "a token\n").await.unwrap();
+    assert_eq!(added.code, Some(0), "{added:?}");
+    stage.library().await.unwrap();
+    stage.does(&["rule", "add", "--album", "All Photos", "--to", "Server"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    let held = || server.files().unwrap().into_keys().collect::<Vec<_>>();
+    assert_eq!(held(), ["IMG_0002.jpg", "IMG_E0001.jpg"], "the edit, and the original of what has none");
+
+    stage.does(&["destination", "versions", "Server", "originals"]).await.unwrap();
+    stage.until_status("the original and what the editor wrote", |status| status.jobs.succeeded == 4).await.unwrap();
+    assert_eq!(held(), ["IMG_0001.aae", "IMG_0001.jpg", "IMG_0002.jpg", "IMG_E0001.jpg"]);
+}

@@ -25,6 +25,7 @@ const EVERYTHING = {
   region: "eu-central-1",
   path_style: "host",
   read_back: true,
+  versions: "edits",
   addresses: [" https://b.example ", ""],
   cleartext: true,
   certificate: "ab",
@@ -44,7 +45,12 @@ describe("what is asked for is sent, and nothing else", () => {
     ["tus", { user: null, folder: null, region: null, path_style: null, read_back: false }],
   ] as const)("%s", (kind, config) => {
     const request = describedRequest(kind, EVERYTHING);
-    expect(request.config).toEqual({ ...NO_CONFIG, ...(kind === "folder" ? {} : BY_NETWORK), ...config });
+    expect(request.config).toEqual({
+      ...NO_CONFIG,
+      versions: "edits",
+      ...(kind === "folder" ? {} : BY_NETWORK),
+      ...config,
+    });
     expect(request.url).toBe("https://a.example/box");
     // A space at the end may belong to a password.
     expect(request.token).toBe(kind === "folder" || kind === "google_photos" ? null : "s3cret ");

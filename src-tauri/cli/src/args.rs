@@ -286,6 +286,9 @@ pub(crate) enum DestinationCommand {
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
+        /// Which versions of edited photos go there.
+        #[arg(long, default_value = "both")]
+        versions: VersionsArg,
         /// Another address of the same server, tried if the first does not answer; may be given several times.
         #[arg(long, value_name = "URL")]
         also: Vec<String>,
@@ -333,6 +336,13 @@ pub(crate) enum DestinationCommand {
         name: String,
         /// The fingerprint, as it was shown.
         sha256: String,
+    },
+    /// Say which versions of edited photos go to a destination. What is missing there is sent; nothing there is removed.
+    Versions {
+        /// Its name.
+        name: String,
+        /// Which.
+        versions: VersionsArg,
     },
     /// The addresses at which a destination is reached.
     Address {
@@ -401,6 +411,16 @@ pub(crate) enum ConnectorArg {
     Folder,
     /// Another computer that runs `afterglow receive --announce`, with the code that it shows.
     Receiver,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum VersionsArg {
+    /// The original and what came of it by editing.
+    Both,
+    /// What the camera wrote.
+    Originals,
+    /// What came of it by editing; the original where there is none.
+    Edits,
 }
 
 #[derive(Debug, Subcommand)]

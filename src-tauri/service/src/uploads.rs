@@ -4,7 +4,8 @@ use std::{collections::HashMap, path::PathBuf};
 
 use afterglow_library::{LooseFile, UploadFile};
 use afterglow_model::{
-    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, bytes, count,
+    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, Versions, bytes,
+    count,
 };
 use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
 use afterglow_transfer::Companions;
@@ -93,7 +94,7 @@ pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
 }
 
 async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Gathered> {
-    let mut drafts = asset_drafts(core, destination.connector, &request.asset_ids).await?;
+    let mut drafts = asset_drafts(core, destination, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
@@ -113,13 +114,14 @@ async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) 
     Ok(Gathered { drafts, refused })
 }
 
-/// Every file of these assets, as jobs, each after the one that it belongs to where the destination knows such a thing.
-pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
+/// The files of these assets that the destination is to have, as jobs, each after the one that it belongs to where it knows such a thing.
+pub(crate) async fn asset_drafts(core: &Core, destination: &Destination, assets: &[AssetId]) -> Answer<Vec<NewJob>> {
     if assets.is_empty() {
         return Ok(Vec::new());
     }
     let mut files = core.library.upload_files(assets).await?;
-    if !connector.knows_assets() {
+    retain_versions(&mut files, destination.config.versions);
+    if !destination.connector.knows_assets() {
         return Ok(files.into_iter().map(library_draft).collect());
     }
     // What goes first is made first.
@@ -134,6 +136,15 @@ pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[As
         NewJob { after, ..library_draft(file) }
     };
     Ok(files.into_iter().map(draft).collect())
+}
+
+/// Keeps what goes there of edited photos.
+fn retain_versions(files: &mut Vec<UploadFile>, versions: Versions) {
+    let kinds: HashMap<AssetId, Vec<AssetResourceType>> = files.iter().fold(HashMap::new(), |mut of, file| {
+        of.entry(file.asset_id.clone()).or_default().push(file.resource_type);
+        of
+    });
+    files.retain(|file| versions.include(file.resource_type, &kinds[&file.asset_id]));
 }
 
 /// The file that goes before one of this kind: the nearest of a lower standing in its asset.

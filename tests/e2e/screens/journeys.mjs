@@ -132,6 +132,16 @@ const JOURNEYS = [
     },
   },
   {
+    name: "a destination is wished other versions of edited photos",
+    hash: "#/destinations",
+    async walk(page) {
+      const wish = page.getByRole("article", { name: "Home server" }).getByLabel("Of edited photos");
+      await wish.selectOption("originals only");
+      await page.waitForFunction(() => !document.querySelector("article select:disabled"));
+      expect((await wish.inputValue()) === "originals", "the wish was not kept");
+    },
+  },
+  {
     name: "a destination is given rules of its own",
     hash: "#/destinations",
     async walk(page) {

@@ -726,6 +726,10 @@ path_style: boolean | null,
  */
 read_back: boolean, 
 /**
+ * Which versions of edited photos go there. Another wish later takes nothing back.
+ */
+versions: Versions, 
+/**
  * The certificate that is trusted although nobody vouches for it: SHA-256 of its DER form, lower-case hexadecimal.
  */
 certificate: string | null, 
@@ -2267,6 +2271,11 @@ sentence: string, };
  * Which of the person's rules hold for what the person asked for now.
  */
 export type UserInitiatedRules = "network" | "all";
+
+/**
+ * Which versions of an edited photo go to a destination.
+ */
+export type Versions = "both" | "originals" | "edits";
 
 /**
  * One reason, of one job or of many.

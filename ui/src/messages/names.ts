@@ -14,6 +14,7 @@ import type {
   SmartAlbum,
   UploadJob,
   UploadJobOptions,
+  Versions,
 } from "../api/types";
 import { m } from ".";
 import { bytesPerSecond, day, isToday, isolate, list, percent, plain, time } from "./format";
@@ -277,6 +278,21 @@ function phaseSentence(job: UploadJob, name: string): string {
     case "backing_off":
     case "held":
       return m.job_queued({ name });
+  }
+}
+
+/** In the order in which they are offered. */
+export const VERSIONS = ["both", "originals", "edits"] as const satisfies Versions[];
+
+/** Which versions of edited photos go to a destination. */
+export function versionsName(versions: Versions): string {
+  switch (versions) {
+    case "both":
+      return m.versions_both();
+    case "originals":
+      return m.versions_originals();
+    case "edits":
+      return m.versions_edits();
   }
 }
 

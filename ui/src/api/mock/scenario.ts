@@ -126,6 +126,7 @@ export const NO_CONFIG: DestinationConfig = {
   region: null,
   path_style: null,
   read_back: false,
+  versions: "both",
   certificate: null,
   cleartext: false,
   addresses: [],

@@ -8,7 +8,7 @@ import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId } from "../../api/types";
+import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId, Versions } from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
 import { kindName } from "../../messages/names";
@@ -110,6 +110,7 @@ export interface Answers {
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
   read_back: boolean;
+  versions: Versions;
   /** Further addresses of the same server. */
   addresses: string[];
   cleartext: boolean;
@@ -126,6 +127,7 @@ export const NO_ANSWERS: Answers = {
   region: "",
   path_style: "suggested",
   read_back: false,
+  versions: "both",
   addresses: [],
   cleartext: false,
   certificate: null,
@@ -137,6 +139,7 @@ export const NO_CONFIG: DestinationConfig = {
   region: null,
   path_style: null,
   read_back: false,
+  versions: "both",
   certificate: null,
   cleartext: false,
   addresses: [],
@@ -161,6 +164,7 @@ export function describedRequest(
       region: given(asks.bucket, answers.region),
       path_style: asks.bucket && answers.path_style !== "suggested" ? answers.path_style === "path" : null,
       read_back: asks.read_back && answers.read_back,
+      versions: answers.versions,
       certificate: kind === "folder" ? null : answers.certificate,
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),
