@@ -283,6 +283,9 @@ pub(crate) enum DestinationCommand {
         /// Whether the bucket's name is in the path of the address instead of its host.
         #[arg(long)]
         path_style: Option<bool>,
+        /// How the objects of a bucket are named.
+        #[arg(long, default_value = "names")]
+        layout: LayoutArg,
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
@@ -411,6 +414,14 @@ pub(crate) enum ConnectorArg {
     Folder,
     /// Another computer that runs `afterglow receive --announce`, with the code that it shows.
     Receiver,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutArg {
+    /// By date, and by their own names.
+    Names,
+    /// By their content: a name that is changed makes no second object.
+    Content,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

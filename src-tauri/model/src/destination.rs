@@ -51,6 +51,16 @@ names! {
         Edits,
     }
 
+    /// How the objects of a bucket are named.
+    #[derive(Default)]
+    pub enum Layout {
+        /// As people look for them: by date, and by their own names.
+        #[default]
+        Names,
+        /// By their content, `sha256/ab/<64 digits>.<extension>`: a name that is changed makes no second object.
+        Content,
+    }
+
     /// Whether a destination can be sent to.
     pub enum DestinationState {
         /// Nothing speaks against it.
@@ -94,6 +104,8 @@ words! {
         pub region: Option<String>,
         /// Whether a bucket's name is in the path instead of the host's name; none for what its address suggests.
         pub path_style: Option<bool>,
+        /// How the objects of a bucket are named. Another layout later renames nothing.
+        pub layout: Layout,
         /// Whether each delivery is read back and compared, where that is possible.
         pub read_back: bool,
         /// Which versions of edited photos go there. Another wish later takes nothing back.

@@ -722,6 +722,10 @@ region: string | null,
  */
 path_style: boolean | null, 
 /**
+ * How the objects of a bucket are named. Another layout later renames nothing.
+ */
+layout: Layout, 
+/**
  * Whether each delivery is read back and compared, where that is possible.
  */
 read_back: boolean, 
@@ -1064,6 +1068,11 @@ sentence: string, };
  * Why an asset stays where it is.
  */
 export type KeptReason = "not_delivered" | "on_this_computer" | "wanted" | "offline" | "read_only" | "destination_folder" | "changed" | "not_held" | "cannot_be_asked" | "unreachable";
+
+/**
+ * How the objects of a bucket are named.
+ */
+export type Layout = "names" | "content";
 
 /**
  * Where a photo was taken, WGS 84 degrees.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_client::model::{
     AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
-    FoundReceiver, PairReceiver, Rule, SetConfig, SetCredential, Versions, bytes,
+    FoundReceiver, Layout, PairReceiver, Rule, SetConfig, SetCredential, Versions, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Call, certificate, read_token, sign_in};
 use crate::{
     Exit,
-    args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand, VersionsArg},
+    args::{AddressChange, ConnectorArg, DestinationCommand, LayoutArg, RuleCommand, VersionsArg},
     output,
 };
 
@@ -37,6 +37,7 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             folder,
             region,
             path_style,
+            layout,
             read_back,
             versions,
             also: addresses,
@@ -52,6 +53,10 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 folder,
                 region,
                 path_style,
+                layout: match layout {
+                    LayoutArg::Names => Layout::Names,
+                    LayoutArg::Content => Layout::Content,
+                },
                 read_back,
                 versions: wish(versions),
                 certificate,

@@ -127,6 +127,7 @@ export const NO_CONFIG: DestinationConfig = {
   path_style: null,
   read_back: false,
   versions: "both",
+  layout: "names",
   certificate: null,
   cleartext: false,
   addresses: [],
