@@ -42,7 +42,11 @@ fn move_by_the_desktop(path: &Path) -> Result<(), String> {
 
 #[cfg(target_os = "linux")]
 mod place {
-    use std::path::{Path, PathBuf};
+    use std::{
+        fs::DirBuilder,
+        os::unix::fs::DirBuilderExt,
+        path::{Path, PathBuf},
+    };
 
     use rustix::fs::{Access, AtFlags, CWD, StatxFlags, access, statx};
 
@@ -53,10 +57,6 @@ mod place {
         let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID).ok()?;
         let is_told = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
         is_told.then_some((found.stx_mnt_id, found.stx_dev_major, found.stx_dev_minor))
-    }
-
-    fn is_writable_folder(path: &Path) -> bool {
-        path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
     }
 
     /// Section "Trash directories": `$XDG_DATA_HOME/Trash`.
@@ -83,11 +83,11 @@ mod place {
         top.is_some_and(|top| mount(top) == Some(own) && has_own_trash(top))
     }
 
-    /// Section "Trash directories": `$topdir/.Trash/$uid`, if somebody prepared that, else `$topdir/.Trash-$uid`, which can be made.
+    /// Section "Trash directories": `$topdir/.Trash-$uid`, made if it is missing, so that nothing but the attempt says whether it can be.
     fn has_own_trash(top: &Path) -> bool {
-        let uid = rustix::process::getuid().as_raw();
-        let own = top.join(format!(".Trash-{uid}"));
-        if own.exists() { is_writable_folder(&own) } else { is_writable_folder(top) }
+        let own = top.join(format!(".Trash-{}", rustix::process::getuid().as_raw()));
+        let made = own.is_dir() || DirBuilder::new().mode(0o700).create(&own).is_ok();
+        made && access(&own, Access::WRITE_OK | Access::EXEC_OK).is_ok()
     }
 }
 
