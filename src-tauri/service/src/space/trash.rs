@@ -69,8 +69,8 @@ fn files_to_trash(asset: &AssetId, files: &[PinnedFile]) -> Vec<TrashedFile> {
     files.iter().map(|file| told(asset, file, file_to_trash(file).err())).collect()
 }
 
-/// Between this look and the move lies no more than two calls to the system; what somebody changes there goes to the trash, from which it
-/// can be restored.
+/// No system knows a move of exactly this version: what somebody puts in its place between the look and the move, a moment, goes to the
+/// trash instead, from which it can be restored.
 fn file_to_trash(file: &PinnedFile) -> Result<(), String> {
     if !is_same(file) {
         return Err("It changed since the check. Check again.".to_owned());
