@@ -11,7 +11,7 @@ use afterglow_tests::{
     process::until,
     proxy::Proxy,
 };
-use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Transfer, TransferOptions};
+use afterglow_transfer::{Account, Again, Companions, Delivered, Holding, Order, Outcome, Transfer, TransferOptions};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,9 @@ pub(crate) trait Peer {
     const TAKES_EMPTY: bool = true;
     /// Whether the same content twice is one object, also for another job with another name.
     const KNOWS_CONTENT: bool = true;
+
+    /// What the server shows later, without a download, of what it was given.
+    const SHOWS_AGAIN: Evidence = Self::EVIDENCE;
 
     /// A server with nothing in it.
     fn server() -> Self::Server;
@@ -422,6 +425,42 @@ pub(crate) async fn the_test_of_a_destination_leaves_nothing<P: Peer>() {
     assert_eq!(refused.code, FailureCode::AuthenticationRequired);
 }
 
+pub(crate) async fn what_was_delivered_can_be_asked_for_again<P: Peer>() {
+    for bytes in [20_000, LARGE] {
+        let mut bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", bytes);
+        let delivered = bench.delivered(&order, "before").await;
+        let held = holding(&order, delivered.remote_id);
+        bench.transfer = Transfer::new(options()).unwrap();
+        let cancel = CancellationToken::new();
+        let ask = async |held: &Holding| bench.transfer.ask_again(P::CONNECTOR, &bench.account, held, &cancel).await;
+        match ask(&held).await {
+            Again::Held { evidence, .. } => assert_eq!(evidence, P::SHOWS_AGAIN),
+            other => panic!("{other:?}"),
+        }
+        bench.stored_once(&order, "asked for again");
+
+        if P::SHOWS_AGAIN > Evidence::Accepted {
+            let never = bench.file("IMG_0002.jpg", bytes + 1);
+            assert_eq!(ask(&holding(&never, held.remote_id.clone())).await, Again::Gone, "other bytes are there");
+            assert_eq!(ask(&holding(&never, format!("{}-never", held.remote_id))).await, Again::Gone, "nothing is there");
+        }
+        fs::write(order.root.join(&order.path), vec![0; usize::try_from(bytes).unwrap()]).unwrap();
+        assert!(matches!(ask(&held).await, Again::Unfit(_)), "another file of that size");
+    }
+}
+
+fn holding(order: &Order, remote_id: String) -> Holding {
+    Holding {
+        root: order.root.clone(),
+        path: order.path.clone(),
+        filename: order.filename.clone(),
+        byte_count: order.byte_count,
+        sha256: order.sha256.clone(),
+        remote_id,
+    }
+}
+
 /// The suite, put to a connector.
 macro_rules! conformance {
     ($name:ident, $peer:ty) => {
@@ -444,6 +483,7 @@ macro_rules! conformance {
                 the_same_twice_is_one_object
                 two_files_of_one_name_are_two_objects
                 the_test_of_a_destination_leaves_nothing
+                what_was_delivered_can_be_asked_for_again
             }
         }
     };

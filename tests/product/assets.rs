@@ -15,21 +15,29 @@ use crate::immich_server::{ImmichServer, KEY};
 
 /// As much of Immich as takes files, and remembers in which order and under which video.
 #[derive(Default)]
-struct Gallery {
+pub(crate) struct Gallery {
     /// SHA-1, name and, of a still, its video.
     assets: Vec<(String, String, Option<String>)>,
     /// Photos that came with a sidecar, and its content.
     sidecars: Vec<(String, String)>,
+    /// Names of what lies in the trash.
+    trashed: Vec<String>,
 }
 
 impl Gallery {
+    /// Somebody puts a file into the server's trash.
+    pub(crate) fn trash(&mut self, name: &str) {
+        self.trashed.push(name.to_owned());
+    }
+
     fn check(&self, request: &Request) -> Answer {
         let asked: Value = serde_json::from_slice(&request.body).unwrap();
         let result = |asset: &Value| {
             let known = self.assets.iter().position(|(sha1, ..)| asset["checksum"] == sha1.as_str());
             match known {
                 Some(at) => {
-                    json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}") })
+                    let is_trashed = self.trashed.contains(&self.assets[at].1);
+                    json!({ "id": asset["id"], "action": "reject", "reason": "duplicate", "assetId": format!("asset-{at}"), "isTrashed": is_trashed })
                 }
                 None => json!({ "id": asset["id"], "action": "accept" }),
             }
@@ -175,4 +183,26 @@ async fn a_full_account_stops_its_destination_and_loses_nothing() {
     stage.does(&["destination", "test", "Gallery"]).await.unwrap();
     stage.delivered().await.unwrap();
     assert_eq!(server.truth().objects.len(), 6);
+}
+
+#[tokio::test]
+async fn a_destination_gets_the_versions_that_it_is_wished_and_another_wish_takes_nothing_back() {
+    let stage = Stage::new().await.unwrap();
+    let server = stage.receiver("server").await.unwrap();
+    for (seed, name) in (1..).zip(["IMG_0001.jpg", "IMG_E0001.jpg", "IMG_0001.aae", "IMG_0002.jpg"]) {
+        photo(&stage.photos().join(name), seed, 20_000).unwrap();
+    }
+    let words =
+        ["destination", "add", "resumable", server.url.as_str(), "--name", "Server", "--token-stdin", "--versions", "edits"];
+    let added = stage.cli_reading(&words, "a token\n").await.unwrap();
+    assert_eq!(added.code, Some(0), "{added:?}");
+    stage.library().await.unwrap();
+    stage.does(&["rule", "add", "--album", "All Photos", "--to", "Server"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    let held = || server.files().unwrap().into_keys().collect::<Vec<_>>();
+    assert_eq!(held(), ["IMG_0002.jpg", "IMG_E0001.jpg"], "the edit, and the original of what has none");
+
+    stage.does(&["destination", "versions", "Server", "originals"]).await.unwrap();
+    stage.until_status("the original and what the editor wrote", |status| status.jobs.succeeded == 4).await.unwrap();
+    assert_eq!(held(), ["IMG_0001.aae", "IMG_0001.jpg", "IMG_0002.jpg", "IMG_E0001.jpg"]);
 }

@@ -35,4 +35,5 @@ mod nextcloud_server;
 mod orders;
 mod signing_in;
 mod sockets;
+mod space;
 mod trouble;

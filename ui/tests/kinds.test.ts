@@ -24,9 +24,11 @@ const EVERYTHING = {
   folder: "Photos",
   region: "eu-central-1",
   path_style: "host",
+  layout: "content",
   read_back: true,
   albums: true,
   visibility: "archive",
+  versions: "edits",
   addresses: [" https://b.example ", ""],
   cleartext: true,
   certificate: "ab",
@@ -51,13 +53,21 @@ describe("what is asked for is sent, and nothing else", () => {
     ],
     ["nextcloud", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
     ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
-    ["s3", { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, read_back: false }],
+    [
+      "s3",
+      { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, layout: "content", read_back: false },
+    ],
     ["folder", { user: null, folder: null, region: null, path_style: null, read_back: true }],
     ["google_photos", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
     ["tus", { user: null, folder: null, region: null, path_style: null, read_back: false }],
   ] as const)("%s", (kind, config) => {
     const request = describedRequest(kind, EVERYTHING);
-    expect(request.config).toEqual({ ...NO_CONFIG, ...(kind === "folder" ? {} : BY_NETWORK), ...config });
+    expect(request.config).toEqual({
+      ...NO_CONFIG,
+      versions: "edits",
+      ...(kind === "folder" ? {} : BY_NETWORK),
+      ...config,
+    });
     expect(request.url).toBe("https://a.example/box");
     // A space at the end may belong to a password.
     expect(request.token).toBe(kind === "folder" || kind === "google_photos" ? null : "s3cret ");

@@ -114,6 +114,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         jobs: Vec<String>,
     },
+    /// Say which files could go to the trash, since a destination shows now that it holds them; move them if you say so.
+    FreeUpSpace(FreeUpSpaceArgs),
     /// Open a window.
     Open {
         /// Which pane.
@@ -202,6 +204,34 @@ pub(crate) struct DemoArgs {
     pub(crate) stop: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct FreeUpSpaceArgs {
+    /// Only what this destination holds. A server at an address of this computer counts only if you name it: a tunnel may lead on.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: Option<String>,
+    /// Only photos of this album: its title or id.
+    #[arg(long)]
+    pub(crate) album: Option<String>,
+    /// Only photos taken before this day: 2026-01-31.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) before: Option<jiff::civil::Date>,
+    /// Only photos that the library first saw before this day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) added_before: Option<jiff::civil::Date>,
+    /// At most so many photos, 1 to 5000; 1000 unless said.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) limit: Option<u32>,
+    /// Fetch each file back and compare it, where a destination shows no digest.
+    #[arg(long)]
+    pub(crate) read_back: bool,
+    /// Move what is found to the trash, after asking you.
+    #[arg(long)]
+    pub(crate) move_to_trash: bool,
+    /// Do not ask, for scripts.
+    #[arg(long, requires = "move_to_trash")]
+    pub(crate) yes: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LibraryCommand {
     /// Add a folder.
@@ -253,6 +283,9 @@ pub(crate) enum DestinationCommand {
         /// Whether the bucket's name is in the path of the address instead of its host.
         #[arg(long)]
         path_style: Option<bool>,
+        /// How the objects of a bucket are named.
+        #[arg(long, default_value = "names")]
+        layout: LayoutArg,
         /// Read back and compare each delivery, where that is possible.
         #[arg(long)]
         read_back: bool,
@@ -262,6 +295,9 @@ pub(crate) enum DestinationCommand {
         /// Of Immich: where photos are shown there.
         #[arg(long, value_enum, default_value = "timeline")]
         visibility: VisibilityArg,
+        /// Which versions of edited photos go there.
+        #[arg(long, default_value = "both")]
+        versions: VersionsArg,
         /// Another address of the same server, tried if the first does not answer; may be given several times.
         #[arg(long, value_name = "URL")]
         also: Vec<String>,
@@ -309,6 +345,13 @@ pub(crate) enum DestinationCommand {
         name: String,
         /// The fingerprint, as it was shown.
         sha256: String,
+    },
+    /// Say which versions of edited photos go to a destination. What is missing there is sent; nothing there is removed.
+    Versions {
+        /// Its name.
+        name: String,
+        /// Which.
+        versions: VersionsArg,
     },
     /// The addresses at which a destination is reached.
     Address {
@@ -397,6 +440,24 @@ impl From<VisibilityArg> for Visibility {
             VisibilityArg::Locked => Self::Locked,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LayoutArg {
+    /// By date, and by their own names.
+    Names,
+    /// By their content: a name that is changed makes no second object.
+    Content,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum VersionsArg {
+    /// The original and what came of it by editing.
+    Both,
+    /// What the camera wrote.
+    Originals,
+    /// What came of it by editing; the original where there is none.
+    Edits,
 }
 
 #[derive(Debug, Subcommand)]

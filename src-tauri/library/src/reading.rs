@@ -148,6 +148,19 @@ impl Library {
             .await
     }
 
+    /// Every place of every resource of an asset; the same content in two places is there twice.
+    pub async fn places(&self, id: &AssetId) -> Result<Vec<UploadFile>> {
+        let Some(key) = AssetKey::parse(id) else { return Ok(Vec::new()) };
+        self.shared
+            .store
+            .read(move |db| {
+                let Some(asset) = asset::find(db, key)? else { return Ok(Vec::new()) };
+                let places = file::places(db, key)?;
+                Ok(places.iter().filter_map(|place| upload_file(&asset, key, std::slice::from_ref(place))).collect())
+            })
+            .await
+    }
+
     /// What changed after a token, or since the beginning; at most `limit` changes, and where to go on.
     ///
     /// # Errors

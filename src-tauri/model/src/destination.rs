@@ -1,6 +1,8 @@
 //! Where photos go, and what was proved there.
 
-use crate::{AppId, CollectionId, DestinationId, Failure, JobId, RuleId, Timestamp, UploadJobOptions, names, words};
+use crate::{
+    AppId, AssetResourceType, CollectionId, DestinationId, Failure, JobId, RuleId, Timestamp, UploadJobOptions, names, words,
+};
 
 names! {
     /// The protocol of a destination.
@@ -49,6 +51,28 @@ names! {
         Locked,
     }
 
+    /// Which versions of an edited photo go to a destination.
+    #[derive(Default)]
+    pub enum Versions {
+        /// The original, what came of it by editing, and what the editor wrote beside it.
+        #[default]
+        Both,
+        /// What the camera wrote, and what the editor wrote beside it.
+        Originals,
+        /// What came of it by editing instead of the original; the original where there is none.
+        Edits,
+    }
+
+    /// How the objects of a bucket are named.
+    #[derive(Default)]
+    pub enum Layout {
+        /// As people look for them: by date, and by their own names.
+        #[default]
+        Names,
+        /// By their content, `sha256/ab/<64 digits>.<extension>`: a name that is changed makes no second object.
+        Content,
+    }
+
     /// Whether a destination can be sent to.
     pub enum DestinationState {
         /// Nothing speaks against it.
@@ -94,8 +118,12 @@ words! {
         pub region: Option<String>,
         /// Whether a bucket's name is in the path instead of the host's name; none for what its address suggests.
         pub path_style: Option<bool>,
+        /// How the objects of a bucket are named. Another layout later renames nothing.
+        pub layout: Layout,
         /// Whether each delivery is read back and compared, where that is possible.
         pub read_back: bool,
+        /// Which versions of edited photos go there. Another wish later takes nothing back.
+        pub versions: Versions,
         /// The certificate that is trusted although nobody vouches for it: SHA-256 of its DER form, lower-case hexadecimal.
         pub certificate: Option<String>,
         /// Whether photos and password may go unencrypted, as far as they stay in the local network.
@@ -250,6 +278,48 @@ impl Connector {
     }
 }
 
+impl Versions {
+    /// Whether a file of this kind goes, from an asset whose files are of `all` these kinds.
+    pub fn include(self, kind: AssetResourceType, all: &[AssetResourceType]) -> bool {
+        use AssetResourceType as Kind;
+        let edited = |edit: Kind| all.contains(&edit);
+        match (self, kind) {
+            (Self::Both, _) => true,
+            (Self::Originals, Kind::FullSizePhoto | Kind::FullSizeVideo | Kind::FullSizePairedVideo) => false,
+            (Self::Edits, Kind::Photo | Kind::AlternatePhoto | Kind::AdjustmentBasePhoto) => !edited(Kind::FullSizePhoto),
+            (Self::Edits, Kind::Video | Kind::AdjustmentBaseVideo) => !edited(Kind::FullSizeVideo),
+            // The moment that belongs to another still than the one that goes would stand alone.
+            (Self::Edits, Kind::PairedVideo | Kind::AdjustmentBasePairedVideo) => {
+                !edited(Kind::FullSizePairedVideo) && !edited(Kind::FullSizePhoto)
+            }
+            (Self::Edits, Kind::AdjustmentData) => false,
+            (
+                Self::Originals,
+                Kind::Photo
+                | Kind::Video
+                | Kind::Audio
+                | Kind::AlternatePhoto
+                | Kind::AdjustmentData
+                | Kind::AdjustmentBasePhoto
+                | Kind::PairedVideo
+                | Kind::AdjustmentBasePairedVideo
+                | Kind::AdjustmentBaseVideo
+                | Kind::PhotoProxy
+                | Kind::Unknown,
+            )
+            | (
+                Self::Edits,
+                Kind::Audio
+                | Kind::FullSizePhoto
+                | Kind::FullSizeVideo
+                | Kind::FullSizePairedVideo
+                | Kind::PhotoProxy
+                | Kind::Unknown,
+            ) => true,
+        }
+    }
+}
+
 impl Evidence {
     /// How a delivery of this grade is said to a person.
     pub fn sentence(self) -> &'static str {
@@ -277,6 +347,24 @@ pub fn read_fingerprint(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_versions_of_an_asset_are_chosen_as_a_whole() {
+        use AssetResourceType::{AdjustmentData, AlternatePhoto, FullSizePairedVideo, FullSizePhoto, PairedVideo, Photo, Video};
+        let going = |versions: Versions, all: &[AssetResourceType]| -> Vec<AssetResourceType> {
+            all.iter().copied().filter(|kind| versions.include(*kind, all)).collect()
+        };
+        let edited = [Photo, AlternatePhoto, PairedVideo, FullSizePhoto, AdjustmentData];
+        assert_eq!(going(Versions::Both, &edited), edited);
+        assert_eq!(going(Versions::Originals, &edited), [Photo, AlternatePhoto, PairedVideo, AdjustmentData]);
+        assert_eq!(going(Versions::Edits, &edited), [FullSizePhoto]);
+        let moving = [Photo, PairedVideo, FullSizePhoto, FullSizePairedVideo];
+        assert_eq!(going(Versions::Edits, &moving), [FullSizePhoto, FullSizePairedVideo]);
+        for unedited in [vec![Photo, PairedVideo], vec![Photo, AlternatePhoto], vec![Video]] {
+            assert_eq!(going(Versions::Edits, &unedited), unedited);
+            assert_eq!(going(Versions::Originals, &unedited), unedited);
+        }
+    }
 
     #[test]
     fn a_fingerprint_is_read_as_it_is_shown() {

@@ -63,4 +63,6 @@ id! {
     SignInId;
     /// A folder that the person gave us.
     SourceId;
+    /// A check of what could go to the trash.
+    SpaceCheckId;
 }

@@ -35,7 +35,7 @@ fn typescript_types_are_those_of_the_model() {
         SetFavorite, MonthSection, AssetPage, AssetDetail, AddDestination, AddedDestination, FoundReceiver, PairReceiver, SetCredential, BeginSignIn, SignIn, SignInState, DestinationTest,
         Destination, Rule, AddRule, CreateUpload, UploadPreview, JobIds, Changed, JobPage, JobQuery, Explanation, PauseRequest,
         UploadAnyway, App, SetAccess, AppLogEntry, OpenPane, ApiError, Prompt, UploadJobOptions,
-        Simulate, Simulation, UploadRun,
+        Simulate, Simulation, UploadRun, BeginSpaceCheck, SpaceCheck, MoveToTrash, MovedToTrash,
     );
     let mut text = String::from("// Written by `./dev bindings` from src-tauri/model. Do not edit.\n\n");
     for declaration in declarations.by_name.values() {

@@ -70,6 +70,24 @@ impl Queue {
         .await
     }
 
+    /// What destinations that are still there hold of these contents, by the ledger, the best proof first.
+    pub async fn holdings(&self, sha256: &[String]) -> Result<Vec<Receipt>, QueueError> {
+        let sha256 = sha256.to_vec();
+        self.read(move |db| {
+            let mut found = db.prepare_cached(
+                "SELECT receipt.* FROM destination JOIN receipt ON receipt.destination_id = destination.id
+                 WHERE receipt.sha256 = ?1 AND receipt.slot = '' AND destination.removed_at IS NULL",
+            )?;
+            let mut receipts = Vec::new();
+            for hex in &sha256 {
+                receipts.extend(found.query_map([text::digest(hex)?], receipt_row)?.collect::<Result<Vec<_>, _>>()?);
+            }
+            receipts.sort_by_key(|receipt| std::cmp::Reverse((receipt.evidence, receipt.delivered_at)));
+            Ok(receipts)
+        })
+        .await
+    }
+
     /// What was delivered at or after `since`.
     pub async fn delivered_since(&self, since: Timestamp) -> Result<Delivered, QueueError> {
         self.read(move |db| {

@@ -108,6 +108,11 @@ fn away(message: String) -> Failure {
     Failure { class: FailureClass::Transient, code: FailureCode::ConnectionLost, message, retry_after_ms: None, certificate: None }
 }
 
+/// Whether a folder is an archive or another chosen one.
+pub(crate) fn is_marked(dir: &Path) -> bool {
+    dir.join(MARK).is_dir()
+}
+
 /// Marks a folder as chosen, so that the empty place of its drive is not taken for it later. It has to be there already.
 pub(crate) async fn mark(dir: &Path) -> Answer<()> {
     let sentence = |error: std::io::Error| match error.kind() {

@@ -20,6 +20,7 @@ use crate::{
     live::Live,
     prompts::Prompts,
     sign_ins::SignIns,
+    space::SpaceChecks,
 };
 
 /// Events that a listener may lag behind before it is told that it lost some.
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
     pub(crate) sign_ins: SignIns,
+    pub(crate) space_checks: SpaceChecks,
     pub(crate) passes: Passes,
     pub(crate) sensors: Sensors,
     pub(crate) conditions: watch::Receiver<Conditions>,

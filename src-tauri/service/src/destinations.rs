@@ -137,6 +137,7 @@ pub(crate) async fn set_config(core: &Core, destination: &Destination, request: 
     access.account.config = checked(destination.connector, &request.config)?;
     try_out(core, destination.connector, &mut access.account, request.skip_test).await?;
     core.queue.set_config(&destination.id, access.account.config).await?;
+    core.passes.follow_now();
     mended(core, destination).await
 }
 

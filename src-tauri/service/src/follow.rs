@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use afterglow_library::LibraryError;
-use afterglow_model::{AssetId, ChangeToken, Destination, Priority, Rule, RuleId};
+use afterglow_model::{AssetId, ChangeToken, Destination, Priority, Rule, RuleId, Versions};
 use afterglow_queue::NewBatch;
 use tokio::sync::watch;
 
@@ -46,10 +46,14 @@ impl Passes {
 /// Follows the rules until the service ends.
 pub(crate) struct Follower {
     core: Arc<Core>,
-    /// Up to where each rule has seen the library. Lost with the process: the first pass of a rule walks its whole collection.
-    /// How far each rule was followed, and the grant under which.
-    seen: HashMap<RuleId, (ChangeToken, u64)>,
+    /// Up to where each rule has seen the library, and under what. Lost with the process: the first pass of a rule walks its whole
+    /// collection.
+    seen: HashMap<RuleId, (ChangeToken, Under)>,
 }
+
+/// What decides which files of the library a rule names, beside the library: the version of the grant, and which versions of edited photos
+/// the destination wants.
+type Under = (u64, Versions);
 
 impl Follower {
     pub(crate) fn new(core: Arc<Core>) -> Self {
@@ -82,17 +86,17 @@ impl Follower {
                 return Ok(());
             }
             let Some(destination) = self.core.queue.destination(rule.destination_id.as_str()).await? else { continue };
-            let grant = self.core.queue.grant_version(&destination.app_id).await?;
+            let under = (self.core.queue.grant_version(&destination.app_id).await?, destination.config.versions);
             match self.seen.get(&rule.id).cloned() {
-                Some((token, known)) if known == grant => self.follow_changes(&rule, &destination, token, grant).await?,
-                // Another grant may let it see what was passed over.
-                Some(_) | None => self.follow_all(&rule, &destination, grant).await?,
+                Some((token, known)) if known == under => self.follow_changes(&rule, &destination, token, under).await?,
+                // Another grant, or another wish, may name what was passed over.
+                Some(_) | None => self.follow_all(&rule, &destination, under).await?,
             }
         }
         Ok(())
     }
 
-    async fn follow_all(&mut self, rule: &Rule, destination: &Destination, grant: u64) -> Answer<()> {
+    async fn follow_all(&mut self, rule: &Rule, destination: &Destination, under: Under) -> Answer<()> {
         let token = self.core.library.change_token().await?;
         let mut after: Option<AssetId> = None;
         loop {
@@ -103,15 +107,15 @@ impl Follower {
                 _ => break,
             }
         }
-        self.seen.insert(rule.id.clone(), (token, grant));
+        self.seen.insert(rule.id.clone(), (token, under));
         Ok(())
     }
 
-    async fn follow_changes(&mut self, rule: &Rule, destination: &Destination, mut token: ChangeToken, grant: u64) -> Answer<()> {
+    async fn follow_changes(&mut self, rule: &Rule, destination: &Destination, mut token: ChangeToken, under: Under) -> Answer<()> {
         loop {
             let changes = match self.core.library.changes(Some(&token), PAGE).await {
                 Ok(changes) => changes,
-                Err(LibraryError::TokenExpired) => return self.follow_all(rule, destination, grant).await,
+                Err(LibraryError::TokenExpired) => return self.follow_all(rule, destination, under).await,
                 Err(error) => return Err(Refusal::from(error)),
             };
             let touched: Vec<AssetId> = changes.inserted.into_iter().chain(changes.updated).collect();
@@ -119,7 +123,7 @@ impl Follower {
             let members: Vec<AssetId> = touched.into_iter().zip(inside).filter_map(|(id, inside)| inside.then_some(id)).collect();
             self.make_jobs(rule, destination, &members).await?;
             token = changes.change_token;
-            self.seen.insert(rule.id.clone(), (token.clone(), grant));
+            self.seen.insert(rule.id.clone(), (token.clone(), under));
             if !changes.more {
                 return Ok(());
             }
@@ -129,7 +133,7 @@ impl Follower {
     async fn make_jobs(&self, rule: &Rule, destination: &Destination, assets: &[AssetId]) -> Answer<()> {
         let allowed = self.core.queue.may_see(&destination.app_id, assets).await?;
         let assets: Vec<AssetId> = assets.iter().zip(allowed).filter(|(_, may)| *may).map(|(id, _)| id.clone()).collect();
-        let drafts = uploads::asset_drafts(&self.core, destination.connector, &assets).await?.drafts;
+        let drafts = uploads::asset_drafts(&self.core, destination, &assets).await?.drafts;
         if drafts.is_empty() {
             return Ok(());
         }

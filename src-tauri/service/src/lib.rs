@@ -25,6 +25,7 @@ mod prompts;
 mod rules;
 mod run;
 mod sign_ins;
+mod space;
 mod uploads;
 
 pub use afterglow_library::decode_worker;

@@ -27,6 +27,7 @@ use crate::{
     paths,
     prompts::Prompts,
     sign_ins::SignIns,
+    space::SpaceChecks,
 };
 
 /// A file is left alone until nobody has written to it for so long.
@@ -109,6 +110,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),
         sign_ins: SignIns::default(),
+        space_checks: SpaceChecks::default(),
         passes: Passes::new(),
         conditions: sensors.conditions(),
         sensors,

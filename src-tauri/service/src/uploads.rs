@@ -4,7 +4,8 @@ use std::{collections::HashMap, path::PathBuf};
 
 use afterglow_library::{LooseFile, UploadFile};
 use afterglow_model::{
-    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, bytes, count,
+    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, Versions, bytes,
+    count,
 };
 use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
 use afterglow_transfer::{Companions, Sidecar};
@@ -99,7 +100,7 @@ pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
 }
 
 async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Gathered> {
-    let Gathered { mut drafts, refused: left_out } = asset_drafts(core, destination.connector, &request.asset_ids).await?;
+    let Gathered { mut drafts, refused: left_out } = asset_drafts(core, destination, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
@@ -123,14 +124,16 @@ async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) 
     Ok(Gathered { drafts, refused })
 }
 
-/// Every file of these assets, as jobs, each after the one that it belongs to where the destination knows such a thing.
+/// The files of these assets that the destination is to have, as jobs, each after the one that it belongs to where it knows such a thing.
 ///
 /// A sidecar that goes along with its photo is no job; one that cannot is left out.
-pub(crate) async fn asset_drafts(core: &Core, connector: Connector, assets: &[AssetId]) -> Answer<Gathered> {
+pub(crate) async fn asset_drafts(core: &Core, destination: &Destination, assets: &[AssetId]) -> Answer<Gathered> {
     if assets.is_empty() {
         return Ok(Gathered { drafts: Vec::new(), refused: Vec::new() });
     }
-    let files = core.library.upload_files(assets).await?;
+    let connector = destination.connector;
+    let mut files = core.library.upload_files(assets).await?;
+    retain_versions(&mut files, destination.config.versions);
     let (sidecars, mut files): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| connector.carries_sidecars() && is_sidecar(file.resource_type));
     let refused = sidecars.iter().filter(|file| !is_xmp(&file.filename)).map(|file| unknown(&file.filename)).collect();
@@ -170,6 +173,15 @@ fn alone(filename: &str) -> String {
 
 fn unknown(filename: &str) -> String {
     format!("{filename}: This destination takes only XMP sidecars. The photo goes without it.")
+}
+
+/// Keeps what goes there of edited photos.
+fn retain_versions(files: &mut Vec<UploadFile>, versions: Versions) {
+    let kinds: HashMap<AssetId, Vec<AssetResourceType>> = files.iter().fold(HashMap::new(), |mut of, file| {
+        of.entry(file.asset_id.clone()).or_default().push(file.resource_type);
+        of
+    });
+    files.retain(|file| versions.include(file.resource_type, &kinds[&file.asset_id]));
 }
 
 /// The file that goes before one of this kind: the nearest of a lower standing in its asset.

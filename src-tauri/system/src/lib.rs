@@ -1,4 +1,4 @@
-//! What the machine says and shows: power, network, session, tray, notifications, secrets.
+//! What the machine says and shows: power, network, session, tray, notifications, secrets, trash.
 //!
 //! Facts and drawings, no decisions. What holds for all of it:
 //! - Every source may be absent, hang, restart or flap. One that does not answer within [`ANSWER_TIME`] counts as unknown or not
@@ -16,6 +16,7 @@ mod memory;
 mod notices;
 mod secrets;
 mod sensors;
+mod trash;
 mod tray;
 mod window;
 
@@ -26,6 +27,7 @@ pub use memory::{give_back, share_pools};
 pub use notices::{Notice, NoticeAction, NoticeButton, Notifier};
 pub use secrets::{Secret, SecretError, Secrets, SecretsKind, SecretsOptions};
 pub use sensors::{SensorOptions, Sensors};
+pub use trash::{TrashError, move_to_trash};
 pub use tray::{MenuEntry, Tray, TrayAction, TrayIcon, TrayView, menu};
 pub use window::open_desktop;
 

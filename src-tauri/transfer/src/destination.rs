@@ -152,6 +152,12 @@ pub trait Destination: Send + Sync {
         Ok(None)
     }
 
+    /// What the server proves this moment of a content that it was given before, under its own name for it; none if it does not hold it.
+    /// A proof of nothing where it cannot be asked without a download.
+    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
+        Ok(Some(Proof { remote_id: remote_id.to_owned(), digest: None, byte_count: None }))
+    }
+
     /// Delivers in one request, where [`takes_whole`](Self::takes_whole) says so.
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback>;
 

@@ -218,6 +218,16 @@ impl Destination for Folder<'_> {
         .await
     }
 
+    async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        let Some(spot) = Url::parse(remote_id).ok().and_then(|url| Spot::of(&url, &self.place.root)) else { return Ok(None) };
+        let (content, from_drive) = (content.clone(), self.from_drive.clone());
+        self.on_drive(move |place| match place.dir(&spot.folders)? {
+            Some(dir) => place.same(&dir, &spot, &content, &from_drive),
+            None => Ok(None),
+        })
+        .await
+    }
+
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         if let Some(proof) = self.find(content).await? {
             return Ok(proof);

@@ -370,6 +370,14 @@ impl Destination for Immich<'_> {
         self.held(content).await
     }
 
+    /// By its SHA-1, whichever asset has it. What lies in the trash is about to be lost.
+    async fn still_holds(&self, _remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        Ok(match self.check(&Form::of(content)?.sha1).await? {
+            Known::Nothing | Known::Trashed => None,
+            Known::Asset(id) => Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None }),
+        })
+    }
+
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         match self.upload(&self.api("assets"), &self.form_of(content)?, Payload::Whole(body)).await {
             Ok(()) => self.confirm(content).await,

@@ -10,6 +10,7 @@
 //! Read `driver` and `steps` for the order of things, `resumable` for the protocol, `failure` for what each error means. No database and no
 //! policy is in here: when to try again is the scheduler's business.
 
+mod again;
 mod bandwidth;
 mod dav;
 mod destination;
@@ -41,6 +42,7 @@ mod tus;
 mod webdav;
 mod wire;
 
+pub use again::{Again, Holding};
 pub use destination::{Begun, Content, Destination, Held, Proof, Setback};
 pub use driver::{Delivery, End};
 pub use fields::Limits;

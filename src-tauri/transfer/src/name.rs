@@ -35,6 +35,13 @@ pub(crate) fn candidates(filename: &str, digest: &[u8; 32]) -> [String; 4] {
     [name.clone(), with(8), with(16), with(64)]
 }
 
+/// The place of a content that follows from its digest alone, outermost part first: `sha256`, the digest's first byte, and the digest with
+/// the extension of the name.
+pub(crate) fn by_content(filename: &str, digest: &[u8; 32]) -> [String; 3] {
+    let (name, hex) = (safe(filename), base16(digest));
+    ["sha256".to_owned(), hex[..2].to_owned(), format!("{hex}{}", parted(&name).1.to_ascii_lowercase())]
+}
+
 /// The folders of a photo of that date, outermost first: those of `folder`, then year and month (UTC).
 pub(crate) fn folders(folder: Option<&str>, created_ms: Option<i64>) -> Vec<String> {
     let within = folder.unwrap_or_default().split(['/', '\\']).filter(|part| !part.trim_matches(['.', ' ']).is_empty());
@@ -80,12 +87,17 @@ fn is_reserved(name: &str) -> bool {
     matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") || port("COM") || port("LPT")
 }
 
-/// `suffix` before the extension; the part before it is shortened until all fits.
-fn with_suffix(name: &str, suffix: &str, bytes_max: usize) -> String {
-    let (stem, extension) = match name.rfind('.') {
+/// A name before its extension, and the extension with its dot.
+fn parted(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= EXTENSION_BYTES_MAX => name.split_at(at),
         Some(_) | None => (name, ""),
-    };
+    }
+}
+
+/// `suffix` before the extension; the part before it is shortened until all fits.
+fn with_suffix(name: &str, suffix: &str, bytes_max: usize) -> String {
+    let (stem, extension) = parted(name);
     let room = bytes_max.saturating_sub(suffix.len() + extension.len());
     if stem.len() <= room {
         return format!("{stem}{suffix}{extension}");

@@ -268,6 +268,10 @@ impl Destination for Nextcloud<'_> {
         if self.reads_back() { Evidence::ReadBack } else { Evidence::Hashed }
     }
 
+    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?).await
+    }
+
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         let mut has_folders = false;
         let mut targets = self.targets(content).into_iter().peekable();

@@ -225,6 +225,19 @@ impl Destination for Resumable<'_> {
         })
     }
 
+    /// A server that is asked for a digest (RFC 9530, section 4) may compute it from what it stores now.
+    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
+        let stored = self.wire.resolve(self.wire.url(), remote_id)?;
+        let mut headers = Self::common();
+        headers.insert(WANT_REPR_DIGEST, HeaderValue::from_static("sha-256=10"));
+        let answer = self.wire.exchange(Method::HEAD, &stored, headers, Payload::empty()).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            status if status.is_success() => Ok(Some(self.proof(&answer, &stored))),
+            _ => Err(self.setback(&answer, false)),
+        }
+    }
+
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         let headers = self.creation(content, true)?;
         let answer = self.wire.exchange(Method::POST, self.wire.url(), headers, Payload::Whole(body)).await?;

@@ -1,6 +1,7 @@
 //! Amazon S3, and the stores that speak its protocol (Amazon S3 API Reference, version 2006-03-01).
 //!
-//! An object's key is `prefix/YYYY/MM/name`, or with a part of the digest in its name if another file is there. A small file is one
+//! An object's key is `prefix/YYYY/MM/name`, or with a part of the digest in its name if another file is there; or, if the person wants
+//! that, `prefix/sha256/ab/digest.extension`, so that a changed name makes no second object. A small file is one
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
@@ -269,6 +270,14 @@ impl Destination for S3<'_> {
     /// Always: the key of a content is the same each time.
     fn takes_whole(&self, _evidence: Evidence) -> bool {
         true
+    }
+
+    async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        let object = self.wire.resolve(self.wire.url(), remote_id)?;
+        Ok(match self.standing(&object, content.byte_count, &content.digest).await? {
+            Standing::Ours(proof) => Some(proof),
+            Standing::Free | Standing::Other => None,
+        })
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {

@@ -29,6 +29,13 @@ pub struct Pin {
     pub ctime_ns: i64,
 }
 
+impl Pin {
+    /// The pin of a file as it lies there now; none if there is no regular file beneath `root`, reached through no link. Blocks.
+    pub fn of(root: &Path, path: &Path) -> Option<Self> {
+        Source::open(root, path).ok().map(|source| source.pin())
+    }
+}
+
 /// Why a file cannot be read as that one version.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {

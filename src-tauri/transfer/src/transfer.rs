@@ -334,7 +334,7 @@ impl Transfer {
         self.shared.route(connector, account, errand, cancel).await.map_err(trial::failure_of)
     }
 
-    fn connect<'a>(
+    pub(crate) fn connect<'a>(
         &'a self,
         connector: Connector,
         account: &'a Account,

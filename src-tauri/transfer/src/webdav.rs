@@ -122,6 +122,10 @@ impl Destination for Webdav<'_> {
         Evidence::ReadBack
     }
 
+    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?).await
+    }
+
     /// Not one request, but without a session: the part's name follows from the content.
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         let folders = self.folders(content);

@@ -9,7 +9,9 @@ use std::{
 };
 
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, JobId};
-use afterglow_transfer::{Account, Companions, Delivered, Journal, JournalError, Order, Outcome, Session, Transfer};
+use afterglow_transfer::{
+    Account, Again, Companions, Delivered, Holding, Journal, JournalError, Order, Outcome, Session, Transfer,
+};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -165,6 +167,31 @@ async fn cut_at(bench: &Bench, order: &Order, at: usize) -> bool {
         came = entries.wait_for(|entries| *entries > at) => came.is_ok(),
         _ = bench.transfer.deliver(Connector::Folder, &bench.account, order, &journal, &bench.memory, &cancel) => false,
     }
+}
+
+#[tokio::test]
+async fn what_lies_there_is_read_when_it_is_asked_for_again() {
+    let bench = Bench::new();
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    let remote_id = bench.delivered(&order).await.remote_id;
+    let stored = Url::parse(&remote_id).unwrap().to_file_path().unwrap();
+    let held = Holding {
+        root: order.root.clone(),
+        path: order.path.clone(),
+        filename: order.filename.clone(),
+        byte_count: order.byte_count,
+        sha256: order.sha256.clone(),
+        remote_id,
+    };
+    let cancel = CancellationToken::new();
+    let ask = async || bench.transfer.ask_again(Connector::Folder, &bench.account, &held, &cancel).await;
+    assert!(matches!(ask().await, Again::Held { evidence, .. } if evidence >= Evidence::Hashed));
+    fs::write(&stored, vec![0; 20_000]).unwrap();
+    assert_eq!(ask().await, Again::Gone, "other bytes of that size");
+    fs::remove_file(&stored).unwrap();
+    assert_eq!(ask().await, Again::Gone, "no file");
+    fs::remove_dir(bench.root().join(MARK)).unwrap();
+    assert!(matches!(ask().await, Again::Unasked(_)), "the drive is away");
 }
 
 #[tokio::test]

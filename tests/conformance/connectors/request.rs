@@ -147,6 +147,7 @@ impl Peer for Raw {
     type Server = Shelf;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const SHOWS_AGAIN: Evidence = Evidence::Accepted;
 
     fn server() -> Shelf {
         Shelf::default()
@@ -164,6 +165,7 @@ impl Peer for Form {
     type Server = Shelf;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const SHOWS_AGAIN: Evidence = Evidence::Accepted;
 
     fn server() -> Shelf {
         Shelf::default()
@@ -189,6 +191,7 @@ impl Peer for Signed {
     type Server = Shelf;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const SHOWS_AGAIN: Evidence = Evidence::Accepted;
 
     fn server() -> Shelf {
         Shelf::default()

@@ -2,7 +2,7 @@
 
 mod store;
 
-use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode};
+use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode, Layout};
 use afterglow_tests::model_server::{Answer, Fault};
 use afterglow_transfer::{Account, Order, Outcome};
 
@@ -56,7 +56,27 @@ impl Peer for Simple {
     }
 }
 
+/// With objects named by their content.
+pub(crate) struct ByContent;
+
+impl Peer for ByContent {
+    type Server = Store;
+    const CONNECTOR: Connector = Connector::S3;
+    const EVIDENCE: Evidence = Evidence::Hashed;
+
+    fn server() -> Store {
+        S3::server()
+    }
+
+    fn account(origin: &str) -> Account {
+        let mut account = account_at(origin);
+        account.config.layout = Layout::Content;
+        account
+    }
+}
+
 conformance!(s3, S3);
+conformance!(by_content, ByContent);
 conformance!(simple, Simple);
 
 async fn delivered<P: Peer>(bench: &Bench<P>, order: &Order) -> String {
@@ -85,6 +105,24 @@ async fn a_photo_lies_in_its_month_and_another_of_its_name_beside_it() {
     names.sort();
     let suffixed = format!("Photos of mine/2023/11/IMG_0001 ({}).jpg", &second.sha256[..8]);
     assert_eq!(names, [suffixed.as_str(), "Photos of mine/2023/11/IMG_0001.jpg"]);
+}
+
+#[tokio::test]
+async fn by_content_another_name_and_date_make_no_second_object() {
+    for bytes in [20_000, 21 * MIB] {
+        let bench = Bench::<ByContent>::new().await;
+        let first = bench.file("IMG_0001.jpg", bytes);
+        let remote_id = delivered(&bench, &first).await;
+        let key = format!("/pictures/Photos%20of%20mine/sha256/{}/{}.jpg", &first.sha256[..2], first.sha256);
+        assert!(remote_id.ends_with(&key), "{remote_id}");
+        *bench.memory.session.lock().unwrap() = None;
+        let content = bench.server.truth().content_bytes;
+        let renamed = Order { job_id: "renamed".into(), filename: "Beach.JPG".to_owned(), created_ms: None, ..first.clone() };
+        assert_eq!(delivered(&bench, &renamed).await, remote_id);
+        let truth = bench.stored_once(&first, "under another name");
+        // A small file is offered once more, and refused by its key (412); a larger one is asked for before.
+        assert!(truth.content_bytes - content <= 20_000, "{} bytes", truth.content_bytes - content);
+    }
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ impl Peer for Tus {
     type Server = TusServer;
     const CONNECTOR: Connector = Connector::Tus;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const SHOWS_AGAIN: Evidence = Evidence::Accepted;
     // There is no way to ask for anything but an upload whose URL is known.
     const KNOWS_CONTENT: bool = false;
 

@@ -107,6 +107,41 @@ const JOURNEYS = [
     },
   },
   {
+    name: "what a destination shows to hold goes to the trash, by keyboard and only as far as it is left chosen",
+    hash: "#/destinations",
+    async walk(page) {
+      await page.getByRole("button", { name: /More for .*photos.example.com/ }).focus();
+      await page.keyboard.press("Enter");
+      await page.getByRole("menuitem", { name: "Free up space" }).focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Check now" }).focus();
+      await page.keyboard.press("Enter");
+      const offered = dialog.getByRole("list", { name: "Can go to the trash" });
+      await offered.getByRole("checkbox").first().waitFor();
+      expect((await offered.getByRole("checkbox", { checked: true }).count()) === 24, "not all are chosen");
+      await dialog.getByText("2 photos: the destination does not hold them any more").waitFor();
+      await offered.getByRole("checkbox").nth(1).focus();
+      await page.keyboard.press("Space");
+      await dialog.getByRole("button", { name: /^Move 23 photos to the trash/ }).focus();
+      await page.keyboard.press("Enter");
+      await dialog.getByText("went to the trash").waitFor();
+      await dialog.getByText("It changed since the check.").first().waitFor();
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "a destination is wished other versions of edited photos",
+    hash: "#/destinations",
+    async walk(page) {
+      const wish = page.getByRole("article", { name: "Home server" }).getByLabel("Of edited photos");
+      await wish.selectOption("originals only");
+      await page.waitForFunction(() => !document.querySelector("article select:disabled"));
+      expect((await wish.inputValue()) === "originals", "the wish was not kept");
+    },
+  },
+  {
     name: "a destination is given rules of its own",
     hash: "#/destinations",
     async walk(page) {

@@ -10,6 +10,17 @@ const describe = (kind) => async (page) => {
   await page.getByRole("dialog").getByRole("button", { name: kind, exact: true }).click();
 };
 
+/** Leads from the destinations to the check of what could go to the trash, and to what it finds. */
+const space = async (page) => {
+  await button(/More for .*photos.example.com/)(page);
+  await page.getByRole("menuitem", { name: "Free up space" }).click();
+};
+const spaceFound = async (page) => {
+  await space(page);
+  await button("Check now")(page);
+  await page.getByRole("button", { name: /^Move .* to the trash/ }).waitFor();
+};
+
 const scrollTo = (title) => (page) => page.getByRole("heading", { name: title, exact: true }).evaluate((heading) => heading.scrollIntoView());
 
 /** Drags `count` files over the window, as a file manager would. */
@@ -81,6 +92,19 @@ export const SCREENS = [
   { name: "destinations", hash: "#/destinations" },
   { name: "destinations-attention", hash: "#/destinations", query: { scenario: "attention" } },
   { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
+  { name: "space", hash: "#/destinations", act: space },
+  { name: "space-found", hash: "#/destinations", act: spaceFound },
+  { name: "space-found-german", hash: "#/destinations", query: { lang: "de" }, size: [900, 700], act: async (page) => {
+      await button(/Mehr zu .*photos.example.com/)(page);
+      await page.getByRole("menuitem", { name: "Speicherplatz freigeben" }).click();
+      await button("Jetzt prüfen")(page);
+      await page.getByRole("button", { name: /Papierkorb verschieben/ }).waitFor();
+    } },
+  { name: "space-moved", hash: "#/destinations", act: async (page) => {
+      await spaceFound(page);
+      await page.getByRole("button", { name: /^Move .* to the trash/ }).click();
+      await page.getByText("Stayed where they were").waitFor();
+    } },
   { name: "destinations-kinds", hash: "#/destinations", query: { scenario: "kinds" } },
   { name: "destinations-add-immich", hash: "#/destinations", act: async (page) => {
       await describe("Immich")(page);

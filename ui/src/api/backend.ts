@@ -16,6 +16,7 @@ import type {
   AssetId,
   AssetPage,
   BeginSignIn,
+  BeginSpaceCheck,
   Changed,
   CollectionId,
   CreateUpload,
@@ -30,6 +31,7 @@ import type {
   JobPage,
   JobQuery,
   MonthSection,
+  MovedToTrash,
   OverrideScope,
   PairReceiver,
   PauseRequest,
@@ -45,6 +47,8 @@ import type {
   SignInState,
   Source,
   SourceId,
+  SpaceCheck,
+  SpaceCheckId,
   Status,
   SuggestedSource,
   UploadJobOptions,
@@ -126,6 +130,12 @@ export interface Backend {
   /** The destination's own rules, as a whole. They can only be stricter than the settings. */
   setDestinationOptions(id: DestinationId, options: UploadJobOptions): Promise<Destination>;
   removeDestination(id: DestinationId): Promise<void>;
+  /** Begins to look for what could go to the trash; `spaceCheck` tells how far it is. Moves nothing. */
+  beginSpaceCheck(request: BeginSpaceCheck): Promise<SpaceCheck>;
+  spaceCheck(id: SpaceCheckId): Promise<SpaceCheck>;
+  forgetSpaceCheck(id: SpaceCheckId): Promise<void>;
+  /** What the person confirmed of what a check offers. */
+  moveToTrash(id: SpaceCheckId, assetIds: AssetId[]): Promise<MovedToTrash>;
   rules(): Promise<Rule[]>;
   addRule(collectionId: CollectionId, destinationId: DestinationId): Promise<Rule>;
   removeRule(id: RuleId): Promise<void>;

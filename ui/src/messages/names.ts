@@ -6,6 +6,7 @@ import type {
   Connector,
   Destination,
   Evidence,
+  KeptReason,
   MediaSubtype,
   NetworkAccess,
   NetworkRule,
@@ -13,6 +14,7 @@ import type {
   SmartAlbum,
   UploadJob,
   UploadJobOptions,
+  Versions,
 } from "../api/types";
 import { m } from ".";
 import { bytesPerSecond, day, isToday, isolate, list, percent, plain, time } from "./format";
@@ -209,7 +211,7 @@ export function canProve({ connector, capabilities }: Pick<Destination, "connect
 }
 
 /** "verified by SHA-256": what was proved of one delivery, never more. A removed destination's digest is no longer known. */
-function proof(evidence: Evidence, connector: Connector | undefined): string {
+export function proof(evidence: Evidence, connector: Connector | undefined): string {
   switch (evidence) {
     case "accepted":
       return m.proof_accepted();
@@ -276,6 +278,47 @@ function phaseSentence(job: UploadJob, name: string): string {
     case "backing_off":
     case "held":
       return m.job_queued({ name });
+  }
+}
+
+/** In the order in which they are offered. */
+export const VERSIONS = ["both", "originals", "edits"] as const satisfies Versions[];
+
+/** Which versions of edited photos go to a destination. */
+export function versionsName(versions: Versions): string {
+  switch (versions) {
+    case "both":
+      return m.versions_both();
+    case "originals":
+      return m.versions_originals();
+    case "edits":
+      return m.versions_edits();
+  }
+}
+
+/** Why photos stay where they are when space is freed, as a part of a sentence. */
+export function keptReason(reason: KeptReason): string {
+  switch (reason) {
+    case "not_delivered":
+      return m.kept_not_delivered();
+    case "on_this_computer":
+      return m.kept_on_this_computer();
+    case "wanted":
+      return m.kept_wanted();
+    case "offline":
+      return m.kept_offline();
+    case "read_only":
+      return m.kept_read_only();
+    case "destination_folder":
+      return m.kept_destination_folder();
+    case "changed":
+      return m.kept_changed();
+    case "not_held":
+      return m.kept_not_held();
+    case "cannot_be_asked":
+      return m.kept_cannot_be_asked();
+    case "unreachable":
+      return m.kept_unreachable();
   }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_client::model::{
     AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
-    FoundReceiver, PairReceiver, Rule, SetConfig, SetCredential, bytes,
+    FoundReceiver, Layout, PairReceiver, Rule, SetConfig, SetCredential, Versions, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Call, certificate, read_token, sign_in};
 use crate::{
     Exit,
-    args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand},
+    args::{AddressChange, ConnectorArg, DestinationCommand, LayoutArg, RuleCommand, VersionsArg},
     output,
 };
 
@@ -37,9 +37,11 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             folder,
             region,
             path_style,
+            layout,
             read_back,
             albums,
             visibility,
+            versions,
             also: addresses,
             trust_certificate: certificate,
             cleartext,
@@ -53,7 +55,12 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 folder,
                 region,
                 path_style,
+                layout: match layout {
+                    LayoutArg::Names => Layout::Names,
+                    LayoutArg::Content => Layout::Content,
+                },
                 read_back,
+                versions: wish(versions),
                 certificate,
                 cleartext,
                 addresses,
@@ -102,6 +109,11 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             let found = find(call, &name).await?;
             let config = DestinationConfig { certificate: Some(sha256), ..found.config.clone() };
             configure(call, &found, config, format!("{name} is trusted by this certificate alone.")).await?;
+        }
+        DestinationCommand::Versions { name, versions } => {
+            let found = find(call, &name).await?;
+            let config = DestinationConfig { versions: wish(versions), ..found.config.clone() };
+            configure(call, &found, config, format!("{name} gets {} from now on.", versions_in_words(wish(versions)))).await?;
         }
         DestinationCommand::Address { name, change } => {
             let found = find(call, &name).await?;
@@ -200,6 +212,22 @@ async fn configure(call: &Call, found: &Destination, config: DestinationConfig, 
     }
     output::line(said);
     Ok(())
+}
+
+fn wish(versions: VersionsArg) -> Versions {
+    match versions {
+        VersionsArg::Both => Versions::Both,
+        VersionsArg::Originals => Versions::Originals,
+        VersionsArg::Edits => Versions::Edits,
+    }
+}
+
+fn versions_in_words(versions: Versions) -> &'static str {
+    match versions {
+        Versions::Both => "originals and edits",
+        Versions::Originals => "originals alone",
+        Versions::Edits => "edits, and originals where there is no edit,",
+    }
 }
 
 /// The connector, and its address as the service wants it.

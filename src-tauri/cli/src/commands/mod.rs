@@ -7,6 +7,7 @@ mod jobs;
 mod library;
 mod rules;
 mod sign_in;
+mod space;
 mod status;
 pub(crate) mod wait;
 
@@ -54,6 +55,7 @@ pub(crate) async fn run(home: Option<PathBuf>, json: bool, command: Command) -> 
         Command::Jobs { state, limit } => jobs::list(&call, state, limit).await,
         Command::Retry { jobs } => jobs::retry(&call, jobs).await,
         Command::Cancel { jobs } => jobs::cancel(&call, jobs).await,
+        Command::FreeUpSpace(args) => space::run(&call, args).await,
         Command::App(command) => apps::run(&call, command).await,
         // Those have no service to talk to; `main` runs them.
         Command::Serve(_)

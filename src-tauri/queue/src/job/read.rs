@@ -125,6 +125,33 @@ impl Queue {
         self.read(move |db| badges(db, &assets)).await
     }
 
+    /// Whether an upload of one of an asset's files, or of these contents, has not ended: open, or given up and not delivered otherwise.
+    pub async fn is_wanted(&self, asset: &AssetId, sha256: &[String]) -> Result<bool, QueueError> {
+        let (asset, sha256) = (asset.clone(), sha256.to_vec());
+        self.read(move |db| {
+            let mut of_asset = db.prepare_cached(
+                "SELECT 1 FROM job WHERE asset_id = ?1 AND (phase IS NOT NULL OR (state = 'failed'
+                    AND NOT EXISTS (SELECT 1 FROM receipt WHERE receipt.destination_id = job.destination_id
+                        AND receipt.sha256 = job.sha256 AND receipt.slot = '')))",
+            )?;
+            if of_asset.exists([asset.as_str()])? {
+                return Ok(true);
+            }
+            // In the terms of the index `job_once`.
+            let mut of_content = db.prepare_cached(
+                "SELECT 1 FROM destination JOIN job ON job.destination_id = destination.id AND job.sha256 = ?1
+                 WHERE client_reference IS NULL AND job.url IS NULL AND job.state IN ('registered', 'pending')",
+            )?;
+            for hex in &sha256 {
+                if of_content.exists([text::digest(hex)?])? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
     /// Whether each of these assets was delivered and nothing of it is left to deliver, in their order: one destination at least has every
     /// file of it that was asked for, taken back or not.
     pub async fn delivered_assets(&self, assets: &[AssetId]) -> Result<Vec<bool>, QueueError> {

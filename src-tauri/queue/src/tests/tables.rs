@@ -216,6 +216,26 @@ async fn an_asset_bears_the_mark_of_its_worst_job() {
 }
 
 #[tokio::test]
+async fn an_asset_is_wanted_until_every_upload_of_it_has_ended_well() {
+    let bench = Bench::new().await;
+    let jobs = bench.create(Priority::Backup, vec![NewJob { asset_id: Some("asset".into()), ..file(1) }, file(2)]).await.jobs;
+    let wanted = async |asset: &str, content| bench.queue.is_wanted(&asset.into(), &[file(content).sha256]).await.unwrap();
+    assert!(wanted("asset", 9).await, "by its id");
+    assert!(wanted("other", 2).await, "by its content");
+    assert!(!wanted("other", 9).await);
+    bench.queue.start(&jobs, NOW).await.unwrap();
+    bench.finish(Finished::Failed { job: jobs[0].clone(), failure: failure(FailureCode::SourceUnreadable) }).await;
+    assert!(wanted("asset", 9).await, "what was given up may be tried again");
+    bench.finish(bench.delivered(&jobs[1], 2)).await;
+    assert!(!wanted("other", 2).await);
+    let held = bench.queue.holdings(&[file(1).sha256, file(2).sha256]).await.unwrap();
+    assert_eq!(held.iter().map(|receipt| &receipt.sha256).collect::<Vec<_>>(), [&file(2).sha256]);
+    let destination = held[0].destination_id.clone();
+    bench.queue.remove_destination(&destination, NOW).await.unwrap();
+    assert!(bench.queue.holdings(&[file(2).sha256]).await.unwrap().is_empty(), "nobody can ask there any more");
+}
+
+#[tokio::test]
 async fn an_asset_of_which_a_file_was_taken_back_is_not_delivered() {
     let bench = Bench::new().await;
     let of_asset = |content| NewJob { asset_id: Some("asset".into()), ..file(content) };

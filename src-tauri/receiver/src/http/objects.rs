@@ -109,6 +109,9 @@ pub(crate) async fn list(
 }
 
 /// `GET` and `HEAD /objects/{path}`: the bytes, or one range of them (RFC 9110, section 14), with the digest of the whole.
+///
+/// A `HEAD` with `Want-Repr-Digest` (RFC 9530, section 4) is answered from the bytes as they are now, which are read for it: somebody may
+/// have changed them in the folder, and what is not that content any more is not there.
 pub(crate) async fn get(
     State(server): State<Server>,
     Extension(sender): Extension<Sender>,
@@ -121,6 +124,13 @@ pub(crate) async fn get(
         let range = range(&headers, object.length)?;
         let options =
             GetOptions { head: method == Method::HEAD, range: range.clone().map(GetRange::Bounded), ..GetOptions::default() };
+        let asks_again = method == Method::HEAD && headers.contains_key(fields::WANT_REPR_DIGEST);
+        if asks_again {
+            let held = server.store.holds_content(&object.path, object.length, &object.digest).await;
+            if !held.map_err(|error| Problem::from_io("a stored file could not be read", error))? {
+                return Err(Problem::not_found());
+            }
+        }
         let found = server.store.get(&object.path, options).await.map_err(|error| match error {
             object_store::Error::NotFound { .. } => Problem::not_found(),
             other => Problem::internal("a stored file could not be read", other),

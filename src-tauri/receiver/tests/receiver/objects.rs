@@ -63,6 +63,25 @@ async fn an_object_is_read_back_whole_or_in_part() {
 }
 
 #[tokio::test]
+async fn who_wants_a_digest_is_told_of_the_bytes_as_they_are_now() {
+    let house = House::new().await;
+    let photo = content(50_000, 1);
+    let stored = house.whole("a.jpg", &photo).send().await.unwrap();
+    let object = header(stored.headers(), "location");
+    let asked = async || house.request("HEAD", &object).header("Want-Repr-Digest", "sha-256=10").send().await.unwrap();
+    let held = asked().await;
+    assert_eq!((held.status().as_u16(), header(held.headers(), "repr-digest")), (200, repr_digest(&photo)));
+
+    let path = house.dir.path().join(object.strip_prefix("/objects/").unwrap());
+    std::fs::write(&path, content(50_000, 2)).unwrap();
+    assert_eq!(asked().await.status(), 404, "other bytes of that size");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(asked().await.status(), 404, "no file");
+    std::fs::write(&path, &photo).unwrap();
+    assert_eq!(asked().await.status(), 200, "put back");
+}
+
+#[tokio::test]
 async fn no_path_leads_out_of_the_folder() {
     let house = House::new().await;
     house.whole("a.jpg", b"photo").send().await.unwrap();

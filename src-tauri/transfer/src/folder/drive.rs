@@ -150,19 +150,34 @@ impl Place {
         from_drive: &AtomicBool,
     ) -> Result<Option<Proof>, Setback> {
         for name in name::candidates(&content.filename, &content.digest) {
-            // What cannot be opened, or is no file, is not ours.
-            let Ok(mut file) = dir.file(&name, false) else { continue };
-            if file.metadata().map_err(|error| self.setback(&error))?.len() != content.byte_count {
-                continue;
-            }
-            file.sync_all().and_then(|()| dir.sync()).map_err(|error| self.setback(&error))?;
-            let forgotten = forget_cached(&file);
-            if self.digest(&mut file).map_err(|error| self.setback(&error))? == content.digest {
-                from_drive.store(forgotten, Ordering::Relaxed);
-                return Ok(Some(self.proof(&Spot { folders: folders.to_vec(), name }, content, true)?));
+            let spot = Spot { folders: folders.to_vec(), name };
+            if let Some(proof) = self.same(dir, &spot, content, from_drive)? {
+                return Ok(Some(proof));
             }
         }
         Ok(None)
+    }
+
+    /// The content under one name, if it is there.
+    pub(super) fn same(
+        &self,
+        dir: &Dir,
+        spot: &Spot,
+        content: &Content,
+        from_drive: &AtomicBool,
+    ) -> Result<Option<Proof>, Setback> {
+        // What cannot be opened, or is no file, is not ours.
+        let Ok(mut file) = dir.file(&spot.name, false) else { return Ok(None) };
+        if file.metadata().map_err(|error| self.setback(&error))?.len() != content.byte_count {
+            return Ok(None);
+        }
+        file.sync_all().and_then(|()| dir.sync()).map_err(|error| self.setback(&error))?;
+        let forgotten = forget_cached(&file);
+        if self.digest(&mut file).map_err(|error| self.setback(&error))? != content.digest {
+            return Ok(None);
+        }
+        from_drive.store(forgotten, Ordering::Relaxed);
+        self.proof(spot, content, true).map(Some)
     }
 
     fn proof(&self, spot: &Spot, content: &Content, compared: bool) -> Result<Proof, Setback> {

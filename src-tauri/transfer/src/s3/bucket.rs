@@ -4,7 +4,7 @@
 //! that no secret is in them and content need not be read before it is sent. A signature is as good as a key for a while: a signed URL
 //! is made for one request and never kept, shown or logged.
 
-use afterglow_model::Failure;
+use afterglow_model::{Failure, Layout};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Method;
 use rusty_s3::signing;
@@ -28,6 +28,7 @@ pub(super) struct Bucket {
     /// The parts of the address beyond the bucket.
     prefix: Vec<String>,
     folder: Option<String>,
+    layout: Layout,
     region: String,
     key_id: String,
     secret: String,
@@ -57,7 +58,8 @@ impl Bucket {
         }
         let region = account.config.region.as_deref().map(str::trim).filter(|region| !region.is_empty()).unwrap_or(REGION);
         let (key_id, secret) = (key_id.trim().to_owned(), secret.trim().to_owned());
-        Ok(Self { root, prefix, folder: account.config.folder.clone(), region: region.to_owned(), key_id, secret })
+        let (folder, layout) = (account.config.folder.clone(), account.config.layout);
+        Ok(Self { root, prefix, folder, layout, region: region.to_owned(), key_id, secret })
     }
 
     /// The region that requests are signed for.
@@ -71,22 +73,34 @@ impl Bucket {
     }
 
     /// The keys under which a content may be stored, in the order in which they are tried.
-    pub(super) fn keys(&self, content: &Content) -> [String; 4] {
-        name::candidates(&content.filename, &content.digest).map(|name| self.key(content.created_ms, &name))
+    pub(super) fn keys(&self, content: &Content) -> Vec<String> {
+        match self.layout {
+            Layout::Names => {
+                let folders = name::folders(self.folder.as_deref(), content.created_ms);
+                let names = name::candidates(&content.filename, &content.digest);
+                names.into_iter().map(|name| self.key(folders.iter().chain([&name]))).collect()
+            }
+            Layout::Content => {
+                let (within, parts) = (self.within(), name::by_content(&content.filename, &content.digest));
+                vec![self.key(within.iter().chain(&parts))]
+            }
+        }
     }
 
-    fn key(&self, created_ms: Option<i64>, name: &str) -> String {
-        let folders = name::folders(self.folder.as_deref(), created_ms);
-        let parts = self.prefix.iter().chain(&folders).map(String::as_str);
-        parts.chain([name]).collect::<Vec<_>>().join("/")
+    fn key<'a>(&'a self, parts: impl Iterator<Item = &'a String>) -> String {
+        self.prefix.iter().chain(parts).map(String::as_str).collect::<Vec<_>>().join("/")
+    }
+
+    /// The parts of the folder, without those of a date.
+    fn within(&self) -> Vec<String> {
+        let mut folders = name::folders(self.folder.as_deref(), None);
+        folders.pop();
+        folders
     }
 
     /// The key of an object that is written and removed to learn what the server does.
     pub(super) fn probe_key(&self) -> String {
-        let folders = name::folders(self.folder.as_deref(), None);
-        let within = &folders[..folders.len().saturating_sub(1)];
-        let parts = self.prefix.iter().chain(within).map(String::as_str);
-        parts.chain([".afterglow-probe"]).collect::<Vec<_>>().join("/")
+        self.key(self.within().iter().chain([&".afterglow-probe".to_owned()]))
     }
 
     /// An object's URL, unsigned.
@@ -180,6 +194,17 @@ mod tests {
             assert!(keys[1].ends_with("/a (b) (abababab).jpg"), "{keys:?}");
         }
         assert!(bucket("http://127.0.0.1:9000/", DestinationConfig::default()).is_err());
+    }
+
+    #[test]
+    fn a_key_by_content_knows_neither_name_nor_date() {
+        let config =
+            DestinationConfig { layout: Layout::Content, folder: Some("Photos/Mine".to_owned()), ..DestinationConfig::default() };
+        let bucket = bucket("https://s3.example/pictures/deep", config).unwrap();
+        let key = format!("deep/Photos/Mine/sha256/ab/{}", "ab".repeat(32));
+        assert_eq!(bucket.keys(&content("a (b).JPG")), [format!("{key}.jpg")]);
+        assert_eq!(bucket.keys(&Content { created_ms: None, ..content("../x.jpg") }), [format!("{key}.jpg")]);
+        assert_eq!(bucket.keys(&content("no extension")), [key]);
     }
 
     #[test]

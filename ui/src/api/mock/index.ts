@@ -12,6 +12,7 @@ import type {
   AssetDetail,
   AssetTile,
   BeginSignIn,
+  BeginSpaceCheck,
   Connector,
   CreateUpload,
   Destination,
@@ -48,6 +49,7 @@ import {
   sourcesIn,
   type Scenario,
 } from "./scenario";
+import { SpaceCheckMock } from "./space";
 
 const STEP_MS = 250;
 const USUAL_ARCHIVE = "/home/ada/Afterglow Archive";
@@ -74,6 +76,7 @@ export class Mock implements Backend {
   #apps: App[];
   #rules: Rule[] = [];
   readonly #signIns = new Map<string, { request: BeginSignIn; asked: number }>();
+  #spaceCheck: SpaceCheckMock | null = null;
   #selections = new Map<string, string[]>();
   #connection: Connection;
   #serial = 0;
@@ -440,6 +443,30 @@ export class Mock implements Backend {
 
   async cancelSignIn(id: string) {
     if (!this.#signIns.delete(id)) refuse("identifier_not_found", "There is no such sign-in.");
+  }
+
+  async beginSpaceCheck(request: BeginSpaceCheck) {
+    const destination = this.#destination(request.destination_id ?? "");
+    this.#spaceCheck = new SpaceCheckMock(`check-${++this.#serial}`, request, destination, this.#photos, this.#now);
+    return { ...this.#spaceCheck.check };
+  }
+
+  async spaceCheck(id: string) {
+    return this.#checkOf(id).look();
+  }
+
+  async forgetSpaceCheck(id: string) {
+    this.#checkOf(id);
+    this.#spaceCheck = null;
+  }
+
+  async moveToTrash(id: string, ids: string[]) {
+    return this.#checkOf(id).move(ids);
+  }
+
+  #checkOf(id: string): SpaceCheckMock {
+    if (this.#spaceCheck?.check.id === id) return this.#spaceCheck;
+    refuse("identifier_not_found", "There is no such check; it may be too old. Check again.");
   }
 
   async setDestinationOptions(id: string, options: UploadJobOptions) {

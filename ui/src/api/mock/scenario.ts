@@ -126,6 +126,8 @@ export const NO_CONFIG: DestinationConfig = {
   region: null,
   path_style: null,
   read_back: false,
+  versions: "both",
+  layout: "names",
   certificate: null,
   cleartext: false,
   addresses: [],

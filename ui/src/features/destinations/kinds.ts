@@ -8,7 +8,16 @@ import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type { AddDestination, BeginSignIn, Connector, DestinationConfig, SignInId, Visibility } from "../../api/types";
+import type {
+  AddDestination,
+  BeginSignIn,
+  Connector,
+  DestinationConfig,
+  Layout,
+  SignInId,
+  Versions,
+  Visibility,
+} from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
 import { kindName } from "../../messages/names";
@@ -115,10 +124,13 @@ export interface Answers {
   region: string;
   /** Where a bucket's name is; "suggested" by its address. */
   path_style: "suggested" | "path" | "host";
+  /** How the objects of a bucket are named. */
+  layout: Layout;
   read_back: boolean;
   /** Whether the library's albums are made there, too. */
   albums: boolean;
   visibility: Visibility;
+  versions: Versions;
   /** Further addresses of the same server. */
   addresses: string[];
   cleartext: boolean;
@@ -134,9 +146,11 @@ export const NO_ANSWERS: Answers = {
   folder: "",
   region: "",
   path_style: "suggested",
+  layout: "names",
   read_back: false,
   albums: false,
   visibility: "timeline",
+  versions: "both",
   addresses: [],
   cleartext: false,
   certificate: null,
@@ -147,7 +161,9 @@ export const NO_CONFIG: DestinationConfig = {
   folder: null,
   region: null,
   path_style: null,
+  layout: "names",
   read_back: false,
+  versions: "both",
   certificate: null,
   cleartext: false,
   addresses: [],
@@ -173,7 +189,9 @@ export function describedRequest(
       folder: given(asks.folder, answers.folder),
       region: given(asks.bucket, answers.region),
       path_style: asks.bucket && answers.path_style !== "suggested" ? answers.path_style === "path" : null,
+      layout: asks.bucket ? answers.layout : "names",
       read_back: asks.read_back && answers.read_back,
+      versions: answers.versions,
       certificate: kind === "folder" ? null : answers.certificate,
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),

@@ -6,6 +6,7 @@ mod jobs;
 mod library;
 mod settings;
 mod sign_ins;
+mod space;
 mod uploads;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .merge(library::router())
         .merge(destinations::router())
         .merge(sign_ins::router())
+        .merge(space::router())
         .merge(uploads::router())
         .merge(jobs::router())
         .merge(access::router())
