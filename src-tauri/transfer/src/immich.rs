@@ -372,7 +372,7 @@ impl Destination for Immich<'_> {
 
     /// By its SHA-1, whichever asset has it. What lies in the trash is about to be lost.
     async fn still_holds(&self, _remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
-        Ok(match self.check(&Form::of(content)?.sha1).await? {
+        Ok(match self.check(&self.form_of(content)?.sha1).await? {
             Known::Nothing | Known::Trashed => None,
             Known::Asset(id) => Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None }),
         })
