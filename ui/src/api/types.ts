@@ -515,6 +515,35 @@ client_secret: string | null,
 destination_id: DestinationId | null, };
 
 /**
+ * Begins a check of what could go to the trash. Nothing is moved by it.
+ */
+export type BeginSpaceCheck = { 
+/**
+ * Only what this destination holds, by id or name. A server at an address of this computer counts only if it is named here.
+ */
+destination_id: DestinationId | null, 
+/**
+ * Only assets of this collection, by id or title.
+ */
+collection_id: CollectionId | null, 
+/**
+ * Only assets taken before.
+ */
+taken_before: Timestamp | null, 
+/**
+ * Only assets that the library first saw before.
+ */
+added_before: Timestamp | null, 
+/**
+ * Offer at most so many assets: 1 to 5000, else 1000.
+ */
+limit: number | null, 
+/**
+ * Have the files fetched back and compared where a destination shows no digest. Costs a download of each.
+ */
+read_back: boolean, };
+
+/**
  * What was learnt of a server by asking it.
  */
 export type Capabilities = { 
@@ -697,9 +726,17 @@ region: string | null,
  */
 path_style: boolean | null, 
 /**
+ * How the objects of a bucket are named. Another layout later renames nothing.
+ */
+layout: Layout, 
+/**
  * Whether each delivery is read back and compared, where that is possible.
  */
 read_back: boolean, 
+/**
+ * Which versions of edited photos go there. Another wish later takes nothing back.
+ */
+versions: Versions, 
 /**
  * The certificate that is trusted although nobody vouches for it: SHA-256 of its DER form, lower-case hexadecimal.
  */
@@ -1023,6 +1060,33 @@ truncated: boolean, };
 export type JobState = "registered" | "pending" | "failed" | "succeeded" | "cancelled";
 
 /**
+ * Assets that stay for one reason.
+ */
+export type Kept = { 
+/**
+ * Why.
+ */
+reason: KeptReason, 
+/**
+ * How many assets.
+ */
+assets: number, 
+/**
+ * The same for people; where there is one, what the first of them was told.
+ */
+sentence: string, };
+
+/**
+ * Why an asset stays where it is.
+ */
+export type KeptReason = "not_delivered" | "on_this_computer" | "wanted" | "offline" | "read_only" | "destination_folder" | "changed" | "not_held" | "cannot_be_asked" | "unreachable";
+
+/**
+ * How the objects of a bucket are named.
+ */
+export type Layout = "names" | "content";
+
+/**
  * Where a photo was taken, WGS 84 degrees.
  */
 export type Location = { 
@@ -1062,6 +1126,32 @@ month: string,
  * Assets in it.
  */
 count: number, };
+
+/**
+ * The person's word: these assets of a check may go to the trash.
+ */
+export type MoveToTrash = { 
+/**
+ * Which.
+ */
+asset_ids: Array<AssetId>, };
+
+/**
+ * What became of it.
+ */
+export type MovedToTrash = { 
+/**
+ * Every file, and of an asset that the check does not offer one entry without a path.
+ */
+files: Array<TrashedFile>, 
+/**
+ * Files that are in the trash now.
+ */
+moved: number, 
+/**
+ * Bytes of them.
+ */
+byte_count: number, };
 
 /**
  * The network as it is now.
@@ -1761,6 +1851,111 @@ export type SourceId = string;
 export type SourceState = "present" | "offline" | "changing";
 
 /**
+ * A check, as far as it is.
+ */
+export type SpaceCheck = { 
+/**
+ * Names it, until its proofs are too old.
+ */
+id: SpaceCheckId, 
+/**
+ * How far it is.
+ */
+state: SpaceCheckState, 
+/**
+ * Why it failed.
+ */
+problem: string | null, 
+/**
+ * Assets looked at.
+ */
+looked_at: number, 
+/**
+ * Assets to look at, before `taken_before`, `added_before` and `limit` leave some out.
+ */
+total: number, 
+/**
+ * What could go, once the check is done.
+ */
+assets: Array<SpareAsset>, 
+/**
+ * Bytes of it.
+ */
+byte_count: number, 
+/**
+ * What stays, by reason.
+ */
+kept: Array<Kept>, 
+/**
+ * Whether there may be more than `limit` let it offer.
+ */
+more: boolean, };
+
+/**
+ * A check of what could go to the trash.
+ */
+export type SpaceCheckId = string;
+
+/**
+ * How far a check is.
+ */
+export type SpaceCheckState = "running" | "done" | "failed";
+
+/**
+ * An asset whose every file a destination was just found to hold.
+ */
+export type SpareAsset = { 
+/**
+ * The asset.
+ */
+asset_id: AssetId, 
+/**
+ * Name of its primary file.
+ */
+filename: string, 
+/**
+ * Bytes of all its files.
+ */
+byte_count: number, 
+/**
+ * Its files, which go together.
+ */
+files: Array<SpareFile>, 
+/**
+ * Until when it may be moved: 15 minutes after the first of its files was asked for.
+ */
+valid_until: Timestamp, };
+
+/**
+ * A file that could go.
+ */
+export type SpareFile = { 
+/**
+ * Where it lies, for people.
+ */
+path: string, 
+/**
+ * Bytes.
+ */
+byte_count: number, 
+/**
+ * Which destination holds it.
+ */
+destination_id: DestinationId, 
+/**
+ * What that is called.
+ */
+destination_name: string, 
+/**
+ * What it showed.
+ */
+evidence: Evidence, 
+/**
+ * When.
+ */
+asked_at: Timestamp, };
+
+/**
  * What the tray, the windows, the notices and `afterglow status` say.
  */
 export type Status = { 
@@ -1878,6 +2073,27 @@ minute_of_week: number,
  * What holds from then on.
  */
 rate: Rate, };
+
+/**
+ * One file.
+ */
+export type TrashedFile = { 
+/**
+ * Its asset.
+ */
+asset_id: AssetId, 
+/**
+ * Where it lay.
+ */
+path: string | null, 
+/**
+ * Bytes.
+ */
+byte_count: number, 
+/**
+ * Why it stayed; none if it is in the trash.
+ */
+problem: string | null, };
 
 /**
  * *Upload anyway*.
@@ -2076,6 +2292,11 @@ sentence: string, };
  * Which of the person's rules hold for what the person asked for now.
  */
 export type UserInitiatedRules = "network" | "all";
+
+/**
+ * Which versions of an edited photo go to a destination.
+ */
+export type Versions = "both" | "originals" | "edits";
 
 /**
  * Where a server shows what is sent to it, if it knows such a thing.
