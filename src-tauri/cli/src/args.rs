@@ -353,6 +353,20 @@ pub(crate) enum DestinationCommand {
         /// Which.
         versions: VersionsArg,
     },
+    /// Say whether the library's albums are made at Immich, too. No album there is ever removed.
+    Albums {
+        /// Its name.
+        name: String,
+        /// Whether they are.
+        wish: Switch,
+    },
+    /// Say where Immich shows photos that are sent from now on.
+    Visibility {
+        /// Its name.
+        name: String,
+        /// Where.
+        visibility: VisibilityArg,
+    },
     /// The addresses at which a destination is reached.
     Address {
         /// Its name.
@@ -420,6 +434,14 @@ pub(crate) enum ConnectorArg {
     Folder,
     /// Another computer that runs `afterglow receive --announce`, with the code that it shows.
     Receiver,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -227,6 +227,9 @@ impl Destination for Resumable<'_> {
 
     /// A server that is asked for a digest (RFC 9530, section 4) may compute it from what it stores now.
     async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
+        if self.wire.noted().is_none() {
+            self.negotiate().await?;
+        }
         let stored = self.wire.resolve(self.wire.url(), remote_id)?;
         let mut headers = self.version().common();
         headers.insert(WANT_REPR_DIGEST, HeaderValue::from_static("sha-256=10"));

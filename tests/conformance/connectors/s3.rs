@@ -157,8 +157,8 @@ async fn a_refusal_that_comes_with_200_is_no_delivery() {
     let bench = Bench::<S3>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
     let refused = refusal("200 OK", "InternalError", "");
-    // Probe, question, creation, three parts, two pages of the list; then the completion.
-    bench.server.fail(8, Fault::Answer(refused));
+    // Probe, question, creation, five parts, three pages of the list; then the completion.
+    bench.server.fail(11, Fault::Answer(refused));
     delivered(&bench, &order).await;
     let truth = bench.stored_once(&order, "refused with 200");
     let completions = truth.requests.iter().filter(|request| request.method == "POST" && request.query().contains_key("uploadId"));
@@ -177,8 +177,8 @@ async fn an_upload_that_is_gone_was_completed_or_is_begun_anew() {
 
     let bench = Bench::<S3>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
-    bench.server.fail(8, Fault::CutAfter);
-    bench.server.fail(9, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.server.fail(11, Fault::CutAfter);
+    bench.server.fail(12, Fault::Answer(Answer::new("401 Unauthorized")));
     bench.failed(&order, FailureCode::AuthenticationRequired, "after it was completed").await;
     let content = bench.server.truth().content_bytes;
     delivered(&bench, &order).await;
@@ -190,7 +190,7 @@ async fn an_upload_that_is_gone_was_completed_or_is_begun_anew() {
 async fn another_file_that_takes_the_key_meanwhile_is_kept() {
     let bench = Bench::<S3>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
-    bench.server.fail(7, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.server.fail(10, Fault::Answer(Answer::new("401 Unauthorized")));
     bench.failed(&order, FailureCode::AuthenticationRequired, "before the completion").await;
     bench.server.with(|store| store.put_by_another("Photos of mine/2023/11/IMG_0001.jpg", b"another's"));
     delivered(&bench, &order).await;

@@ -237,6 +237,7 @@ impl Peer for TusChecked {
     type Server = TusServer;
     const CONNECTOR: Connector = Connector::Tus;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const SHOWS_AGAIN: Evidence = Evidence::Accepted;
     const KNOWS_CONTENT: bool = false;
 
     fn server() -> TusServer {

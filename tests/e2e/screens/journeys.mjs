@@ -142,6 +142,27 @@ const JOURNEYS = [
     },
   },
   {
+    name: "Immich is wished another place for photos, and albums",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Immich at home" });
+      const settled = () => page.waitForFunction(() => !document.querySelector("article select:disabled"));
+      const albums = card.getByRole("checkbox", { name: "Make my albums there, too" });
+      await albums.check();
+      await settled();
+      expect(await albums.isChecked(), "the wish for albums was not kept");
+      await card.getByLabel("Where Immich shows photos").selectOption("In the locked folder");
+      await settled();
+      await albums.waitFor({ state: "detached" });
+      await card.getByLabel("Where Immich shows photos").selectOption("In the timeline");
+      await settled();
+      expect(!(await albums.isChecked()), "albums were wished that the locked folder cannot have");
+      const other = page.getByRole("article", { name: "Family cloud" });
+      expect((await other.getByLabel("Where Immich shows photos").count()) === 0, "a question only for Immich");
+    },
+  },
+  {
     name: "a destination is given rules of its own",
     hash: "#/destinations",
     async walk(page) {

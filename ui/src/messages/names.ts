@@ -15,6 +15,7 @@ import type {
   UploadJob,
   UploadJobOptions,
   Versions,
+  Visibility,
 } from "../api/types";
 import { m } from ".";
 import { bytesPerSecond, day, isToday, isolate, list, percent, plain, time } from "./format";
@@ -282,6 +283,20 @@ function phaseSentence(job: UploadJob, name: string): string {
 }
 
 /** In the order in which they are offered. */
+export const VISIBILITIES = ["timeline", "archive", "locked"] as const satisfies Visibility[];
+
+/** Where Immich shows photos. */
+export function visibilityName(visibility: Visibility): string {
+  switch (visibility) {
+    case "timeline":
+      return m.visibility_timeline();
+    case "archive":
+      return m.visibility_archive();
+    case "locked":
+      return m.visibility_locked();
+  }
+}
+
 export const VERSIONS = ["both", "originals", "edits"] as const satisfies Versions[];
 
 /** Which versions of edited photos go to a destination. */

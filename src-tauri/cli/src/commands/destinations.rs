@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_client::model::{
     AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
-    FoundReceiver, Layout, PairReceiver, Rule, SetConfig, SetCredential, Versions, bytes,
+    FoundReceiver, Layout, PairReceiver, Rule, SetConfig, SetCredential, Versions, Visibility, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Call, certificate, read_token, sign_in};
 use crate::{
     Exit,
-    args::{AddressChange, ConnectorArg, DestinationCommand, LayoutArg, RuleCommand, VersionsArg},
+    args::{AddressChange, ConnectorArg, DestinationCommand, LayoutArg, RuleCommand, Switch, VersionsArg},
     output,
 };
 
@@ -114,6 +114,26 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             let found = find(call, &name).await?;
             let config = DestinationConfig { versions: wish(versions), ..found.config.clone() };
             configure(call, &found, config, format!("{name} gets {} from now on.", versions_in_words(wish(versions)))).await?;
+        }
+        DestinationCommand::Albums { name, wish } => {
+            let found = find(call, &name).await?;
+            let config = DestinationConfig { albums: wish == Switch::On, ..found.config.clone() };
+            let said = match wish {
+                Switch::On => format!("{name} gets the library's albums from now on, with what was delivered."),
+                Switch::Off => format!("{name} gets no albums any more. Those that are there stay."),
+            };
+            configure(call, &found, config, said).await?;
+        }
+        DestinationCommand::Visibility { name, visibility } => {
+            let found = find(call, &name).await?;
+            let visibility = Visibility::from(visibility);
+            let shown = match visibility {
+                Visibility::Timeline => "in the timeline",
+                Visibility::Archive => "in the archive",
+                Visibility::Locked => "in the locked folder",
+            };
+            let config = DestinationConfig { visibility, ..found.config.clone() };
+            configure(call, &found, config, format!("{name} shows photos {shown} from now on.")).await?;
         }
         DestinationCommand::Address { name, change } => {
             let found = find(call, &name).await?;
