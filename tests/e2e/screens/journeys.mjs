@@ -370,6 +370,8 @@ const JOURNEYS = [
       await focused("Make my albums there, too");
       await page.keyboard.press("Space");
       await page.keyboard.press("Tab");
+      await focused("Of edited photos");
+      await page.keyboard.press("Tab");
       await focused("Name");
       await page.keyboard.type("Immich");
       await page.keyboard.press("Enter");
