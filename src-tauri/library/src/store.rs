@@ -168,6 +168,7 @@ fn open_index(index: &Path, curation: &Path) -> Result<Connection> {
 fn open_reader(index: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(index, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -1000)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
