@@ -27,11 +27,11 @@ pub(super) async fn run(call: &Call, args: FreeUpSpaceArgs) -> anyhow::Result<Ex
         read_back: args.read_back,
     };
     let check = done(call, call.owner.post("/v1/space-checks", &request).await?).await?;
-    if !args.move_to_trash {
-        return if call.json { output::json(&check).map(|()| Exit::Done) } else { Ok(show(&check)) };
-    }
     if !call.json {
-        show(&check);
+        show(&check, args.move_to_trash);
+    }
+    if !args.move_to_trash {
+        return if call.json { output::json(&check).map(|()| Exit::Done) } else { Ok(Exit::Done) };
     }
     let files = check.assets.iter().map(|asset| asset.files.len() as u64).sum();
     if files > 0 && !(args.yes || confirmed(files, check.byte_count)?) {
@@ -57,7 +57,8 @@ async fn done(call: &Call, mut check: SpaceCheck) -> anyhow::Result<SpaceCheck> 
     Ok(check)
 }
 
-fn show(check: &SpaceCheck) -> Exit {
+/// What a check found; that it moved nothing is news only where nothing else follows.
+fn show(check: &SpaceCheck, moves: bool) {
     let rows: Vec<_> = check
         .assets
         .iter()
@@ -69,7 +70,8 @@ fn show(check: &SpaceCheck) -> Exit {
     } else {
         output::table(["FILE", "SIZE", "HELD BY", "PROOF, ASKED JUST NOW"], &rows);
         let files = count(rows.len() as u64, "file", "files");
-        output::line(format!("{files} ({}) can go to the trash. Nothing was moved.", bytes(check.byte_count)));
+        let end = if moves { "" } else { " Nothing was moved." };
+        output::line(format!("{files} ({}) can go to the trash.{end}", bytes(check.byte_count)));
     }
     for kept in &check.kept {
         output::line(format!("Stays: {}, {}", count(kept.assets, "photo", "photos"), kept.sentence));
@@ -77,7 +79,6 @@ fn show(check: &SpaceCheck) -> Exit {
     if check.more {
         output::line("There may be more: repeat this afterwards, or say --limit.");
     }
-    Exit::Done
 }
 
 fn proof(evidence: Evidence) -> &'static str {
