@@ -20,13 +20,13 @@ use crate::{
 pub(super) struct Errand {
     pub(super) root: PathBuf,
     pub(super) destination: Destination,
-    pub(super) job: Box<QueuedJob>,
+    pub(super) job: Arc<QueuedJob>,
 }
 
 /// What the loop is told when a job's turn has ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub(super) job: Box<QueuedJob>,
+    pub(super) job: Arc<QueuedJob>,
     pub(super) result: Result<Delivered, Option<Failure>>,
     /// Whether the queue could not take note. The loop then reads everything again.
     pub(super) unrecorded: bool,

@@ -1,6 +1,9 @@
 //! The heads of the queue, held ready so that starting the next file asks no disk.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use afterglow_model::{JobId, Phase, Timestamp, UploadJobOptions};
 use afterglow_queue::{Lane as Counts, LaneKey, Queue, QueueError, QueuedJob};
@@ -17,8 +20,8 @@ const HEADS_LOW: usize = 64;
 #[derive(Default)]
 pub(super) struct Lanes {
     counts: Vec<Counts>,
-    /// Boxed, since those that stay are moved with every start.
-    heads: HashMap<LaneKey, VecDeque<Box<QueuedJob>>>,
+    /// Behind pointers, since those that stay are moved with every start.
+    heads: HashMap<LaneKey, VecDeque<Arc<QueuedJob>>>,
 }
 
 impl Lanes {
@@ -35,14 +38,14 @@ impl Lanes {
             if heads.len() < HEADS_LOW && (heads.len() as u64) < available(lane, now) {
                 let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
                 known.extend(taken.iter().cloned());
-                heads.extend(queue.heads(&lane.key, HEADS_MAX, now, &known).await?.into_iter().map(Box::new));
+                heads.extend(queue.heads(&lane.key, HEADS_MAX, now, &known).await?.into_iter().map(Arc::new));
             }
         }
         for id in wanted.iter().filter(|id| !taken.contains(id)) {
             let Some(job) = queue.queued_job(id).await? else { continue };
             let heads = self.heads.entry(key_of(&job)).or_default();
             if matches!(job.phase, Phase::Queued) && !job.state.is_terminal() && heads.iter().all(|held| held.id != job.id) {
-                heads.push_front(Box::new(job));
+                heads.push_front(Arc::new(job));
             }
         }
         Ok(())
@@ -66,7 +69,7 @@ impl Lanes {
         let now = clock::wall();
         let lane = |counts: &Counts| {
             let key = &counts.key;
-            let heads: Vec<&QueuedJob> = self.heads.get(key).into_iter().flatten().map(Box::as_ref).collect();
+            let heads: Vec<&QueuedJob> = self.heads.get(key).into_iter().flatten().map(Arc::as_ref).collect();
             // What is due has stopped waiting, and a deadline that has come is none any more.
             let due: Vec<&&QueuedJob> = heads.iter().filter(|job| job.phase == Phase::BackingOff).collect();
             let (due_jobs, due_bytes) = (due.len() as u64, due.iter().map(|job| job.byte_count).sum::<u64>());
@@ -91,7 +94,7 @@ impl Lanes {
     }
 
     /// Takes jobs out, in the order of `ids`.
-    pub(super) fn take(&mut self, ids: &[JobId]) -> Vec<Box<QueuedJob>> {
+    pub(super) fn take(&mut self, ids: &[JobId]) -> Vec<Arc<QueuedJob>> {
         let wanted: HashSet<&JobId> = ids.iter().collect();
         let mut taken = HashMap::new();
         for heads in self.heads.values_mut() {

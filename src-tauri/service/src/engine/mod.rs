@@ -85,7 +85,7 @@ pub(crate) enum Command {
 }
 
 struct Running {
-    job: Box<QueuedJob>,
+    job: Arc<QueuedJob>,
     cancel: CancellationToken,
     stopping: bool,
 }
@@ -778,7 +778,7 @@ impl Engine {
             let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else {
                 continue;
             };
-            job.attempts += 1;
+            Arc::make_mut(&mut job).attempts += 1;
             let queueing = self.turns.at(&job.destination_id, self.concurrency.limit(&job.destination_id));
             let cancel = CancellationToken::new();
             let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
@@ -798,12 +798,12 @@ impl Engine {
 
     /// Of started jobs, those whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant
     /// counts at once.
-    async fn with_access(&mut self, jobs: Vec<Box<QueuedJob>>, now: Timestamp) -> Vec<Box<QueuedJob>> {
+    async fn with_access(&mut self, jobs: Vec<Arc<QueuedJob>>, now: Timestamp) -> Vec<Arc<QueuedJob>> {
         let mut kept = Vec::with_capacity(jobs.len());
         let mut held = Vec::new();
         for job in jobs {
             let may = self.has_access(&job).await;
-            if may { kept.push(job) } else { held.push(Finished::Held { job: job.id, failure: withdrawn() }) }
+            if may { kept.push(job) } else { held.push(Finished::Held { job: job.id.clone(), failure: withdrawn() }) }
         }
         if !held.is_empty()
             && let Err(error) = self.core.queue.finish(held, now).await
