@@ -223,7 +223,8 @@ pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
                 () = server.requests_reach(n + 1) => {}
                 outcome = bench.attempt(&order) => panic!("request {n} never came: {outcome:?}"),
             }
-            // The attempt was dropped in mid-flight, as a killed process is.
+            // The attempt was dropped in mid-flight, as a killed process is, and the server has seen it.
+            bench.server.at_rest().await;
             bench.transfer = Transfer::new(options()).unwrap();
             let why = format!("{bytes} bytes, killed in request {n}");
             bench.delivered(&order, &why).await;

@@ -153,6 +153,23 @@ struct Shared<P> {
     state: Mutex<State<P>>,
     content: watch::Sender<u64>,
     requests: watch::Sender<usize>,
+    under_way: watch::Sender<usize>,
+}
+
+/// A request between its head and what comes of it.
+struct UnderWay<'a>(&'a watch::Sender<usize>);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 #[derive(Debug)]
@@ -172,7 +189,8 @@ impl<P: Protocol> ModelServer<P> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let state = State { protocol, faults: HashMap::new(), always: None, requests: Vec::new() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), content: watch::Sender::new(0), requests: watch::Sender::new(0) });
+        let (content, requests, under_way) = (watch::Sender::new(0), watch::Sender::new(0), watch::Sender::new(0));
+        let shared = Arc::new(Shared { state: Mutex::new(state), content, requests, under_way });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Ok(Self { address, shared, task })
     }
@@ -209,6 +227,12 @@ impl<P: Protocol> ModelServer<P> {
     pub async fn requests_reach(&self, requests: usize) {
         // The sender lives as long as `self`.
         let _ = self.shared.requests.subscribe().wait_for(|came| *came >= requests).await;
+    }
+
+    /// Waits until nothing more will come of the requests that have come; those that meet silence are over with what was read of them.
+    pub async fn at_rest(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.shared.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// What happened so far.
@@ -273,6 +297,7 @@ async fn converse<P: Protocol>(stream: TcpStream, shared: &Shared<P>) {
 async fn exchange<P: Protocol>(connection: &mut Connection, shared: &Shared<P>, head: Head) -> io::Result<After> {
     let length = head.integer("content-length").unwrap_or(0);
     let mut request = Request { method: head.method, path: head.path, headers: head.headers, body: Vec::new() };
+    let under_way = UnderWay::new(&shared.under_way);
     let (fault, refusal) = {
         let mut state = shared.state();
         let n = state.requests.len();
@@ -320,6 +345,7 @@ async fn exchange<P: Protocol>(connection: &mut Connection, shared: &Shared<P>, 
         }
         Some(Fault::Silence) => {
             shared.state().protocol.cut(&request);
+            drop(under_way);
             // Until the client leaves.
             while connection.content(u64::MAX).await.is_ok() {
                 std::future::pending::<()>().await;
