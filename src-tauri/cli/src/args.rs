@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use afterglow_client::model::{Rate, Timetable, Visibility};
+use afterglow_client::model::{Layout, Rate, Timetable, Versions, Visibility};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Uploads photos in the background: with the window closed, when it is sensible, and until they are proved to have arrived.
@@ -472,6 +472,15 @@ pub(crate) enum LayoutArg {
     Content,
 }
 
+impl From<LayoutArg> for Layout {
+    fn from(arg: LayoutArg) -> Self {
+        match arg {
+            LayoutArg::Names => Self::Names,
+            LayoutArg::Content => Self::Content,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum VersionsArg {
     /// The original and what came of it by editing.
@@ -480,6 +489,16 @@ pub(crate) enum VersionsArg {
     Originals,
     /// What came of it by editing; the original where there is none.
     Edits,
+}
+
+impl From<VersionsArg> for Versions {
+    fn from(arg: VersionsArg) -> Self {
+        match arg {
+            VersionsArg::Both => Self::Both,
+            VersionsArg::Originals => Self::Originals,
+            VersionsArg::Edits => Self::Edits,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -215,55 +215,10 @@ words! {
 }
 
 impl Connector {
-    /// Whether its servers know that files belong together: then what shows an asset goes before what stands beside it, and a Live
-    /// Photo's video before its still.
+    /// Whether its servers know photos, not files alone. Then what shows an asset goes before what stands beside it, and a Live Photo's video
+    /// before its still; what an editor wrote beside a photo goes in the photo's own upload, and in no other way; there are albums; and they
+    /// can be told where to show photos.
     pub fn knows_assets(self) -> bool {
-        match self {
-            Self::Immich => true,
-            Self::Resumable
-            | Self::Archive
-            | Self::Tus
-            | Self::Nextcloud
-            | Self::Webdav
-            | Self::S3
-            | Self::GooglePhotos
-            | Self::Folder => false,
-        }
-    }
-
-    /// Whether its servers take what an editor wrote beside a photo in the photo's own upload, and in no other way. Then it is no upload of
-    /// its own.
-    pub fn carries_sidecars(self) -> bool {
-        match self {
-            Self::Immich => true,
-            Self::Resumable
-            | Self::Archive
-            | Self::Tus
-            | Self::Nextcloud
-            | Self::Webdav
-            | Self::S3
-            | Self::GooglePhotos
-            | Self::Folder => false,
-        }
-    }
-
-    /// Whether its servers have albums into which what was delivered can be put.
-    pub fn has_albums(self) -> bool {
-        match self {
-            Self::Immich => true,
-            Self::Resumable
-            | Self::Archive
-            | Self::Tus
-            | Self::Nextcloud
-            | Self::Webdav
-            | Self::S3
-            | Self::GooglePhotos
-            | Self::Folder => false,
-        }
-    }
-
-    /// Whether its servers can be told where to show photos.
-    pub fn knows_visibility(self) -> bool {
         match self {
             Self::Immich => true,
             Self::Resumable

@@ -212,13 +212,13 @@ fn checked(connector: Connector, config: &DestinationConfig) -> Answer<Destinati
     if !by_http && (certificate.is_some() || config.cleartext || !config.addresses.is_empty()) {
         return Err(Refusal::bad("bad_config", "A folder has neither a certificate nor a further address."));
     }
-    if config.albums && !connector.has_albums() {
+    if config.albums && !connector.knows_assets() {
         return Err(Refusal::bad("bad_config", "Albums cannot be made at this kind of destination."));
     }
     if config.albums && config.visibility == Visibility::Locked {
         return Err(Refusal::bad("bad_config", "Locked photos are in no album. Choose one of the two."));
     }
-    if config.visibility != Visibility::Timeline && !connector.knows_visibility() {
+    if config.visibility != Visibility::Timeline && !connector.knows_assets() {
         return Err(Refusal::bad("bad_config", "This kind of destination shows photos in one place only."));
     }
     if config.addresses.len() > ADDRESSES_MAX {

@@ -109,7 +109,7 @@ async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) 
     refused.extend(left_out);
     for file in files {
         match core.library.describe_file(&file).await {
-            Ok(described) if is_sidecar(described.resource_type) && destination.connector.carries_sidecars() => {
+            Ok(described) if is_sidecar(described.resource_type) && destination.connector.knows_assets() => {
                 refused.push(alone(&described.filename));
             }
             Ok(described) => drafts.push(loose_draft(file, described)),
@@ -131,15 +131,13 @@ pub(crate) async fn asset_drafts(core: &Core, destination: &Destination, assets:
     if assets.is_empty() {
         return Ok(Gathered { drafts: Vec::new(), refused: Vec::new() });
     }
-    let connector = destination.connector;
     let mut files = core.library.upload_files(assets).await?;
     retain_versions(&mut files, destination.config.versions);
-    let (sidecars, mut files): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| connector.carries_sidecars() && is_sidecar(file.resource_type));
-    let refused = sidecars.iter().filter(|file| !is_xmp(&file.filename)).map(|file| unknown(&file.filename)).collect();
-    if !connector.knows_assets() {
-        return Ok(Gathered { drafts: files.into_iter().map(library_draft).collect(), refused });
+    if !destination.connector.knows_assets() {
+        return Ok(Gathered { drafts: files.into_iter().map(library_draft).collect(), refused: Vec::new() });
     }
+    let (sidecars, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_sidecar(file.resource_type));
+    let refused = sidecars.iter().filter(|file| !is_xmp(&file.filename)).map(|file| unknown(&file.filename)).collect();
     // What goes first is made first.
     files.sort_by_key(|file| standing(file.resource_type));
     let firsts: HashMap<AssetId, Vec<(AssetResourceType, String)>> = files.iter().fold(HashMap::new(), |mut of, file| {
@@ -181,7 +179,7 @@ fn retain_versions(files: &mut Vec<UploadFile>, versions: Versions) {
         of.entry(file.asset_id.clone()).or_default().push(file.resource_type);
         of
     });
-    files.retain(|file| versions.include(file.resource_type, &kinds[&file.asset_id]));
+    files.retain(|file| kinds.get(&file.asset_id).is_none_or(|all| versions.include(file.resource_type, all)));
 }
 
 /// The file that goes before one of this kind: the nearest of a lower standing in its asset.
@@ -223,7 +221,7 @@ pub(crate) async fn beside(core: &Core, job: &QueuedJob, connector: Connector) -
     let Some(asset) = job.asset_id.as_ref().filter(|_| connector.knows_assets()) else { return Ok(Beside::default()) };
     let files = core.library.upload_files(std::slice::from_ref(asset)).await?;
     let Some(own) = files.iter().find(|file| file.sha256 == job.sha256) else { return Ok(Beside::default()) };
-    let sidecar = sidecar_of(own, &files).filter(|_| connector.carries_sidecars());
+    let sidecar = sidecar_of(own, &files);
     Ok(Beside {
         companions: companions(core, job, own.resource_type, &files).await?,
         sidecar: sidecar.map(|file| Sidecar { root: file.root.clone(), path: file.path.clone() }),

@@ -87,7 +87,7 @@ pub struct Order {
     pub created_ms: Option<i64>,
     /// What else of its asset is there.
     pub companions: Companions,
-    /// What an editor wrote beside it, for a protocol that [carries](afterglow_model::Connector::carries_sidecars) it along.
+    /// What an editor wrote beside it, for a protocol that [carries](afterglow_model::Connector::knows_assets) it along.
     pub sidecar: Option<Sidecar>,
     /// A session of an earlier attempt.
     pub session: Option<Session>,

@@ -48,12 +48,11 @@ struct Version(u8);
 
 impl Version {
     const NEWEST: Self = Self(8);
-    /// The others that are spoken, newest first.
-    const EARLIER: [Self; 5] = [Self(7), Self(6), Self(5), Self(4), Self(3)];
+    const OLDEST: Self = Self(3);
 
     /// What a server states, or was noted, if it is spoken.
     fn known(number: u8) -> Option<Self> {
-        (number == Self::NEWEST.0).then_some(Self::NEWEST).or(Self::EARLIER.into_iter().find(|version| version.0 == number))
+        (Self::OLDEST.0..=Self::NEWEST.0).contains(&number).then_some(Self(number))
     }
 
     /// The version that an upload was begun with.
@@ -176,7 +175,7 @@ impl<'a> Resumable<'a> {
         if tells_nothing(newest.status) {
             return Err(self.setback(&newest, false));
         }
-        for version in Version::EARLIER {
+        for version in (Version::OLDEST.0..Version::NEWEST.0).rev().map(Version) {
             let trial = self.wire.exchange(Method::POST, self.wire.url(), version.carrying(false), Payload::empty()).await?;
             if tells_nothing(trial.status) {
                 return Err(self.setback(&trial, false));

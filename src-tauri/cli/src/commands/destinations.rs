@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_client::model::{
     AddDestination, AddRule, AddedDestination, Connector, Destination, DestinationConfig, DestinationState, DestinationTest,
-    FoundReceiver, Layout, PairReceiver, Rule, SetConfig, SetCredential, Versions, Visibility, bytes,
+    FoundReceiver, PairReceiver, Rule, SetConfig, SetCredential, Versions, Visibility, bytes,
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Call, certificate, read_token, sign_in};
 use crate::{
     Exit,
-    args::{AddressChange, ConnectorArg, DestinationCommand, LayoutArg, RuleCommand, Switch, VersionsArg},
+    args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand, Switch},
     output,
 };
 
@@ -55,12 +55,9 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 folder,
                 region,
                 path_style,
-                layout: match layout {
-                    LayoutArg::Names => Layout::Names,
-                    LayoutArg::Content => Layout::Content,
-                },
+                layout: layout.into(),
                 read_back,
-                versions: wish(versions),
+                versions: versions.into(),
                 certificate,
                 cleartext,
                 addresses,
@@ -112,8 +109,9 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
         }
         DestinationCommand::Versions { name, versions } => {
             let found = find(call, &name).await?;
-            let config = DestinationConfig { versions: wish(versions), ..found.config.clone() };
-            configure(call, &found, config, format!("{name} gets {} from now on.", versions_in_words(wish(versions)))).await?;
+            let versions = Versions::from(versions);
+            let config = DestinationConfig { versions, ..found.config.clone() };
+            configure(call, &found, config, format!("{name} gets {} from now on.", versions_in_words(versions))).await?;
         }
         DestinationCommand::Albums { name, wish } => {
             let found = find(call, &name).await?;
@@ -232,14 +230,6 @@ async fn configure(call: &Call, found: &Destination, config: DestinationConfig, 
     }
     output::line(said);
     Ok(())
-}
-
-fn wish(versions: VersionsArg) -> Versions {
-    match versions {
-        VersionsArg::Both => Versions::Both,
-        VersionsArg::Originals => Versions::Originals,
-        VersionsArg::Edits => Versions::Edits,
-    }
 }
 
 fn versions_in_words(versions: Versions) -> &'static str {
