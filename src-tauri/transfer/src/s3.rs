@@ -5,7 +5,8 @@
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
-//! first file that it was given; until that is known, and where it does not, it is asked for the key before.
+//! first file that it was given; until that is known, and where it does not, it is asked for the key before. If the person wants that, each
+//! object is read back instead, and its bytes decide.
 //!
 //! A multipart upload whose creation was not answered is looked for and aborted in the same delivery; after a crash in that moment it
 //! stays until the bucket's own rules remove it.
@@ -132,6 +133,11 @@ impl<'a> S3<'a> {
         Ok(answer)
     }
 
+    /// Whether objects are read back, and nobody's word counts.
+    fn reads_back(&self) -> bool {
+        self.wire.config().read_back
+    }
+
     /// What the server does, tried out if that is not known yet.
     async fn habits(&self) -> Result<Habits, Setback> {
         if let Some(noted) = self.wire.noted() {
@@ -177,6 +183,9 @@ impl<'a> S3<'a> {
         }
         let held = field(&answer, CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
         let held = held.ok_or_else(|| self.nonsense("an object without a size"))?;
+        if self.reads_back() {
+            return if held == byte_count { self.read(object, digest).await } else { Ok(Standing::Other) };
+        }
         let is_made_for = field(&answer, MADE_FOR) == Some(&base16(digest));
         // The checksum of a server that does not compare is hearsay.
         let checksum = field(&answer, CHECKSUM).filter(|_| habits.compares);
@@ -190,6 +199,18 @@ impl<'a> S3<'a> {
         }
         let proved = is_proved.then_some(*digest);
         Ok(Standing::Ours(Proof { remote_id: object.to_string(), digest: proved, byte_count: Some(held) }))
+    }
+
+    /// What is at a key, by its bytes: "GetObject".
+    async fn read(&self, object: &Url, digest: &[u8; 32]) -> Result<Standing, Setback> {
+        let signed = self.bucket.signed(&Method::GET, object, &[], &[]).map_err(Setback::Failed)?;
+        Ok(match self.wire.read_back(&signed).await? {
+            None => Standing::Free,
+            Some((read, byte_count)) if read == *digest => {
+                Standing::Ours(Proof { remote_id: object.to_string(), digest: Some(read), byte_count: Some(byte_count) })
+            }
+            Some(_) => Standing::Other,
+        })
     }
 
     /// "PutObject". None if something is at the key already.
@@ -214,12 +235,13 @@ impl<'a> S3<'a> {
         if field(&answer, CHECKSUM).is_some_and(|stated| stated != checksum) {
             return Err(Setback::Spoilt(failure::damaged_on_the_way(self.wire.host())));
         }
-        if habits.compares {
+        if habits.compares && !self.reads_back() {
             let (digest, byte_count) = (Some(content.digest), Some(content.byte_count));
             return Ok(Some(Proof { remote_id: object.to_string(), digest, byte_count }));
         }
         match self.standing(object, content.byte_count, &content.digest).await? {
             Standing::Ours(proof) => Ok(Some(proof)),
+            Standing::Other if self.reads_back() => Err(Setback::Failed(failure::digest_mismatch(self.wire.host()))),
             Standing::Free | Standing::Other => Err(self.nonsense("another object than was put there")),
         }
     }
@@ -258,7 +280,11 @@ impl Destination for S3<'_> {
         let habits = self.try_out().await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
-            evidence: if habits.compares { Evidence::Hashed } else { Evidence::Sized },
+            evidence: match habits.compares {
+                _ if self.reads_back() => Evidence::ReadBack,
+                true => Evidence::Hashed,
+                false => Evidence::Sized,
+            },
             max_size: None,
             max_append_size: None,
             resumable: true,
@@ -270,6 +296,10 @@ impl Destination for S3<'_> {
     /// Always: the key of a content is the same each time.
     fn takes_whole(&self, _evidence: Evidence) -> bool {
         true
+    }
+
+    fn digest_grade(&self) -> Evidence {
+        if self.reads_back() { Evidence::ReadBack } else { Evidence::Hashed }
     }
 
     async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {

@@ -75,6 +75,35 @@ impl Peer for ByContent {
     }
 }
 
+/// Each object is read back, from a store whose word is worth a size.
+pub(crate) struct ReadBack;
+
+impl Peer for ReadBack {
+    type Server = Store;
+    const CONNECTOR: Connector = Connector::S3;
+    const EVIDENCE: Evidence = Evidence::ReadBack;
+
+    fn server() -> Store {
+        Store::default()
+    }
+
+    fn account(origin: &str) -> Account {
+        let mut account = account_at(origin);
+        account.config.read_back = true;
+        account
+    }
+}
+
+mod read_back {
+    use super::ReadBack;
+    crate::every::cases! { ReadBack;
+        files_of_every_size_arrive_once
+        after_a_crash_at_any_request_it_goes_on
+        the_same_twice_is_one_object
+        the_test_of_a_destination_leaves_nothing
+    }
+}
+
 conformance!(s3, S3);
 conformance!(by_content, ByContent);
 conformance!(simple, Simple);
@@ -122,6 +151,17 @@ async fn by_content_another_name_and_date_make_no_second_object() {
         let truth = bench.stored_once(&first, "under another name");
         // A small file is offered once more, and refused by its key (412); a larger one is asked for before.
         assert!(truth.content_bytes - content <= 20_000, "{} bytes", truth.content_bytes - content);
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_back_must_be_what_was_sent() {
+    // In one request, and in parts.
+    for bytes in [20_000, 21 * MIB] {
+        let bench = Bench::<ReadBack>::new().await;
+        bench.server.with(|server| server.damages = true);
+        let failure = bench.failed(&bench.file("IMG_0001.jpg", bytes), FailureCode::DigestMismatch, "damaged").await;
+        assert_eq!(failure.class, FailureClass::NeedsUser);
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) compares: bool,
     /// It keeps to `If-None-Match`.
     pub(crate) conditions: bool,
+    /// What is stored is not what came.
+    pub(crate) damages: bool,
     pub(crate) secret: &'static str,
     /// What lies before it takes no larger bodies.
     pub(crate) largest_body: Option<u64>,
@@ -51,6 +53,7 @@ impl Default for Store {
         Self {
             compares: false,
             conditions: false,
+            damages: false,
             secret: SECRET,
             largest_body: None,
             uploads: BTreeMap::new(),
@@ -161,7 +164,13 @@ impl Store {
         }
         let checksum = said.filter(|_| self.compares).map(|_| computed);
         let etag = format!("\"{}\"", &hex(&Sha256::digest(&request.body))[..32]);
-        Ok(Stored { bytes: request.body.clone(), made_for: made_for(request), checksum, etag })
+        let mut bytes = request.body.clone();
+        if self.damages
+            && let Some(byte) = bytes.last_mut()
+        {
+            *byte = !*byte;
+        }
+        Ok(Stored { bytes, made_for: made_for(request), checksum, etag })
     }
 
     fn is_refused(&self, request: &Request, key: &str) -> Option<Answer> {
@@ -342,6 +351,10 @@ impl Protocol for Store {
                 self.list_parts(&key, id, after)
             }
             ("HEAD", false, None, None) => self.look(request, &key),
+            ("GET", false, None, None) => match self.objects.get(&key) {
+                Some(stored) => Answer::new("200 OK").body("application/octet-stream", stored.bytes.clone()),
+                None => error("404 Not Found", "NoSuchKey"),
+            },
             ("DELETE", false, None, None) => {
                 self.objects.remove(&key);
                 Answer::new("204 No Content")

@@ -96,6 +96,7 @@ export const ASKS: Record<DescribedKind, Asks> = {
     secret: "required",
     folder: true,
     bucket: true,
+    read_back: true,
   },
   folder: { ...NOTHING, example: "/media/ada/Drive/Photos", read_back: true },
   resumable: { ...NOTHING, example: "https://photos.example.com/uploads", secret: "optional" },
