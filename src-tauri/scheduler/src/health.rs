@@ -38,12 +38,15 @@ pub struct Health {
 pub type StateChange = Option<(DestinationState, Option<Failure>)>;
 
 impl Health {
-    /// A delivery came through.
-    pub fn delivered(&mut self, destination: &DestinationId) -> StateChange {
-        let record = self.records.get_mut(destination)?;
-        let failed = record.streak() >= STREAK;
-        *record = Record { asked_until: record.asked_until, ..Record::default() };
-        failed.then_some((DestinationState::Ready, None))
+    /// A delivery came through: the destination can be sent to, whoever said otherwise. One that had been told to stop (`stopping`) proves
+    /// only that something answers: it may have begun before the account was full, and end after.
+    pub fn delivered(&mut self, destination: &DestinationId, stopping: bool) -> StateChange {
+        let mut failed = false;
+        if let Some(record) = self.records.get_mut(destination) {
+            failed = record.streak() >= STREAK;
+            *record = Record { asked_until: record.asked_until, ..Record::default() };
+        }
+        (failed || !stopping).then_some((DestinationState::Ready, None))
     }
 
     /// An attempt of a job failed. As long as the destination fails, each failure says so: somebody may have said otherwise meanwhile.
@@ -147,8 +150,20 @@ mod tests {
         assert_eq!(health.not_before(&id, now), Some(now.plus_ms(10_000)));
         assert!(matches!(health.failed(&id, &job, &lost(), now), Some((DestinationState::Unreachable, Some(_)))));
         assert_eq!(health.not_before(&id, now), Some(now.plus_ms(20_000)));
-        assert_eq!(health.delivered(&id), Some((DestinationState::Ready, None)));
+        assert_eq!(health.delivered(&id, false), Some((DestinationState::Ready, None)));
         assert_eq!(health.not_before(&id, now), None);
+    }
+
+    #[test]
+    fn what_was_told_to_stop_and_arrives_nevertheless_makes_no_room_in_a_full_account() {
+        let (mut health, id) = (Health::default(), DestinationId::from("d"));
+        let full = Failure { code: FailureCode::QuotaExceeded, ..lost() };
+        assert!(matches!(
+            health.failed(&id, &"large".into(), &full, Timestamp(0)),
+            Some((DestinationState::QuotaExceeded, Some(_)))
+        ));
+        assert_eq!(health.delivered(&id, true), None);
+        assert_eq!(health.delivered(&id, false), Some((DestinationState::Ready, None)), "begun after it was asked again");
     }
 
     #[test]

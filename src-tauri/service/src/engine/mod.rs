@@ -400,7 +400,7 @@ impl Engine {
             }
         };
         let id = &ended.job.id;
-        self.running.remove(id);
+        let stopping = self.running.remove(id).is_some_and(|running| running.stopping);
         let destination = ended.job.destination_id.clone();
         if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
             self.source_away(ended.job.source_id.as_ref()).await;
@@ -411,8 +411,10 @@ impl Engine {
                 self.run.done += 1;
                 self.run.bytes_done += delivered.byte_count;
                 self.present.delivered(delivered.byte_count);
-                // Whoever said otherwise, a test for instance: what was delivered just now can be sent to.
-                self.health.delivered(&destination).or(Some((DestinationState::Ready, None)))
+                if ended.job.has_own_credential() {
+                    self.spent_due.get_or_insert_with(|| Instant::now() + SPENT_EVERY);
+                }
+                self.health.delivered(&destination, stopping)
             }
             Err(Some(failure)) => {
                 self.present.failed();
@@ -442,6 +444,9 @@ impl Engine {
         let before = self.health.asked_until(destination);
         let change = self.health.failed(destination, job, failure, clock::wall());
         let asked = self.health.asked_until(destination).filter(|asked| Some(*asked) != before);
+            if !matches!(state, DestinationState::Ready | DestinationState::Unreachable) {
+                self.stop_at(&destination);
+            }
         if let Some(until) = asked
             && let Err(error) = self.core.queue.set_asked_until(destination, until).await
         {
@@ -770,6 +775,14 @@ impl Engine {
             // Some were changed by others in the meantime: what is held ready is old.
             self.lanes.forget();
             self.lanes_stale = true;
+    /// Nothing more can be sent there: what still arrives from now on began before.
+    fn stop_at(&mut self, destination: &DestinationId) {
+        for running in self.running.values_mut().filter(|running| running.job.destination_id == *destination) {
+            running.stopping = true;
+            running.cancel.cancel();
+        }
+    }
+
         }
         jobs.retain(|job| started.contains(&job.id));
         let jobs = self.with_access(jobs, now).await;

@@ -81,7 +81,9 @@ impl Engine {
             Ok(done) => {
                 self.is_done(job, server, done.evidence);
                 world.trace(&format!("job {number} is delivered: {:?}", done.evidence));
-                (delivered(job, done, now), lock(&self.mind).health.delivered(&job.destination_id))
+                let mut mind = lock(&self.mind);
+                let stopping = mind.running.get(&number).is_some_and(|running| running.stopping);
+                (delivered(job, done, now), mind.health.delivered(&job.destination_id, stopping))
             }
             Err(End::Stopped) => {
                 lock(&world.truth).forgive(&job.id);
@@ -112,7 +114,8 @@ impl Engine {
                 (self.failed(job, number, failure), change)
             }
         };
-        if let Some((state, problem)) = change {
+        let known = lock(&self.mind).destinations.iter().find(|known| known.id == job.destination_id).map(|known| known.state);
+        if let Some((state, problem)) = change.filter(|(state, _)| known != Some(*state)) {
             steady(self.queue.set_destination_state(&job.destination_id, state, problem))?;
             lock(&self.mind).destinations = steady(self.queue.destinations())?;
         }
