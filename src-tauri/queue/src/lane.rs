@@ -185,7 +185,7 @@ impl Queue {
 /// How many jobs the person ought to see.
 pub(crate) const ATTENTION_COUNT: &str = "
 SELECT (SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0))
-    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase IN ('queued', 'backing_off', 'preparing') AND setbacks >= 3
+    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase <> 'held' AND phase <> 'waiting' AND setbacks >= 3
         AND destination_id IN (SELECT id FROM destination WHERE state = 'ready'))";
 
 /// The jobs of a source in a lane, in the order in which they are tried.

@@ -217,7 +217,7 @@ fn outcome(db: &Connection, batch: &NewBatch, file: &NewJob, digest: &Digest) ->
 fn open_job(db: &Connection, destination: &DestinationId, digest: &Digest) -> Result<Option<(JobId, i64)>, QueueError> {
     let mut found = db.prepare_cached(
         "SELECT id, priority FROM job WHERE destination_id = ?1 AND sha256 = ?2
-            AND client_reference IS NULL AND url IS NULL AND state IN ('registered', 'pending', 'succeeded')",
+            AND client_reference IS NULL AND url IS NULL AND state <> 'failed' AND state <> 'cancelled'",
     )?;
     Ok(found.query_row(params![destination.as_str(), digest], |row| Ok((JobId(row.get(0)?), row.get(1)?))).optional()?)
 }
@@ -276,11 +276,12 @@ fn insert(
     let id: JobId = text::mint();
     if file.client_reference.is_none() && file.url.is_none() {
         // What failed before is now this job's to deliver, and needs the person no more.
-        db.prepare_cached(
-            "UPDATE job SET acknowledged = 1 WHERE destination_id = ?1 AND sha256 = ?2 AND state IN ('failed', 'cancelled')
-                AND client_reference IS NULL AND url IS NULL",
-        )?
-        .execute(params![batch.destination_id.as_str(), digest])?;
+        let known =
+            "destination_id = ?1 AND sha256 = ?2 AND state IN ('failed', 'cancelled') AND client_reference IS NULL AND url IS NULL";
+        let of_content = params![batch.destination_id.as_str(), digest];
+        if db.prepare_cached(&format!("SELECT 1 FROM job WHERE {known}"))?.exists(of_content)? {
+            db.prepare_cached(&format!("UPDATE job SET acknowledged = 1 WHERE {known}"))?.execute(of_content)?;
+        }
     }
     db.prepare_cached(
         "INSERT INTO job (id, batch_id, app_id, destination_id, rule_id, asset_id, resource_id, resource_type, filename, byte_count, sha256,

@@ -6,7 +6,7 @@
 use afterglow_model::{AppId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Receipt, Timestamp};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::change;
+use super::{change, change_one};
 use crate::event::Changes;
 use crate::text::{self, Digest, Json, Word};
 use crate::{Queue, QueueError, UploadSession, receipt};
@@ -154,8 +154,8 @@ impl Queue {
             let mut started = Vec::with_capacity(jobs.len());
             for job in jobs {
                 let begin = "UPDATE job SET state = 'pending', phase = 'preparing', attempts = attempts + 1, due_at = 0
-                    WHERE id = ?1 AND phase IN ('queued', 'backing_off') AND due_at <= ?2 RETURNING id, asset_id, app_id, state";
-                if change(db, changes, begin, params![job.as_str(), now.0])? > 0 {
+                    WHERE id = ?1 AND phase IN ('queued', 'backing_off') AND due_at <= ?2";
+                if change_one(db, changes, &job, begin, params![job.as_str(), now.0])? {
                     started.push(job);
                 }
             }
@@ -282,12 +282,13 @@ fn apply(db: &Connection, changes: &mut Changes, end: &Finished, now: Timestamp)
         | Finished::Stopped { .. }
         | Finished::Replaced { .. } => None,
     };
-    change(
+    change_one(
         db,
         changes,
+        &moving.id,
         "UPDATE job SET state = :state, phase = :phase, failure = coalesce(:failure, failure), due_at = :due_at,
             finished_at = :finished_at, attempts = attempts - :uncounted, setbacks = coalesce(:setbacks, setbacks)
-         WHERE id = :id RETURNING id, asset_id, app_id, state",
+         WHERE id = :id",
         named_params! {
             ":id": moving.id.as_str(), ":state": state, ":phase": phase, ":failure": failure.map(Json), ":due_at": due_at,
             ":finished_at": finished_at, ":uncounted": uncounted, ":setbacks": setbacks,
@@ -316,12 +317,13 @@ fn deliver(db: &Connection, changes: &mut Changes, moving: &Moving, receipt: &Re
     changes.destinations = true;
     changes.apps = true;
     if moving.place.allows(Change::Deliver) {
-        change(
+        change_one(
             db,
             changes,
+            &moving.id,
             "UPDATE job SET state = 'succeeded', phase = NULL, bytes_sent = byte_count, failure = NULL, due_at = 0, upload_url = NULL,
                 pin = NULL, session_expires_at = NULL, finished_at = :at
-             WHERE id = :id RETURNING id, asset_id, app_id, state",
+             WHERE id = :id",
             named_params! { ":id": moving.id.as_str(), ":at": now.0 },
         )?;
     }

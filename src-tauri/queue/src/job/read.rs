@@ -15,7 +15,7 @@ const PAGE_MAX: u32 = 1000;
 
 /// The jobs that the person ought to see: held, given up, or failing again and again although their destination answers others.
 const ATTENTION: &str =
-    "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0) OR (job.phase IN ('queued', 'backing_off', 'preparing')
+    "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0) OR (job.phase <> 'held' AND job.phase <> 'waiting'
     AND job.setbacks >= 3 AND job.destination_id IN (SELECT id FROM destination WHERE state = 'ready')))";
 
 /// The condition of a page: terms that must all hold, with what stands for their parameters.
