@@ -3,7 +3,7 @@
 use afterglow_client::{AppClient, ClientError};
 use afterglow_model::{
     AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, FailureCode, FormField, JobAction, JobBody, JobPage,
-    JobState, PairRequest, Paired, Phase, SmartAlbum, UploadJobOptions,
+    JobState, PairRequest, Paired, Phase, RetryJob, SmartAlbum, UploadJobOptions,
 };
 use afterglow_tests::{
     model_server::{Answer, ModelServer, Object, Protocol, Request},
@@ -250,23 +250,41 @@ async fn what_needs_an_answer_that_never_comes_fails_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_signed_url_that_expired_holds_up_no_other() {
+async fn a_signed_url_that_expired_holds_up_no_other_and_is_signed_anew() {
     let stage = with_photos(1, 50_000).await;
     let server = ModelServer::start(Numbers::default()).await.unwrap();
     let (app, _) = pair(&stage, &server.origin().parse().unwrap(), &["--full"]).await;
-    let to = async |path: &str| {
-        let raw = JobBody::Raw { method: Default::default(), success: Default::default() };
-        let destination = DestinationRequest { url: format!("{}{path}", server.origin()), headers: [].into() };
-        app.create_job(&CreateJob { body: raw, destination, ..job(&app, &server.origin()).await }).await.unwrap().id
+    let at = |path: &str, key: &str| DestinationRequest {
+        url: format!("{}{path}", server.origin()),
+        headers: [("x-api-key".to_owned(), key.to_owned())].into(),
     };
-    let expired = to("/expired").await;
-    let state = async |id: &afterglow_model::JobId| {
+    let raw = || JobBody::Raw { method: Default::default(), success: Default::default() };
+    let to = async |path: &str, key: &str| {
+        let request = CreateJob { body: raw(), destination: at(path, key), ..job(&app, &server.origin()).await };
+        app.create_job(&request).await.unwrap().id
+    };
+    let expired = to("/expired", "old").await;
+    let state = async |id: &afterglow_model::JobId, state: JobState| {
         let jobs = app.fetch_jobs(JobAction::All, None).await?.jobs;
-        Ok(jobs.into_iter().find(|job| &job.id == id && job.state.is_terminal()))
+        Ok(jobs.into_iter().find(|job| &job.id == id && job.state == state))
     };
-    let failed = until("the end of the first", async || state(&expired).await).await.unwrap();
+    let failed = until("the end of the first", async || state(&expired, JobState::Failed).await).await.unwrap();
     assert_eq!(failed.failure.unwrap().code, FailureCode::AuthenticationRequired);
-    let other = to("/photos").await;
-    let delivered = until("the end of the other", async || state(&other).await).await.unwrap();
-    assert_eq!(delivered.state, JobState::Succeeded);
+    let other = to("/photos", "other").await;
+    until("the end of the other", async || state(&other, JobState::Succeeded).await).await.unwrap();
+
+    let anew = |destination| RetryJob { destination, body: raw() };
+    let elsewhere = DestinationRequest { url: "https://elsewhere.example/".to_owned(), headers: [].into() };
+    assert!(matches!(app.retry_with(&expired, &anew(elsewhere)).await, Err(ClientError::Refused(_))));
+    let again = app.retry_with(&expired, &anew(at("/photos", "new"))).await.unwrap();
+    assert_eq!(again.id, expired);
+    until("the end of what was signed anew", async || state(&expired, JobState::Succeeded).await).await.unwrap();
+    match app.retry_with(&expired, &anew(at("/photos", "newer"))).await {
+        Err(ClientError::Refused(refused)) => assert_eq!(refused.message, "The job was delivered."),
+        other => panic!("{other:?}"),
+    }
+    // Neither of the job that was delivered, nor of the one that got another key.
+    let secrets = stage.home.data.join("secrets.json");
+    let gone = async || Ok(std::fs::read_to_string(&secrets)?.find("x-api-key").is_none().then_some(()));
+    until("the end of the keys of jobs that were delivered", gone).await.unwrap();
 }

@@ -7,7 +7,8 @@ use std::{
 
 use afterglow_model::{
     AppEvent, AppId, AssetCollection, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections,
-    CreateJob, Home, JobAction, JobId, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
+    CreateJob, Home, JobAction, JobId, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, RetryJob,
+    UploadJob,
 };
 use futures_util::Stream;
 use reqwest::Method;
@@ -133,6 +134,11 @@ impl AppClient {
     /// Tries failed jobs again.
     pub async fn retry(&self, jobs: Vec<JobId>) -> Result<u64, ClientError> {
         self.change("/v1/jobs/retry", jobs).await
+    }
+
+    /// Tries a job again with another request: a URL that was signed anew, or fresh header fields.
+    pub async fn retry_with(&self, job: &JobId, request: &RetryJob) -> Result<UploadJob, ClientError> {
+        self.caller.json(Method::POST, &format!("/v1/jobs/{job}/retry"), Some(request)).await
     }
 
     /// Takes note of ended jobs.

@@ -347,6 +347,15 @@ words! {
         pub options: UploadJobOptions,
     }
 
+    /// Another request for a job, in place of the one that it had: an address signed anew for instance, or fresh header fields.
+    pub struct RetryJob {
+        /// Where to, of the same origin as before.
+        pub destination: DestinationRequest,
+        /// The requests that carry the file. Where address and requests stay the same, an upload goes on where it was.
+        #[serde(default)]
+        pub body: JobBody,
+    }
+
     /// Narrows a list of jobs.
     #[derive(Default)]
     #[serde(default)]

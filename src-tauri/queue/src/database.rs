@@ -27,6 +27,7 @@ const STEPS: &[M<'static>] = &[
     M::up(history::SCHEMA),
     M::up(job::STUCK),
     M::up(mirror::SCHEMA),
+    M::up(job::REQUESTS),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

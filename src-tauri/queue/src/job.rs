@@ -19,6 +19,7 @@ pub(crate) mod create;
 pub(crate) mod moves;
 mod path;
 pub(crate) mod read;
+pub(crate) mod request;
 
 /// What holds for each row is said without lists of more than two words: SQLite would make a table for every one of them, at each change.
 pub(crate) const SCHEMA: &str = "
@@ -146,6 +147,12 @@ END;
 pub(crate) const STUCK: &str = "
 DROP INDEX job_stuck;
 CREATE INDEX job_stuck ON job (seq) WHERE phase <> 'held' AND phase <> 'waiting' AND setbacks >= 3;
+";
+
+/// The secret store is told what it may throw away: what no job names any more.
+pub(crate) const REQUESTS: &str = "
+CREATE INDEX job_headers ON job (headers_handle, state) WHERE headers_handle IS NOT NULL;
+CREATE INDEX job_body ON job (body_handle, state) WHERE body_handle IS NOT NULL;
 ";
 
 /// An upload that a server has opened, as it must be known to go on with it.

@@ -43,6 +43,7 @@ pub use faults::CommitFault;
 pub use history::Run;
 pub use job::create::{Created, First, Known, NewBatch, NewJob};
 pub use job::moves::Finished;
+pub use job::request::JobRequest;
 pub use job::{FileClass, QueuedJob, SMALL_BYTES, UploadSession};
 pub use lane::{Held, Lane, LaneKey, Load};
 pub use queue::Queue;

@@ -1,21 +1,19 @@
 //! Other programs: pairing, access, and everything they may ask for. What is outside a grant looks as if it did not exist.
 
-use std::collections::BTreeMap;
+pub(crate) mod requests;
 
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
-    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobBody, JobId,
-    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
+    AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobId, JobState,
+    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, RetryJob, SetAccess, UploadJob,
 };
-use afterglow_queue::{First, NewApp, NewBatch, NewDestination, NewJob};
-use afterglow_system::Secret;
-use afterglow_transfer::unknown_name;
+use afterglow_queue::{First, JobRequest, NewApp, NewBatch, NewDestination, NewJob};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
     clock,
-    core::{Core, parse_url, secret_refusal},
+    core::{Core, parse_url},
     engine::{Command, withdrawn},
     error::{Answer, Refusal},
     host,
@@ -32,13 +30,6 @@ const BASES_MAX: usize = 8;
 pub(crate) const JOB_LIMIT: u64 = 10_000;
 /// Assets that a walk through a grant looks at in one go.
 const PAGE: u64 = 500;
-
-/// Header fields that an app may set. The rest are the transfer's own, or could smuggle another request.
-const HEADERS_ALLOWED: [&str; 3] = ["authorization", "idempotency-key", "x-api-key"];
-
-/// Signed URLs of one job, and fields of one form.
-const PARTS_MAX: usize = 1000;
-const FIELDS_MAX: usize = 100;
 
 /// A paired program that has shown its key.
 #[derive(Clone)]
@@ -307,10 +298,7 @@ pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeT
 
 /// Hands over an upload of a file that the app may see, to a place under one of its bases.
 pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob) -> Answer<UploadJob> {
-    if let Some(name) = unknown_name(&request.body, &request.destination.url) {
-        return Err(Refusal::bad("bad_template", format!("{{{{{name}}}}} stands for nothing.")));
-    }
-    let url = allowed_url(&request.destination.url, &caller.app.url_bases)?;
+    let url = requests::checked_url(caller, &request.destination, &request.body)?;
     let asset = visible(core, caller, &request.asset_id).await?;
     let resource =
         caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
@@ -318,10 +306,7 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
     if open >= JOB_LIMIT {
         let message =
             format!("{open} jobs of this app are open or not acknowledged; {JOB_LIMIT} can be. Acknowledge those that have ended.");
-        return Err(Refusal {
-            status: axum::http::StatusCode::CONFLICT,
-            error: afterglow_model::ApiError::new("photos", "limit_exceeded", message),
-        });
+        return Err(Refusal::conflict("limit_exceeded", message));
     }
     let destination = destination_for(core, caller, &url).await?;
     let after = match &request.after {
@@ -330,16 +315,15 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
     };
     let files = core.library.upload_files(&[asset]).await?;
     let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| Refusal::not_found("resource"))?;
-    checked_body(&request.body, &url, &caller.app.url_bases, file.byte_count)?;
-    let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
-    let body_handle = keep_body(core, caller, &request.body).await?;
+    let _unspent = core.requests.lock().await;
+    let kept = requests::keep(core, caller, &request.destination, &request.body, file.byte_count).await?;
     let draft = NewJob {
         client_reference: request.client_reference,
         options: request.options,
         // As it was given: what a name in it stands for is not known yet.
         url: Some(request.destination.url),
-        headers_handle,
-        body_handle,
+        headers_handle: kept.headers_handle.clone(),
+        body_handle: kept.body_handle.clone(),
         after: after.map(First::Job),
         ..uploads::library_draft(file)
     };
@@ -353,12 +337,51 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         rule_id: None,
     };
     let made = core.queue.create_jobs(batch, vec![draft], now).await?;
+    // The same twice is the same job, with the request that it had.
+    requests::forget_unnamed(core, kept.handles()).await;
     core.queue.touch_app(&caller.app.id, now).await?;
     core.command(Command::Jobs).await;
     let id = made.jobs.first().ok_or_else(|| Refusal::internal("The job was not made."))?;
     core.queue.log_app(&caller.app.id, &format!("Handed over {name} for {}.", url.host_str().unwrap_or_default()), now).await?;
     let job = core.queue.job(id).await?.ok_or_else(|| Refusal::internal("The job is gone."))?;
     Ok(caller.job(job))
+}
+
+/// Tries a job again with another request: one that was signed anew, or with fresh header fields.
+pub(crate) async fn retry_with(core: &Core, caller: &Caller, id: &JobId, request: RetryJob) -> Answer<UploadJob> {
+    let job = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id).ok_or_else(|| Refusal::not_found("job"))?;
+    let url = requests::checked_url(caller, &request.destination, &request.body)?;
+    let origin = url.origin().ascii_serialization();
+    let destination =
+        core.queue.destination(job.destination_id.as_str()).await?.ok_or_else(|| Refusal::not_found("destination"))?;
+    if destination.url != origin {
+        return Err(Refusal::bad("other_origin", format!("The job goes to {}. Hand over another for {origin}.", destination.url)));
+    }
+    let _unspent = core.requests.lock().await;
+    let kept = requests::keep(core, caller, &request.destination, &request.body, job.byte_count).await?;
+    let request = JobRequest {
+        url: request.destination.url,
+        headers_handle: kept.headers_handle.clone(),
+        body_handle: kept.body_handle.clone(),
+    };
+    let replaced = core.queue.retry_with(id, request).await?;
+    let is_open = replaced.is_some();
+    requests::forget_unnamed(core, kept.handles().into_iter().chain(replaced.into_iter().flatten())).await;
+    if !is_open {
+        return Err(Refusal::conflict("not_open", not_open(job.state)));
+    }
+    core.command(Command::Jobs).await;
+    let job = core.queue.job(id).await?.ok_or_else(|| Refusal::not_found("job"))?;
+    Ok(caller.job(job))
+}
+
+/// Why a job cannot be tried again.
+fn not_open(state: JobState) -> &'static str {
+    match state {
+        JobState::Succeeded => "The job was delivered.",
+        JobState::Cancelled => "The job was cancelled. Hand over another.",
+        JobState::Registered | JobState::Pending | JobState::Failed => "The job is under way. Wait until the attempt has ended.",
+    }
 }
 
 /// The destination that stands for an origin that this app sends to.
@@ -383,80 +406,10 @@ async fn destination_for(core: &Core, caller: &Caller, url: &Url) -> Answer<Dest
     Ok(destination)
 }
 
-/// Puts header fields into the secret store under a name made from them: the same fields are kept once.
-async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, String>) -> Answer<Option<String>> {
-    if headers.is_empty() {
-        return Ok(None);
-    }
-    let mut fields = Vec::new();
-    for (name, value) in headers {
-        let name = name.to_ascii_lowercase();
-        if !HEADERS_ALLOWED.contains(&name.as_str()) {
-            let allowed = HEADERS_ALLOWED.join(", ");
-            return Err(Refusal::bad(
-                "header_not_allowed",
-                format!("The header field {name} cannot be set; these can: {allowed}."),
-            ));
-        }
-        if value.is_empty() || !value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-            return Err(Refusal::bad("header_not_allowed", format!("The header field {name} has a value that cannot be sent.")));
-        }
-        fields.push((name, value.clone()));
-    }
-    keep(core, caller, &fields).await.map(Some)
-}
-
-/// Puts a value into the secret store under a name made from it.
-async fn keep(core: &Core, caller: &Caller, value: &impl serde::Serialize) -> Answer<String> {
-    let text = serde_json::to_string(value).map_err(|error| Refusal::internal(error.to_string()))?;
-    let handle = format!("app:{}:{}", caller.app.id, &hex(&Sha256::digest(text.as_bytes()))[..16]);
-    core.secrets.set(&handle, Secret::new(text)).await.map_err(secret_refusal)?;
-    Ok(handle)
-}
-
-/// Puts a description of requests into the secret store: a form may hold a key, and a signed URL is one.
-async fn keep_body(core: &Core, caller: &Caller, body: &JobBody) -> Answer<Option<String>> {
-    match body {
-        JobBody::Resumable => Ok(None),
-        JobBody::Tus | JobBody::Raw { .. } | JobBody::Multipart { .. } | JobBody::PresignedParts { .. } => {
-            keep(core, caller, body).await.map(Some)
-        }
-    }
-}
-
 /// The job of this app that another one is to come after.
 async fn own_job(core: &Core, caller: &Caller, id: &JobId) -> Answer<JobId> {
     let known = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id);
     known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job"))
-}
-
-/// Whether a description of requests can be carried out for a file of this size.
-fn checked_body(body: &JobBody, url: &Url, bases: &[String], byte_count: u64) -> Answer<()> {
-    let bad = |message: String| Err(Refusal::bad("bad_body", message));
-    match body {
-        JobBody::Resumable | JobBody::Tus | JobBody::Raw { .. } => Ok(()),
-        JobBody::Multipart { file_field, fields, .. } => {
-            if file_field.is_empty() || fields.len() > FIELDS_MAX {
-                return bad(format!("A form has a name for its file, and at most {FIELDS_MAX} other fields."));
-            }
-            Ok(())
-        }
-        JobBody::PresignedParts { part_bytes, part_urls, complete, .. } => {
-            let parts = byte_count.max(1).div_ceil((*part_bytes).max(1));
-            if *part_bytes == 0 || part_urls.len() > PARTS_MAX || part_urls.len() as u64 != parts {
-                let given = part_urls.len();
-                return bad(format!(
-                    "A file of {byte_count} bytes has {parts} parts of {part_bytes}, and {given} URLs were given; {PARTS_MAX} can be."
-                ));
-            }
-            for part in part_urls.iter().chain(complete.iter().map(|request| &request.url)) {
-                if allowed_url(part, bases)?.origin() != url.origin() {
-                    return bad(format!("{part} is of another origin than {url}."));
-                }
-            }
-            Ok(())
-        }
-    }
 }
 
 // ---- where it may send ----

@@ -8,7 +8,7 @@ use afterglow_model::{App, AppEvent, AppId, Conditions, Connector, Destination, 
 use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Described, Transfer, filled_url};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) transfer: Transfer,
     pub(crate) archives: Archives,
     pub(crate) secrets: Secrets,
+    /// Held from when a request of an app's is kept until a job names it, and while those are thrown away that no job names.
+    pub(crate) requests: Mutex<()>,
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
     pub(crate) sign_ins: SignIns,

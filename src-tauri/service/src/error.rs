@@ -62,6 +62,11 @@ impl Refusal {
         }
     }
 
+    /// What is asked for is at odds with what is there.
+    pub(crate) fn conflict(code: &str, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, error: ApiError::new("photos", code, message) }
+    }
+
     pub(crate) fn denied(message: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, error: ApiError::new("photos", "access_user_denied", message) }
     }

@@ -107,6 +107,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         transfer,
         archives: Archives::new(options.archives.clone(), home.runtime.clone()),
         secrets,
+        requests: Default::default(),
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),
         sign_ins: SignIns::default(),

@@ -15,34 +15,7 @@ impl Queue {
     /// unless another job delivers or has delivered its content. A named job that backs off is due at once. Returns how many.
     pub async fn retry_jobs(&self, jobs: Option<&[JobId]>) -> Result<u64, QueueError> {
         let jobs = jobs.map(|jobs| text::list(jobs.iter().map(JobId::as_str)));
-        self.write(move |db, changes| {
-            let listed = "(?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))";
-            let released = change(
-                db,
-                changes,
-                &format!(
-                    "UPDATE job SET phase = {IN_LINE}, due_at = 0, setbacks = 0
-                     WHERE (phase = 'held' OR (phase = 'backing_off' AND ?1 IS NOT NULL)) AND {listed} {CHANGED}"
-                ),
-                [&jobs],
-            )?;
-            let again = change(
-                db,
-                changes,
-                &format!(
-                    "UPDATE OR IGNORE job SET state = 'registered', phase = {IN_LINE}, epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
-                        failure = NULL, upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
-                     WHERE state = 'failed' AND {listed}
-                        AND destination_id IN (SELECT id FROM destination WHERE removed_at IS NULL) AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
-                        SELECT 1 FROM receipt
-                        WHERE receipt.destination_id = job.destination_id AND receipt.sha256 = job.sha256 AND slot = ''))
-                     {CHANGED}"
-                ),
-                [&jobs],
-            )?;
-            Ok(released + again)
-        })
-        .await
+        self.write(move |db, changes| retry(db, changes, jobs.as_deref())).await
     }
 
     /// The person takes open jobs back; no rule makes them again. Returns how many.
@@ -110,6 +83,35 @@ impl Queue {
         })
         .await
     }
+}
+
+/// See [`Queue::retry_jobs`].
+pub(super) fn retry(db: &Connection, changes: &mut Changes, jobs: Option<&str>) -> Result<u64, QueueError> {
+    let listed = "(?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))";
+    let released = change(
+        db,
+        changes,
+        &format!(
+            "UPDATE job SET phase = {IN_LINE}, due_at = 0, setbacks = 0
+             WHERE (phase = 'held' OR (phase = 'backing_off' AND ?1 IS NOT NULL)) AND {listed} {CHANGED}"
+        ),
+        [jobs],
+    )?;
+    let again = change(
+        db,
+        changes,
+        &format!(
+            "UPDATE OR IGNORE job SET state = 'registered', phase = {IN_LINE}, epoch = epoch + 1, attempts = 0, setbacks = 0, due_at = 0,
+                failure = NULL, upload_url = NULL, pin = NULL, session_expires_at = NULL, bytes_sent = 0, acknowledged = 0, finished_at = NULL
+             WHERE state = 'failed' AND {listed}
+                AND destination_id IN (SELECT id FROM destination WHERE removed_at IS NULL) AND (client_reference IS NOT NULL OR url IS NOT NULL OR NOT EXISTS (
+                SELECT 1 FROM receipt
+                WHERE receipt.destination_id = job.destination_id AND receipt.sha256 = job.sha256 AND slot = ''))
+             {CHANGED}"
+        ),
+        [jobs],
+    )?;
+    Ok(released + again)
 }
 
 /// Nobody can mend what was given up at a destination that goes away.

@@ -2,7 +2,7 @@
 
 use afterglow_model::{
     ApiError, AppEvent, AssetId, AssetResource, Assets, Authorization, ChangeToken, Changed, CollectionId, Collections, CreateJob,
-    JobAction, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, UploadJob,
+    JobAction, JobId, JobIds, JobPage, PairRequest, Paired, PersistentChanges, RequestAuthorization, RetryJob, UploadJob,
 };
 use axum::{
     Json,
@@ -36,6 +36,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(changes))
         .routes(routes!(fetch_jobs, create_job))
         .routes(routes!(retry))
+        .routes(routes!(retry_with))
         .routes(routes!(acknowledge))
         .routes(routes!(cancel))
         .routes(routes!(stream))
@@ -161,6 +162,17 @@ async fn retry(State(core): CoreState, caller: Caller, Json(ids): Json<JobIds>) 
     Ok(Json(Changed { changed }))
 }
 
+/// Tries a job again with another request.
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", params(("id" = String, Path)), responses((status = 200, body = UploadJob), (status = 403, body = ApiError), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
+async fn retry_with(
+    State(core): CoreState,
+    caller: Caller,
+    Path(id): Path<JobId>,
+    Json(request): Json<RetryJob>,
+) -> Answer<Json<UploadJob>> {
+    apps::retry_with(&core, &caller, &id, request).await.map(Json)
+}
+
 /// Takes note of jobs that have ended.
 #[utoipa::path(post, path = "/v1/jobs/acknowledge", request_body = JobIds, responses((status = 200, body = Changed)))]
 async fn acknowledge(State(core): CoreState, caller: Caller, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
@@ -173,6 +185,7 @@ async fn cancel(State(core): CoreState, caller: Caller, Json(ids): Json<JobIds>)
     let own = own_jobs(&core, &caller, ids).await?;
     let changed = core.queue.cancel_jobs(&own, crate::clock::wall()).await?;
     core.command(crate::engine::Command::Jobs).await;
+    apps::requests::forget_spent(&core).await;
     Ok(Json(Changed { changed }))
 }
 

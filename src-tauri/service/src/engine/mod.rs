@@ -36,7 +36,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{activity::Throughput, clock, core::Core, host, rules, run::Senders};
+use crate::{activity::Throughput, apps::requests, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
 use endings::Endings;
 use lanes::Lanes;
@@ -54,6 +54,8 @@ const BATCH_JOBS_AHEAD: u32 = 256;
 const SOURCES_EVERY: Duration = Duration::from_secs(30);
 /// How often it is tried to write again after a write of the loop's failed.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How long an app's request may lie in the secret store after its job.
+const SPENT_EVERY: Duration = Duration::from_secs(1);
 /// After so long without work the memory that it took goes back to the system.
 const REST_AFTER: Duration = Duration::from_secs(10);
 /// At most four status events in a second.
@@ -138,6 +140,8 @@ pub(crate) struct Engine {
     sources_due: Option<Instant>,
     /// When jobs are put back into the line that the queue says are under way and that nobody carries; none if there are none.
     adrift_due: Option<Instant>,
+    /// When requests of apps are thrown away that no job needs any more.
+    spent_due: Option<Instant>,
     /// When memory is given back; none if that is done, or something is under way.
     rest_due: Option<Instant>,
 }
@@ -187,6 +191,7 @@ impl Engine {
             unreadable: 0,
             sources_due: None,
             adrift_due: None,
+            spent_due: None,
             rest_due: Some(Instant::now() + REST_AFTER),
         }
     }
@@ -251,7 +256,17 @@ impl Engine {
                 self.core.queue.hold_app(&app.id, withdrawn()).await?;
             }
         }
+        self.spent_due = Some(Instant::now());
         Ok(())
+    }
+
+    /// Throws away what no job needs any more, beside the loop: the secret store may be slow.
+    fn forget_spent(&mut self) {
+        if self.spent_due.is_some_and(|due| due <= Instant::now()) {
+            self.spent_due = None;
+            let core = self.core.clone();
+            tokio::spawn(async move { requests::forget_spent(&core).await });
+        }
     }
 
     async fn stop_all(&mut self) {
@@ -429,6 +444,9 @@ impl Engine {
             if let Err(error) = self.core.queue.set_destination_state(&destination, state, problem).await {
                 tracing::warn!(%error, "a destination's state could not be written down");
             }
+            if !matches!(state, DestinationState::Ready | DestinationState::Unreachable) {
+                self.stop_at(&destination);
+            }
             self.core.tell(Event::DestinationsChanged);
             self.reload().await;
         }
@@ -444,9 +462,6 @@ impl Engine {
         let before = self.health.asked_until(destination);
         let change = self.health.failed(destination, job, failure, clock::wall());
         let asked = self.health.asked_until(destination).filter(|asked| Some(*asked) != before);
-            if !matches!(state, DestinationState::Ready | DestinationState::Unreachable) {
-                self.stop_at(&destination);
-            }
         if let Some(until) = asked
             && let Err(error) = self.core.queue.set_asked_until(destination, until).await
         {
@@ -527,6 +542,7 @@ impl Engine {
         }
         self.expire(conditions, now).await;
         self.take_up_adrift().await;
+        self.forget_spent();
         // What backed off and is due now is in the queue, not among the heads; no event tells of it.
         if self.lanes_stale || self.lanes.run_low() {
             let taken: HashSet<JobId> = self.running.keys().cloned().collect();
@@ -759,6 +775,14 @@ impl Engine {
         }
     }
 
+    /// Nothing more can be sent there: what still arrives from now on began before.
+    fn stop_at(&mut self, destination: &DestinationId) {
+        for running in self.running.values_mut().filter(|running| running.job.destination_id == *destination) {
+            running.stopping = true;
+            running.cancel.cancel();
+        }
+    }
+
     /// Starts jobs: the intent is committed, their grants are looked at, and then they run.
     async fn start(&mut self, ids: &[JobId], now: Timestamp) {
         let mut jobs = self.lanes.take(ids);
@@ -775,14 +799,6 @@ impl Engine {
             // Some were changed by others in the meantime: what is held ready is old.
             self.lanes.forget();
             self.lanes_stale = true;
-    /// Nothing more can be sent there: what still arrives from now on began before.
-    fn stop_at(&mut self, destination: &DestinationId) {
-        for running in self.running.values_mut().filter(|running| running.job.destination_id == *destination) {
-            running.stopping = true;
-            running.cancel.cancel();
-        }
-    }
-
         }
         jobs.retain(|job| started.contains(&job.id));
         let jobs = self.with_access(jobs, now).await;
@@ -843,7 +859,10 @@ impl Engine {
             Instant::now() + Duration::from_millis(ms.max(50))
         });
         let progress = (!self.running.is_empty()).then(|| Instant::now() + STATUS_EVERY);
-        [planned, progress, self.status_due, self.sources_due, self.adrift_due, self.rest_due].into_iter().flatten().min()
+        [planned, progress, self.status_due, self.sources_due, self.adrift_due, self.spent_due, self.rest_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
