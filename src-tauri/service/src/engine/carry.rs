@@ -158,12 +158,17 @@ async fn unmet(core: &Core, job: &QueuedJob) -> Option<Failure> {
 }
 
 async fn attempt(core: &Core, errand: &Errand, queueing: Arc<Queueing>, cancel: &CancellationToken) -> Outcome {
-    let Errand { root, destination, job } = errand;
     let _turn = tokio::select! {
         biased;
         () = cancel.cancelled() => return Outcome::Stopped,
         turn = queueing.turn() => turn,
     };
+    // Of hundreds that wait for their turn or for their end to be written down, none holds the memory of a transfer.
+    Box::pin(deliver(core, errand, cancel)).await
+}
+
+async fn deliver(core: &Core, errand: &Errand, cancel: &CancellationToken) -> Outcome {
+    let Errand { root, destination, job } = errand;
     let access = match core.job_access(job, destination).await {
         Ok(access) => access,
         Err(refusal) if destination.connector == Connector::Archive => {

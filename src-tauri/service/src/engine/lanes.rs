@@ -14,7 +14,7 @@ use crate::clock;
 /// Jobs held ready for each lane. The scheduler sees no more, however long the queue is.
 const HEADS_MAX: u32 = 256;
 /// With fewer than so many ready, more are read.
-const HEADS_LOW: usize = 64;
+const HEADS_LOW: usize = 128;
 
 /// The lanes as the queue last told them, and their first jobs.
 #[derive(Default)]

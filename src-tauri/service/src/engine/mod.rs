@@ -43,7 +43,7 @@ use lanes::Lanes;
 use turns::Turns;
 
 /// Small jobs started in one commit; those without a turn wait in memory, their intent written.
-const SMALL_JOBS_STARTED: usize = 64;
+const SMALL_JOBS_STARTED: usize = 128;
 /// Files at once that are larger than `SMALL_BYTES`.
 const LARGE_JOBS_STARTED: usize = 3;
 /// Files at once to all destinations, those without a turn too.
