@@ -4,6 +4,9 @@
 //! SHA-256 of what it took (`Connector/Sabre/File.php`). A larger one goes in numbered parts of one size to a folder of its own beneath
 //! `uploads`, whose name follows from the content; `MOVE` with `Overwrite: F` puts them together under the file's name.
 //!
+//! The bulk endpoint (`BulkUpload/BulkUploadPlugin.php`) is left alone: it writes over whatever has the name, and knows no condition. A
+//! small photo of somebody else's would be gone, for the price of a round trip.
+//!
 //! What is stored is proved by the digest that the server computes from it when asked by `PATCH` with `X-Recalculate-Hash`
 //! (`ChecksumUpdatePlugin.php`, since Nextcloud 23), else by its size. The checksum property is never a proof: the client sets it.
 
