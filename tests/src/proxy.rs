@@ -1,4 +1,4 @@
-//! A TCP line between the service and a receiver that counts what goes up, can be cut, and can go silent.
+//! A TCP line between the service and a receiver that counts what goes up, can be cut, can go silent, and can be long.
 
 use std::{
     net::SocketAddr,
@@ -6,19 +6,26 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::Result;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::{mpsc, watch},
     task::JoinHandle,
+    time::{Instant, sleep_until},
 };
 use url::Url;
 
 /// Bytes carried in one go.
 const CHUNK: usize = 16 * 1024;
+/// Pieces that are on their way on a long line at once.
+const ON_THE_WAY: usize = 1024;
 
 /// The line. It ends with this value.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub struct Proxy {
 struct Line {
     /// Where connections go. A receiver that restarts has another address.
     target: Mutex<SocketAddr>,
+    /// How long each byte takes, one way.
+    length: Duration,
     /// Bytes taken from senders: header fields and payload.
     up: AtomicU64,
     /// Counts at which every connection is cut, falling.
@@ -47,9 +56,15 @@ struct Line {
 impl Proxy {
     /// A line to the host and port of `url`.
     pub async fn start(url: &Url) -> Result<Self> {
+        Self::of_length(url, Duration::ZERO).await
+    }
+
+    /// A line on which each byte takes `length`, one way. That a connection is made takes no time.
+    pub async fn of_length(url: &Url, length: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let line = Arc::new(Line {
             target: Mutex::new(address(url)?),
+            length,
             up: AtomicU64::new(0),
             cuts: Mutex::new(Vec::new()),
             cut: watch::Sender::new(0),
@@ -138,23 +153,47 @@ async fn accept(listener: TcpListener, line: Arc<Line>) {
 }
 
 async fn carry(sender: &mut TcpStream, receiver: &mut TcpStream, line: &Line) {
-    let (mut from_sender, mut to_sender) = sender.split();
-    let (mut from_receiver, mut to_receiver) = receiver.split();
-    let up = async {
+    // What takes its time is the length of the line, and not an acknowledgement that the next piece waits for.
+    let _ = (sender.set_nodelay(true), receiver.set_nodelay(true));
+    let (from_sender, to_sender) = sender.split();
+    let (from_receiver, to_receiver) = receiver.split();
+    let up = one_way(from_sender, to_receiver, line.length, |bytes| line.passed(bytes));
+    let down = one_way(from_receiver, to_sender, line.length, |_| {});
+    tokio::join!(up, down);
+}
+
+/// Carries until the one end or the other is closed.
+async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, length: Duration, passed: impl Fn(u64)) {
+    if length.is_zero() {
         let mut chunk = vec![0; CHUNK];
-        while let Ok(n @ 1..) = from_sender.read(&mut chunk).await {
-            line.passed(n as u64);
-            if to_receiver.write_all(&chunk[..n]).await.is_err() {
+        while let Ok(n @ 1..) = from.read(&mut chunk).await {
+            passed(n as u64);
+            if to.write_all(&chunk[..n]).await.is_err() {
                 break;
             }
         }
-        let _ = to_receiver.shutdown().await;
-    };
-    let down = async {
-        let _ = tokio::io::copy(&mut from_receiver, &mut to_sender).await;
-        let _ = to_sender.shutdown().await;
-    };
-    tokio::join!(up, down);
+    } else {
+        let (depart, mut arriving) = mpsc::channel(ON_THE_WAY);
+        let departing = async move {
+            let mut chunk = vec![0; CHUNK];
+            while let Ok(n @ 1..) = from.read(&mut chunk).await {
+                passed(n as u64);
+                if depart.send((Instant::now() + length, chunk[..n].to_vec())).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let landing = async {
+            while let Some((at, piece)) = arriving.recv().await {
+                sleep_until(at).await;
+                if to.write_all(&piece).await.is_err() {
+                    break;
+                }
+            }
+        };
+        tokio::join!(departing, landing);
+    }
+    let _ = to.shutdown().await;
 }
 
 impl Line {

@@ -57,14 +57,14 @@ impl Client {
         }
     }
 
-    /// Uploads a set over a sound line.
-    pub(crate) async fn upload(&self, server: &Server, files: &Files) -> Result<Figures> {
-        let (url, state) = (server.url()?, tempfile::tempdir()?);
+    /// Uploads a set over a sound line, at whose end is `url`.
+    pub(crate) async fn upload(&self, server: &Server, url: &Url, files: &Files) -> Result<Figures> {
+        let state = tempfile::tempdir()?;
         match self {
-            Self::Ours => ours(server, &url, files, true).await,
-            Self::OursFromTheOrder => ours(server, &url, files, false).await,
+            Self::Ours => ours(server, url, files, true).await,
+            Self::OursFromTheOrder => ours(server, url, files, false).await,
             Self::Bare => measure::run(bare::command(server, url.as_str(), &files.folder())?, PATIENCE).await,
-            Self::Peer(peer) => measure::run(peer.command(&url, &files.folder(), state.path())?, PATIENCE).await,
+            Self::Peer(peer) => measure::run(peer.command(url, &files.folder(), state.path())?, PATIENCE).await,
         }
     }
 }

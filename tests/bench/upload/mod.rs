@@ -16,7 +16,9 @@ mod table;
 
 use std::time::Duration;
 
+use afterglow_tests::proxy::Proxy;
 use anyhow::{Context, Result, bail};
+use url::Url;
 
 use self::{
     client::Client,
@@ -24,6 +26,9 @@ use self::{
     measure::Figures,
     server::{Kind, Server},
 };
+
+/// A round trip of 40 ms, one way.
+const LONG: Duration = Duration::from_millis(20);
 
 /// What is asked for.
 struct Asked {
@@ -34,20 +39,20 @@ struct Asked {
     runs: usize,
     /// How long a line that went silent is watched.
     patience: Duration,
-    /// Whether lines are broken at all.
-    faults: bool,
+    /// Whether lines are broken at all, or long.
+    lines: bool,
 }
 
 impl Asked {
     fn read(words: &[String]) -> Result<Self> {
         let mut asked =
-            Self { kinds: Vec::new(), sizes: (300, 1000, 64 * MB), runs: 1, patience: Duration::from_secs(45), faults: true };
+            Self { kinds: Vec::new(), sizes: (300, 1000, 64 * MB), runs: 1, patience: Duration::from_secs(45), lines: true };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--server" => asked.kinds.push(Kind::read(value()?)?),
-                "--quick" => (asked.sizes, asked.faults) = ((100, 200, 16 * MB), false),
+                "--quick" => (asked.sizes, asked.lines) = ((100, 200, 16 * MB), false),
                 "--full" => asked.sizes = (2000, 5000, 250 * MB),
                 "--runs" => asked.runs = value()?.parse::<usize>()?.max(1),
                 "--patience" => asked.patience = Duration::from_secs(value()?.parse()?),
@@ -82,30 +87,48 @@ pub(crate) async fn run(words: &[String]) -> Result<()> {
     for server in &mut servers {
         println!("\n{}", server.title());
         let clients = server.clients();
+        let url = server.url()?;
         for set in &sets {
-            let mut rows = Vec::new();
-            for client in &clients {
-                rows.push((client.name(), measured(server, client, set, asked.runs).await?));
-            }
-            table::uploads(set, &rows);
+            table::uploads(set, &all(server, &url, &clients, set, asked.runs).await?);
+        }
+        // No server's time in it: the line's is what there is.
+        if asked.lines && server.kind == Kind::Sink {
+            let line = Proxy::of_length(&url, LONG).await?;
+            let far = Files::new(&format!("1000 photos of 24 kB, a round trip of {} ms", 2 * LONG.as_millis()), 1000, 24_000)?;
+            table::uploads(&far, &all(server, &line.over(&url)?, &clients, &far, asked.runs).await?);
         }
         for missing in server.missing() {
             println!("  MISSING: {missing} (./dev setup --servers)");
         }
     }
-    if asked.faults {
+    if asked.lines {
         faults::print(&servers, asked.patience).await?;
     }
     println!("\n{}", measure::machine()?);
     Ok(())
 }
 
+/// What each client takes for a set, over a line at whose end is `url`.
+async fn all<'c>(
+    server: &mut Server,
+    url: &Url,
+    clients: &'c [Client],
+    set: &Files,
+    runs: usize,
+) -> Result<Vec<(&'c str, Figures)>> {
+    let mut rows = Vec::new();
+    for client in clients {
+        rows.push((client.name(), measured(server, url, client, set, runs).await?));
+    }
+    Ok(rows)
+}
+
 /// The run in the middle of several, by processor time.
-async fn measured(server: &mut Server, client: &Client, set: &Files, runs: usize) -> Result<Figures> {
+async fn measured(server: &mut Server, url: &Url, client: &Client, set: &Files, runs: usize) -> Result<Figures> {
     let mut figures = Vec::new();
     for _ in 0..runs {
         server.empty().await?;
-        let mut run = client.upload(server, set).await.with_context(|| format!("{} to {}", client.name(), server.title()))?;
+        let mut run = client.upload(server, url, set).await.with_context(|| format!("{} to {}", client.name(), server.title()))?;
         run.delivered &= server.holds(&set.sizes).await?;
         figures.push(run);
     }
