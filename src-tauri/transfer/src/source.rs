@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -93,8 +93,12 @@ impl Source {
     /// The whole file and its SHA-256, for files that fit in memory.
     pub(crate) fn read_whole(&self) -> Result<(Bytes, [u8; 32]), SourceError> {
         let size = usize::try_from(self.pin.size).map_err(|_| SourceError::NotRegular)?;
-        let mut content = vec![0; size];
-        self.read_at(0, &mut content)?;
+        // Into memory that nobody has filled with zeros before. Nothing else moves the file's own position.
+        let mut content = Vec::with_capacity(size);
+        (&self.file).take(self.pin.size).read_to_end(&mut content).map_err(SourceError::Unreadable)?;
+        if content.len() != size {
+            return Err(SourceError::Changed);
+        }
         self.ensure_unchanged()?;
         let digest = Sha256::digest(&content).into();
         Ok((content.into(), digest))
