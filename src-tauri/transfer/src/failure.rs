@@ -39,6 +39,7 @@ pub(crate) fn of_status(host: &str, status: StatusCode, retry_after_ms: Option<u
         409 => (Transient, FailureCode::OffsetMismatch, format!("{host} counts the bytes differently. It is asked again.")),
         413 => (Permanent, FailureCode::PayloadTooLarge, format!("{host} does not take files of this size.")),
         423 | 425 => (Transient, FailureCode::ServerError, format!("{host} is still busy with this file. It is tried again.")),
+        426 => (NeedsUser, FailureCode::DestinationNotAllowed, format!("{host} takes nothing unencrypted. Use its https address.")),
         429 => (Transient, FailureCode::Throttled, format!("{host} asks for patience. It is tried again.")),
         503 if retry_after_ms.is_some() => {
             (Transient, FailureCode::Throttled, format!("{host} is busy and asks for patience. It is tried again."))
