@@ -251,11 +251,11 @@ fn of_tls(host: &str, error: &rustls::Error) -> Failure {
         rustls::Error::InvalidCertificate(CertificateError::Other(error)) => error.0.downcast_ref::<Untrusted>(),
         _ => None,
     };
-    let Some(Untrusted { sha256, doubt }) = untrusted else {
+    let Some(Untrusted { certificate, doubt }) = untrusted else {
         let message = format!("{host} could not prove that it is {host}, so nothing was sent. It is tried again.");
         return failure(Transient, FailureCode::TlsFailed, message);
     };
-    let shown = shown_fingerprint(sha256);
+    let shown = shown_fingerprint(&certificate.sha256);
     let (class, code, message) = match doubt {
         Doubt::Changed => (
             NeedsUser,
@@ -285,5 +285,5 @@ fn of_tls(host: &str, error: &rustls::Error) -> Failure {
             ),
         ),
     };
-    Failure { certificate: Some(sha256.clone()), ..failure(class, code, message) }
+    Failure { certificate: Some(certificate.clone()), ..failure(class, code, message) }
 }

@@ -12,6 +12,7 @@
 
 mod again;
 mod bandwidth;
+mod certificate;
 mod dav;
 mod destination;
 mod driver;

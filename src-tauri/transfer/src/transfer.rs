@@ -292,7 +292,7 @@ impl Transfer {
         match exchange(account).await {
             // Nobody vouches for a receiver. The exchange goes over whatever is shown, and proves whether it is the receiver's.
             Err(Failure { code: FailureCode::TlsFailed, certificate: Some(shown), .. }) => {
-                let config = DestinationConfig { certificate: Some(shown), ..account.config.clone() };
+                let config = DestinationConfig { certificate: Some(shown.sha256), ..account.config.clone() };
                 exchange(&Account { config, ..account.clone() }).await
             }
             paired => paired,

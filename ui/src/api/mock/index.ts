@@ -375,7 +375,10 @@ export class Mock implements Backend {
       connector: "resumable",
       url,
       name,
-      config: { ...NO_CONFIG, ...(url.startsWith("http:") ? { cleartext: true } : { certificate: A_CERTIFICATE }) },
+      config: {
+        ...NO_CONFIG,
+        ...(url.startsWith("http:") ? { cleartext: true } : { certificate: A_CERTIFICATE.sha256 }),
+      },
       token: "paired",
       sign_in: null,
       skip_test: false,
