@@ -144,6 +144,7 @@ async fn a_computer_is_added_by_its_fingerprint_and_with_another_one_nothing_goe
     let add: Vec<&str> = add.iter().map(String::as_str).collect();
     let refused = stage.cli_reading(&add, &token).await.unwrap();
     assert!(refused.code == Some(1) && refused.err.contains(&other.fingerprint), "{refused:?}");
+    assert!(refused.err.contains("made for Afterglow receiver"), "{refused:?}");
     let trusting: Vec<&str> = add.iter().copied().chain(["--trust-certificate", &other.fingerprint]).collect();
     let added = stage.cli_reading(&trusting, &token).await.unwrap();
     assert_eq!(added.code, Some(0), "{added:?}");
