@@ -19,7 +19,7 @@ async fn a_certificate_that_nobody_vouches_for_is_shown_and_nothing_is_sent() {
     let (rig, front) = behind_tls().await;
     let refused = rig.transfer.test(Connector::Resumable, &rig.account).await.unwrap_err();
     assert_eq!(refused.code, FailureCode::TlsFailed);
-    assert_eq!(refused.certificate, Some(front.fingerprint()));
+    assert_eq!(refused.certificate.unwrap().sha256, front.fingerprint());
     assert_eq!(rig.server.truth().requests.len(), 0);
     // On the way such a certificate may be a portal's: it may pass by itself.
     let failed = rig.failed(&rig.file("a.jpg", 3000), FailureCode::TlsFailed).await;
@@ -38,7 +38,7 @@ async fn the_trusted_certificate_is_believed_and_no_other() {
     front.renew().unwrap();
     let changed = rig.failed(&rig.file("b.jpg", 3000), FailureCode::CertificateChanged).await;
     assert_eq!(changed.class, FailureClass::NeedsUser);
-    assert_eq!(changed.certificate, Some(front.fingerprint()));
+    assert_eq!(changed.certificate.unwrap().sha256, front.fingerprint());
     assert_eq!(rig.server.truth().requests.len(), before);
 
     rig.account.config.certificate = Some(front.fingerprint());

@@ -46,7 +46,7 @@ async fn a_self_made_certificate_is_shown_trusted_and_held_to() {
     assert_eq!(waited.code, Some(3), "{waited:?}");
     let archived = &stage.asks(&["destination", "list"]).await.unwrap()[0];
     assert_eq!(archived["state"], serde_json::to_value(DestinationState::CertificateChanged).unwrap());
-    assert_eq!(archived["problem"]["certificate"], front.fingerprint());
+    assert_eq!(archived["problem"]["certificate"]["sha256"], front.fingerprint());
     let status = stage.status().await.unwrap();
     assert!(status.sentence.contains("another certificate"), "{}", status.sentence);
     assert_eq!(archive.files().unwrap().len(), 1);

@@ -194,7 +194,7 @@ pub async fn run(command: &mut Command, input: &str) -> Result<Said> {
     Ok(Said { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) })
 }
 
-/// A receiving server.
+/// A receiving server, without TLS.
 #[derive(Debug)]
 pub struct Receiver {
     process: Process,
@@ -209,7 +209,7 @@ impl Receiver {
         let (dir, url_file) = (stage.path(name), stage.path(&format!("{name}.url")));
         let mut command = stage.command(&afterglow()?);
         command.arg("receive").arg("--dir").arg(&dir).arg("--url-file").arg(&url_file);
-        let process = Process::start(command.args(["--listen", listen]).env("AFTERGLOW_RECEIVE_TOKEN", token))?;
+        let process = Process::start(command.args(["--cleartext", "--listen", listen]).env("AFTERGLOW_RECEIVE_TOKEN", token))?;
         let read = async || Ok(fs::read_to_string(&url_file).ok().and_then(|url| Url::parse(url.trim()).ok()));
         let url = until("a receiver that listens", read).await?;
         fs::remove_file(&url_file)?;

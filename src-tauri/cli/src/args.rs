@@ -173,6 +173,9 @@ pub(crate) struct ReceiveArgs {
     /// Address and port to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
+    /// Speak no TLS: behind a reverse proxy that does, or where nobody else listens. Photos and tokens pass openly.
+    #[arg(long)]
+    pub(crate) cleartext: bool,
     /// Write the URL for senders into this file once it listens.
     #[arg(long, value_name = "FILE")]
     pub(crate) url_file: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `afterglow receive`.
 
+use afterglow_model::shown_fingerprint;
 use afterglow_nearby::{Announcement, announce};
 use afterglow_receiver::{Listen, PairingEnd, Receiver, ReceiverOptions, SenderToken};
 use anyhow::Context;
@@ -21,10 +22,11 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
         None => (SenderToken::of_folder(&args.dir).context("the token of this folder")?, true),
     };
     let token = sender.token.clone();
+    let listen = if args.cleartext { Listen::Tcp(args.listen) } else { Listen::Tls(args.listen) };
     let options = ReceiverOptions {
         max_size: args.max_size,
         bucket: args.bucket,
-        ..ReceiverOptions::new(args.dir.clone(), Listen::Tcp(args.listen), vec![sender])
+        ..ReceiverOptions::new(args.dir.clone(), listen, vec![sender])
     };
     let receiver = afterglow_receiver::start(options).await?;
     let url = receiver.url();
@@ -36,6 +38,10 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
     if made {
         output::line(format!("with the token {token}"));
     }
+    output::line(receiver.certificate().map_or_else(
+        || "unencrypted: photos and the token pass openly".to_owned(),
+        |sha256| format!("and trust the certificate {}", shown_fingerprint(sha256)),
+    ));
     match &args.announce {
         None => quit.cancelled().await,
         Some(name) => {
@@ -54,7 +60,8 @@ pub(crate) async fn run(args: ReceiveArgs) -> anyhow::Result<Exit> {
 /// Says in the local network that it is here. Without that, it can be paired with by its URL.
 fn announced(name: &str, receiver: &Receiver) -> Option<Announcement> {
     let announced = match receiver.address() {
-        Listen::Tcp(address) => announce(name, receiver.id(), *address),
+        Listen::Tls(address) => announce(name, receiver.id(), *address, true),
+        Listen::Tcp(address) => announce(name, receiver.id(), *address, false),
         #[cfg(unix)]
         Listen::Unix(_) => return None,
     };

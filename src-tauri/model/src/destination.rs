@@ -287,18 +287,6 @@ impl Evidence {
     }
 }
 
-/// A fingerprint as people compare it: `AB:CD:…`.
-pub fn shown_fingerprint(sha256: &str) -> String {
-    let pairs: Vec<String> = sha256.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_ascii_uppercase()).collect();
-    pairs.join(":")
-}
-
-/// A fingerprint as people write it, in the one spelling that is kept; none if it is not a SHA-256.
-pub fn read_fingerprint(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
-    (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,15 +307,5 @@ mod tests {
             assert_eq!(going(Versions::Edits, &unedited), unedited);
             assert_eq!(going(Versions::Originals, &unedited), unedited);
         }
-    }
-
-    #[test]
-    fn a_fingerprint_is_read_as_it_is_shown() {
-        let kept = "0a1b".repeat(16);
-        assert!(shown_fingerprint(&kept).starts_with("0A:1B:0A"));
-        assert_eq!(read_fingerprint(&shown_fingerprint(&kept)), Some(kept.clone()));
-        assert_eq!(read_fingerprint(&format!(" {kept} ")), Some(kept));
-        assert_eq!(read_fingerprint("0a:1b"), None);
-        assert_eq!(read_fingerprint(&"xy".repeat(32)), None);
     }
 }

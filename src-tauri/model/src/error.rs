@@ -1,6 +1,6 @@
 //! An error as it crosses the socket.
 
-use crate::words;
+use crate::{Certificate, words};
 
 words! {
     /// What failed, in a word for code and a sentence for people.
@@ -11,10 +11,9 @@ words! {
         pub code: String,
         /// What failed and what to do about it.
         pub message: String,
-        /// The certificate that a server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal. Who knows it to
-        /// be the server's can have exactly this one trusted.
+        /// The certificate that a server showed and that is not trusted. Who knows it to be the server's can have exactly this one trusted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub certificate: Option<String>,
+        pub certificate: Option<Box<Certificate>>,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    AppId, AssetId, AssetResourceType, BatchId, DestinationId, JobId, Priority, Receipt, ResourceId, Timestamp, Waiting, names,
-    words,
+    AppId, AssetId, AssetResourceType, BatchId, Certificate, DestinationId, JobId, Priority, Receipt, ResourceId, Timestamp,
+    Waiting, names, words,
 };
 
 names! {
@@ -138,9 +138,9 @@ words! {
         pub message: String,
         /// The earliest time to try again that the server asked for, as a delay in milliseconds.
         pub retry_after_ms: Option<u64>,
-        /// The certificate that the server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal.
+        /// The certificate that the server showed and that is not trusted.
         #[serde(default)]
-        pub certificate: Option<String>,
+        pub certificate: Option<Box<Certificate>>,
     }
 
     /// What a server answered, as far as it is kept.

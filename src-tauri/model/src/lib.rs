@@ -6,6 +6,7 @@
 
 mod app;
 mod body;
+mod certificate;
 mod conditions;
 mod destination;
 mod error;
@@ -25,6 +26,7 @@ mod waiting;
 
 pub use app::*;
 pub use body::*;
+pub use certificate::*;
 pub use conditions::*;
 pub use destination::*;
 pub use error::*;

@@ -28,9 +28,10 @@ pub enum Refused {
     Wrong(u8),
 }
 
-/// Lets in whoever knows the code.
+/// Lets in whoever knows the code, and tells them by which certificate the receiver is known.
 #[derive(Default)]
 pub struct Door {
+    certificate: Option<String>,
     offer: Option<Offer>,
     exchanges: VecDeque<(String, Side)>,
 }
@@ -42,6 +43,11 @@ struct Offer {
 }
 
 impl Door {
+    /// The door of a receiver that shows the certificate with this SHA-256, if it speaks TLS. It is closed.
+    pub fn new(certificate: Option<String>) -> Self {
+        Self { certificate, ..Self::default() }
+    }
+
     /// Opens for one who knows `code`; an earlier code opens no more.
     pub fn offer(&mut self, code: Code, now: Instant) {
         self.offer = Some(Offer { code, until: now + CODE_AGE_MAX, tries: TRIES_MAX });
@@ -87,7 +93,8 @@ impl Door {
         match side.agree(&claim.message).filter(|agreed| Agreed::is(&agreed.proof_of_sender(), &claim.proof)) {
             Some(agreed) => {
                 self.close();
-                Ok((Welcome { proof: agreed.proof_of_receiver() }, agreed.token()))
+                let certificate = self.certificate.clone();
+                Ok((Welcome { proof: agreed.proof_of_receiver(certificate.as_deref()), certificate }, agreed.token()))
             }
             None => Err(self.wrong()),
         }
@@ -105,7 +112,8 @@ impl Door {
     }
 
     fn close(&mut self) {
-        *self = Self::default();
+        self.offer = None;
+        self.exchanges.clear();
     }
 }
 
@@ -138,7 +146,7 @@ mod tests {
         let greeting = door.greet(now)?;
         let (claim, agreed) = answer(&greeting, digits);
         let (welcome, token) = door.claim(&greeting.id, &claim, now)?;
-        assert!(Agreed::is(&agreed.proof_of_receiver(), &welcome.proof) && agreed.token() == token);
+        assert!(Agreed::is(&agreed.proof_of_receiver(welcome.certificate.as_deref()), &welcome.proof) && agreed.token() == token);
         Ok(token)
     }
 
@@ -150,6 +158,23 @@ mod tests {
         assert_eq!(token.len(), 43);
         assert_eq!(attempt(&mut door, RIGHT, now), Err(Refused::Closed));
         assert_ne!(attempt(&mut open(now), RIGHT, now), Ok(token));
+    }
+
+    #[test]
+    fn the_receivers_certificate_is_told_and_nobody_on_the_way_can_tell_another() {
+        let now = Instant::now();
+        let (own, other) = ("ab".repeat(32), "cd".repeat(32));
+        for told in [Some(own.as_str()), None] {
+            let mut door = Door::new(told.map(str::to_owned));
+            door.offer(code(RIGHT), now);
+            let greeting = door.greet(now).unwrap();
+            let (claim, agreed) = answer(&greeting, RIGHT);
+            let (welcome, _) = door.claim(&greeting.id, &claim, now).unwrap();
+            assert_eq!(welcome.certificate.as_deref(), told);
+            for said in [Some(own.as_str()), Some(other.as_str()), None] {
+                assert_eq!(Agreed::is(&agreed.proof_of_receiver(said), &welcome.proof), said == told, "{said:?}");
+            }
+        }
     }
 
     #[test]

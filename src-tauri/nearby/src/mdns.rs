@@ -27,7 +27,7 @@ pub struct NearbyError(#[from] mdns_sd::Error);
 pub struct Found {
     /// What it calls itself.
     pub name: String,
-    /// Where uploads would be created: `http://ADDRESS:PORT/files`, at an address of a local network.
+    /// Where uploads would be created: `https://ADDRESS:PORT/files`, or `http` if it speaks no TLS, at an address of a local network.
     pub url: String,
     /// By which it is known again: up to 64 letters and digits.
     pub id: String,
@@ -39,14 +39,14 @@ pub struct Announcement {
     fullname: String,
 }
 
-/// Says in the local network that the receiver `id` listens at `address`. Blocks for a moment.
+/// Says in the local network that the receiver `id` listens at `address`, and whether it speaks TLS there. Blocks for a moment.
 ///
 /// # Errors
 /// If the network cannot be spoken to.
-pub fn announce(name: &str, id: &str, address: SocketAddr) -> Result<Announcement, NearbyError> {
+pub fn announce(name: &str, id: &str, address: SocketAddr, tls: bool) -> Result<Announcement, NearbyError> {
     let daemon = ServiceDaemon::new()?;
     let host = format!("afterglow-{}.local.", plain(id).chars().take(16).collect::<String>());
-    let about = [("v", VERSION), ("id", id)];
+    let about = [("v", VERSION), ("id", id), ("scheme", if tls { "https" } else { "http" })];
     let everywhere = address.ip().is_unspecified();
     let ip = if everywhere { String::new() } else { address.ip().to_string() };
     let service = ServiceInfo::new(SERVICE, &shown(name), &host, ip.as_str(), address.port(), &about[..])?;
@@ -97,7 +97,8 @@ fn receiver(service: &ResolvedService) -> Option<Found> {
     addresses.sort();
     let address = SocketAddr::new(*addresses.first()?, service.get_port());
     let id = plain(service.get_property_val_str("id").unwrap_or_default());
-    Some(Found { name: shown(name), url: format!("http://{address}/files"), id })
+    let scheme = if service.get_property_val_str("scheme") == Some("http") { "http" } else { "https" };
+    Some(Found { name: shown(name), url: format!("{scheme}://{address}/files"), id })
 }
 
 /// Whether an address is one of a local network. What somebody announces must not lead anywhere else.
@@ -156,18 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_says_that_it_is_there_is_found() {
-        let name = format!("Test {}.\\", std::process::id());
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let Ok(announced) = announce(&name, &id, "127.0.0.1:4711".parse().unwrap()) else {
+    fn receivers_that_say_that_they_are_there_are_found() {
+        let announced = [(true, "https://127.0.0.1:4711/files"), (false, "http://127.0.0.1:4712/files")].map(|(tls, url)| {
+            let name = format!("Test {}.\\ {tls}", std::process::id());
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let address = url.split('/').nth(2).unwrap().parse().unwrap();
+            announce(&name, &id, address, tls).map(|announcement| (announcement, Found { name, url: url.to_owned(), id }))
+        });
+        let seen = discover(Duration::from_secs(3));
+        let (Ok(seen), [Ok((_one, one)), Ok((_other, other))]) = (seen, announced) else {
             println!("SKIPPED: multicast DNS cannot be spoken here");
             return;
         };
-        let seen = discover(Duration::from_secs(3)).unwrap();
-        match seen.into_iter().find(|found| found.id == id) {
-            Some(found) => assert_eq!((found.name, found.url.as_str()), (name, "http://127.0.0.1:4711/files")),
-            None => println!("SKIPPED: multicast does not come back here"),
+        for expected in [one, other] {
+            match seen.iter().find(|found| found.id == expected.id) {
+                Some(found) => assert_eq!(*found, expected),
+                None => println!("SKIPPED: multicast does not come back here"),
+            }
         }
-        drop(announced);
     }
 }

@@ -7,15 +7,16 @@
 //!                                     <-   Greeting: an id, the receiver's message
 //!   POST pairing/ID, Claim:           ->
 //!     the sender's message and proof
-//!                                     <-   Welcome: the receiver's proof; or: wrong, so many tries are left
+//!                                     <-   Welcome: the receiver's proof and certificate; or: wrong, so many tries are left
 //! ```
 //!
 //! Each message is a point that tells nothing of the code. Both sides derive one key if and only if they hold the same code; whoever
 //! stands between them holds two different keys and not the code. The sender proves its key first, so that the receiver answers no
 //! wrong one with anything to test guesses against, and counts it. The token is derived from the key and never sent while pairing.
 //!
-//! Not kept secret by this: what is sent later. The connection is not encrypted, so photos and the token pass openly through the local
-//! network.
+//! The receiver's proof is one of its certificate as well (its SHA-256, or that it has none): nobody between the two can put another in
+//! its place, or have the sender go on unencrypted. So the exchange itself needs neither an encrypted connection nor a certificate that
+//! is trusted; it is by the exchange that one becomes so. A receiver without TLS keeps nothing secret of what is sent later.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hkdf::Hkdf;
@@ -50,8 +51,10 @@ pub struct Claim {
 /// What the receiver says to a right code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Welcome {
-    /// That the receiver holds the key as well, in Base64.
+    /// That the receiver holds the key as well, and shows this certificate, in Base64.
     pub proof: String,
+    /// SHA-256 of the certificate by which the receiver is known, lower-case hexadecimal; none if it speaks no TLS.
+    pub certificate: Option<String>,
 }
 
 /// One side of an exchange. It is used once.
@@ -98,9 +101,9 @@ impl Agreed {
         self.derive("proof of the sender")
     }
 
-    /// That the receiver holds the key.
-    pub fn proof_of_receiver(&self) -> String {
-        self.derive("proof of the receiver")
+    /// That the receiver holds the key, and shows the certificate with this SHA-256, or none.
+    pub fn proof_of_receiver(&self, certificate: Option<&str>) -> String {
+        self.derive(&format!("proof of the receiver, certificate {}", certificate.unwrap_or("none")))
     }
 
     /// Whether a proof is the expected one; the time tells nothing of it.

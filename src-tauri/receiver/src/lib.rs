@@ -12,13 +12,16 @@
 //! - An offset that was told is on disk; uploads go on where they were after a crash of the sender or of the receiver.
 //! - What one sender stores or uploads does not exist for another.
 //!
-//! Deliberately absent: TLS (put a reverse proxy before it, or use it inside one network that you trust: tokens and photos pass
-//! openly), accounts, and reading what is uploaded.
+//! - In the network it speaks TLS, unless it is told not to, with a certificate of its own that senders hold to.
+//!
+//! Deliberately absent: certificates that others vouch for (put a reverse proxy before it), accounts, and reading what is
+//! uploaded.
 //!
 //! The folder holds `yyyy/mm/name` with the photos (by their `Last-Modified`, UTC) and `.afterglow/` with the ledger, uploads
-//! under way and the token.
+//! under way, the token, and the certificate with its key.
 
 mod active;
+mod certificate;
 mod digest;
 mod fields;
 mod finish;
@@ -27,6 +30,7 @@ mod intake;
 mod ledger;
 mod name;
 mod pairing;
+mod private;
 mod problem;
 mod senders;
 mod server;
@@ -38,6 +42,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,8 +51,10 @@ pub use ledger::LedgerError;
 pub use pairing::PairingEnd;
 pub use senders::SenderToken;
 
-use http::listener::Listener;
+use certificate::Certificate;
+use http::listener::{Conversation, Listener};
 use ledger::Ledger;
+use pairing::Pairing;
 use senders::Senders;
 use server::Server;
 use store::Store;
@@ -64,7 +71,9 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// In the network; port 0 takes a free one.
+    /// In the network, by TLS; port 0 takes a free one.
+    Tls(SocketAddr),
+    /// In the network, unencrypted: behind a reverse proxy, or where nobody else listens.
     Tcp(SocketAddr),
     /// At a Unix socket, for this user alone. A socket that lies there from an earlier receiver is replaced.
     #[cfg(unix)]
@@ -74,7 +83,7 @@ pub enum Listen {
 impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address) | Self::Tcp(address) => address.fmt(f),
             #[cfg(unix)]
             Self::Unix(path) => path.display().fmt(f),
         }
@@ -95,7 +104,8 @@ pub struct ReceiverOptions {
     /// Keeps finished files in this bucket (`s3://bucket/prefix`) instead of `dir`; region, endpoint and keys come from the
     /// `AWS_*` environment variables. Uploads under way stay in `dir`.
     pub bucket: Option<String>,
-    /// How long a sender may pause inside a request before it is ended; what came is kept.
+    /// How long a sender may pause inside a request before it is ended; what came is kept. It is the time to agree on keys as well, up
+    /// to ten seconds.
     pub silence_max: Duration,
 }
 
@@ -128,6 +138,17 @@ pub enum ReceiverError {
         /// Why.
         source: io::Error,
     },
+    /// The certificate that was made for the folder cannot be used. Another one would be a stranger to every sender.
+    #[error(
+        "cannot use the receiver's certificate and key in {}: {source}; restore the file, or remove it to have another made, which \
+         each sender then has to be told to trust", path.display()
+    )]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A token is empty, or its hash is not 64 hexadecimal digits.
     #[error("a sender's token is empty or malformed; give a text, or sha256: and 64 hexadecimal digits")]
     Token,
@@ -143,6 +164,7 @@ pub enum ReceiverError {
 pub struct Receiver {
     address: Listen,
     id: String,
+    certificate: Option<String>,
     server: Server,
     closing: CancellationToken,
     abort: CancellationToken,
@@ -153,7 +175,7 @@ pub struct Receiver {
 pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> {
     let unusable = |source| ReceiverError::Folder { path: options.dir.clone(), source };
     let senders = Senders::new(&options.tokens).ok_or(ReceiverError::Token)?;
-    let folder = private_folder(&options.dir).map_err(unusable)?;
+    let folder = private::folder(&options.dir).map_err(unusable)?;
     let lock = lock(&folder, &options.dir).await?;
     let staging = folder.join("uploads");
     std::fs::create_dir_all(&staging).map_err(unusable)?;
@@ -162,20 +184,28 @@ pub async fn start(options: ReceiverOptions) -> Result<Receiver, ReceiverError> 
         Some(url) => Store::bucket(url)?,
         None => Store::folder(&options.dir)?,
     };
-    let server = Server::new(&options, senders, ledger, store, staging, lock);
+    let certificate = match &options.listen {
+        Listen::Tls(_) => Some(Certificate::of_folder(&folder)?),
+        Listen::Tcp(_) => None,
+        #[cfg(unix)]
+        Listen::Unix(_) => None,
+    };
+    let (certificate, tls) = certificate.map(|own| (own.sha256, TlsAcceptor::from(own.config))).unzip();
+    let server = Server::new(&options, senders, Pairing::new(certificate.clone()), ledger, store, staging, lock);
     server.recover().await?;
     server.admit_again().await?;
-    let id = senders::kept(&folder.join("id")).map_err(unusable)?;
+    let id = private::word(&folder.join("id")).map_err(unusable)?;
 
     let refused = |source| ReceiverError::Listen { address: options.listen.clone(), source };
     let (listener, address) = Listener::bind(&options.listen).await.map_err(refused)?;
     let (closing, abort, tasks) = (server.closing.clone(), CancellationToken::new(), TaskTracker::new());
     tasks.spawn(expire(server.clone()));
     let shared = server.clone();
-    tasks.spawn(http::listener::serve(listener, http::router(server), tasks.clone(), closing.clone(), abort.clone()));
+    let conversation = Conversation { tls, patience: options.silence_max, router: http::router(server), closing: closing.clone() };
+    tasks.spawn(http::listener::serve(listener, conversation, tasks.clone(), abort.clone()));
     tasks.close();
     tracing::info!(%address, "receiving");
-    Ok(Receiver { address, id, server: shared, closing, abort, tasks })
+    Ok(Receiver { address, id, certificate, server: shared, closing, abort, tasks })
 }
 
 impl Receiver {
@@ -186,19 +216,23 @@ impl Receiver {
 
     /// The URL that senders on this computer create uploads at. At a Unix socket the host means nothing.
     pub fn url(&self) -> String {
-        match &self.address {
-            Listen::Tcp(address) => {
-                let mut address = *address;
-                match address.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-                    IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-                    IpAddr::V4(_) | IpAddr::V6(_) => {}
-                }
-                format!("http://{address}/files")
-            }
+        let (scheme, mut address) = match &self.address {
+            Listen::Tls(address) => ("https", *address),
+            Listen::Tcp(address) => ("http", *address),
             #[cfg(unix)]
-            Listen::Unix(_) => "http://archive/files".to_owned(),
+            Listen::Unix(_) => return "http://archive/files".to_owned(),
+        };
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
         }
+        format!("{scheme}://{address}/files")
+    }
+
+    /// SHA-256 of the certificate that it shows, in lower-case hexadecimal; none if it speaks no TLS.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// By which the receiver of this folder is known again: a random word, and no secret.
@@ -237,15 +271,6 @@ impl Drop for Receiver {
         self.closing.cancel();
         self.abort.cancel();
     }
-}
-
-/// The receiver's own folder inside `dir`, for its owner alone.
-fn private_folder(dir: &Path) -> io::Result<PathBuf> {
-    let folder = dir.join(".afterglow");
-    std::fs::create_dir_all(&folder)?;
-    #[cfg(unix)]
-    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    Ok(folder)
 }
 
 async fn lock(folder: &Path, dir: &Path) -> Result<std::fs::File, ReceiverError> {

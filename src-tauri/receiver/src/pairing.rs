@@ -27,13 +27,12 @@ pub(crate) struct Pairing {
     end: watch::Sender<Option<PairingEnd>>,
 }
 
-impl Default for Pairing {
-    fn default() -> Self {
-        Self { door: Mutex::default(), end: watch::Sender::new(None) }
-    }
-}
-
 impl Pairing {
+    /// For a receiver that shows the certificate with this SHA-256, if it speaks TLS.
+    pub(crate) fn new(certificate: Option<String>) -> Self {
+        Self { door: Mutex::new(Door::new(certificate)), end: watch::Sender::new(None) }
+    }
+
     /// Lets in one who knows this code.
     pub(crate) fn offer(&self) -> Code {
         let code = Code::random();

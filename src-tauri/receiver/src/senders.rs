@@ -1,6 +1,6 @@
 //! Who may send: a token each. What one sender stores is invisible to the others.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
@@ -9,12 +9,11 @@ use axum::http::header::{AUTHORIZATION, EXPECT, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
 use crate::digest::Digest;
 use crate::intake;
+use crate::private;
 use crate::problem::Problem;
 use crate::server::Server;
 
@@ -42,24 +41,8 @@ impl SenderToken {
 
     /// The token of the receiver's folder `dir`: made at the first call, kept in `dir/.afterglow/token` for its owner alone.
     pub fn of_folder(dir: &Path) -> io::Result<Self> {
-        let token = kept(&crate::private_folder(dir)?.join("token"))?;
+        let token = private::word(&private::folder(dir)?.join("token"))?;
         Ok(Self { name: Self::FOLDER_OWNER.to_owned(), token })
-    }
-}
-
-/// What a file of the receiver's own folder holds: something that nobody can foresee, made at the first call.
-pub(crate) fn kept(path: &Path) -> io::Result<String> {
-    match std::fs::read_to_string(path) {
-        Ok(kept) => Ok(kept.trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut random = [0; 32];
-            random[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-            random[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-            let made = URL_SAFE_NO_PAD.encode(random);
-            write_private(path, &made)?;
-            Ok(made)
-        }
-        Err(error) => Err(error),
     }
 }
 
@@ -114,14 +97,4 @@ pub(crate) async fn authorize(State(server): State<Server>, mut request: Request
     Problem::new(StatusCode::UNAUTHORIZED, "A valid token is needed: Authorization: Bearer TOKEN.")
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Afterglow\""))
         .into_response()
-}
-
-fn write_private(path: &Path, token: &str) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(token.as_bytes())?;
-    file.sync_all()
 }

@@ -61,6 +61,7 @@ impl Server {
     pub(crate) fn new(
         options: &ReceiverOptions,
         senders: Senders,
+        pairing: Pairing,
         ledger: Ledger,
         store: Store,
         staging: PathBuf,
@@ -69,7 +70,7 @@ impl Server {
         let closing = CancellationToken::new();
         Self(Arc::new(Inner {
             senders,
-            pairing: Pairing::default(),
+            pairing,
             ledger,
             store,
             active: Active::new(closing.clone()),

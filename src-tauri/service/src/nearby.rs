@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterglow_model::{AddDestination, AddedDestination, Connector, DestinationConfig, FoundReceiver, PairReceiver};
 use afterglow_nearby::{Code, discover};
-use afterglow_transfer::Account;
+use afterglow_transfer::{Account, Paired};
 
 use crate::{
     core::{Core, parse_url},
@@ -32,15 +32,16 @@ pub(crate) async fn pair(core: &Core, request: PairReceiver) -> Answer<AddedDest
         ));
     };
     destinations::check_name(core, &request.name).await?;
-    // Whoever reads a code off the receiver's screen stands in its network; a receiver speaks no TLS of its own.
-    let config = DestinationConfig { cleartext: true, ..DestinationConfig::default() };
-    let account = Account { config: config.clone(), ..Account::at(parse_url(&request.url)?) };
-    let token = core.transfer.pair(&account, &code).await?;
+    // Whoever reads a code off the receiver's screen stands in its network, so one without TLS may be paired with, too.
+    let url = parse_url(&request.url)?;
+    let config = DestinationConfig { cleartext: url.scheme() == "http", ..DestinationConfig::default() };
+    let account = Account { config, ..Account::at(url) };
+    let Paired { token, certificate } = core.transfer.pair(&account, &code).await?;
     let add = AddDestination {
         connector: Connector::Resumable,
         url: request.url,
         name: request.name,
-        config,
+        config: DestinationConfig { certificate, ..account.config },
         token: Some(token),
         sign_in: None,
         skip_test: false,

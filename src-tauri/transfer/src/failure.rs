@@ -39,6 +39,7 @@ pub(crate) fn of_status(host: &str, status: StatusCode, retry_after_ms: Option<u
         409 => (Transient, FailureCode::OffsetMismatch, format!("{host} counts the bytes differently. It is asked again.")),
         413 => (Permanent, FailureCode::PayloadTooLarge, format!("{host} does not take files of this size.")),
         423 | 425 => (Transient, FailureCode::ServerError, format!("{host} is still busy with this file. It is tried again.")),
+        426 => (NeedsUser, FailureCode::DestinationNotAllowed, format!("{host} takes nothing unencrypted. Use its https address.")),
         429 => (Transient, FailureCode::Throttled, format!("{host} asks for patience. It is tried again.")),
         503 if retry_after_ms.is_some() => {
             (Transient, FailureCode::Throttled, format!("{host} is busy and asks for patience. It is tried again."))
@@ -250,11 +251,11 @@ fn of_tls(host: &str, error: &rustls::Error) -> Failure {
         rustls::Error::InvalidCertificate(CertificateError::Other(error)) => error.0.downcast_ref::<Untrusted>(),
         _ => None,
     };
-    let Some(Untrusted { sha256, doubt }) = untrusted else {
+    let Some(Untrusted { certificate, doubt }) = untrusted else {
         let message = format!("{host} could not prove that it is {host}, so nothing was sent. It is tried again.");
         return failure(Transient, FailureCode::TlsFailed, message);
     };
-    let shown = shown_fingerprint(sha256);
+    let shown = shown_fingerprint(&certificate.sha256);
     let (class, code, message) = match doubt {
         Doubt::Changed => (
             NeedsUser,
@@ -284,5 +285,5 @@ fn of_tls(host: &str, error: &rustls::Error) -> Failure {
             ),
         ),
     };
-    Failure { certificate: Some(sha256.clone()), ..failure(class, code, message) }
+    Failure { certificate: Some(certificate.clone()), ..failure(class, code, message) }
 }

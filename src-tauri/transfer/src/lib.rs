@@ -12,6 +12,7 @@
 
 mod again;
 mod bandwidth;
+mod certificate;
 mod dav;
 mod destination;
 mod driver;
@@ -51,6 +52,7 @@ pub use nextcloud::login::Login;
 pub use order::{
     Account, Album, Companions, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session, Sidecar,
 };
+pub use pair::Paired;
 pub use payload::{Blocks, Payload};
 pub use request::template::{filled_url, unknown_name};
 pub use sign_in::{OauthClient, SignedIn};

@@ -11,8 +11,17 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{failure, payload::Payload, trial::failure_of, wire::Wire};
 
-/// The token that the receiver knows from now on.
-pub(crate) async fn run(wire: Wire<'_>, code: &Code) -> Result<String, Failure> {
+/// What pairing gives.
+#[derive(Debug, Clone)]
+pub struct Paired {
+    /// The token by which the receiver knows us from now on.
+    pub token: String,
+    /// The certificate by which we know the receiver, SHA-256 of its DER form in lower-case hexadecimal; none if it speaks no TLS.
+    pub certificate: Option<String>,
+}
+
+/// Shows that we know the code. Whoever else is on the line learns nothing by which to be the receiver or us.
+pub(crate) async fn run(wire: Wire<'_>, code: &Code) -> Result<Paired, Failure> {
     let greeting: Greeting = ask(&wire, "pairing", &()).await?;
     let side = Side::sender(code);
     let message = side.message.clone();
@@ -24,10 +33,17 @@ pub(crate) async fn run(wire: Wire<'_>, code: &Code) -> Result<String, Failure> 
     let claim = Claim { message, proof: agreed.proof_of_sender() };
     let welcome: Welcome = ask(&wire, &format!("pairing/{}", greeting.id), &claim).await?;
     // Who cannot prove it does not know the code either: no receiver of this person's.
-    if !Agreed::is(&agreed.proof_of_receiver(), &welcome.proof) {
+    let Welcome { proof, certificate } = welcome;
+    if !Agreed::is(&agreed.proof_of_receiver(certificate.as_deref()), &proof) {
         return Err(wrong(&wire));
     }
-    Ok(agreed.token())
+    let is_direct = match (&wire.config().certificate, &certificate) {
+        (Some(shown), own) => own.as_ref() == Some(shown),
+        // What the system vouches for is not looked at; from now on only the receiver's own is believed.
+        (None, Some(_)) => wire.url().scheme() == "https",
+        (None, None) => true,
+    };
+    if is_direct { Ok(Paired { token: agreed.token(), certificate }) } else { Err(between(&wire)) }
 }
 
 async fn ask<T: DeserializeOwned>(wire: &Wire<'_>, at: &str, body: &impl Serialize) -> Result<T, Failure> {
@@ -52,6 +68,14 @@ async fn ask<T: DeserializeOwned>(wire: &Wire<'_>, at: &str, body: &impl Seriali
 
 fn wrong(wire: &Wire<'_>) -> Failure {
     refused(format!("This is not the code that {} shows. Read it again; after five wrong ones it shows another.", wire.host()))
+}
+
+fn between(wire: &Wire<'_>) -> Failure {
+    let host = wire.host();
+    refused(format!(
+        "Something stands between {host} and its receiver, so nothing was added. Use the https address that the receiver shows; through a \
+         reverse proxy, add it with its token."
+    ))
 }
 
 fn refused(message: String) -> Failure {

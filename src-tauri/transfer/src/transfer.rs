@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use afterglow_model::{Capabilities, Connector, DestinationTest, Evidence, Failure, JobBody, Visibility};
+use afterglow_model::{
+    Capabilities, Connector, DestinationConfig, DestinationTest, Evidence, Failure, FailureCode, JobBody, Visibility,
+};
 use afterglow_nearby::Code;
 use reqwest::Client;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -28,7 +30,7 @@ use crate::{
     line::Line,
     nextcloud::{Nextcloud, login::Credential},
     order::{Account, Album, Described, Journal, Order, Outcome, Progress, Session},
-    pair,
+    pair::{self, Paired},
     payload::Pace,
     request::Requests,
     resumable::Resumable,
@@ -276,16 +278,25 @@ impl Transfer {
         self.connect(connector, account, &cancel)?.mirror(album).await.map_err(trial::failure_of)
     }
 
-    /// Shows a receiver that we know the code on its screen. The token by which it knows us from now on.
+    /// Shows a receiver that we know the code on its screen.
     ///
     /// # Errors
     /// What stands against it; the code may be used up.
-    pub async fn pair(&self, account: &Account, code: &Code) -> Result<String, Failure> {
+    pub async fn pair(&self, account: &Account, code: &Code) -> Result<Paired, Failure> {
         let cancel = CancellationToken::new();
         if account.url.scheme() != "http" && account.url.scheme() != "https" {
             return Err(failure::no_address(account.url.as_str()));
         }
-        pair::run(Wire::new(&self.shared, Connector::Resumable, account, &[], &cancel)?, code).await
+        let exchange =
+            async |account: &Account| pair::run(Wire::new(&self.shared, Connector::Resumable, account, &[], &cancel)?, code).await;
+        match exchange(account).await {
+            // Nobody vouches for a receiver. The exchange goes over whatever is shown, and proves whether it is the receiver's.
+            Err(Failure { code: FailureCode::TlsFailed, certificate: Some(shown), .. }) => {
+                let config = DestinationConfig { certificate: Some(shown.sha256), ..account.config.clone() };
+                exchange(&Account { config, ..account.clone() }).await
+            }
+            paired => paired,
+        }
     }
 
     /// Who the server says it is to somebody without a credential; none if it does not say. To be kept as the account's `identity` once the

@@ -5,6 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
+use afterglow_model::Certificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -12,9 +13,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use rustls_platform_verifier::Verifier;
-use sha2::{Digest, Sha256};
 
-use crate::driver::base16;
+use crate::certificate::{describe, fingerprint};
 
 /// What the system trusts, read once for all connections.
 #[derive(Debug, Clone)]
@@ -34,9 +34,9 @@ pub(crate) struct Pinned {
 
 /// A certificate that is not believed.
 #[derive(Debug, thiserror::Error)]
-#[error("the certificate with SHA-256 {sha256} is not trusted: {doubt}")]
+#[error("the certificate with SHA-256 {} is not trusted: {doubt}", certificate.sha256)]
 pub(crate) struct Untrusted {
-    pub(crate) sha256: String,
+    pub(crate) certificate: Box<Certificate>,
     pub(crate) doubt: Doubt,
 }
 
@@ -93,13 +93,12 @@ impl ServerCertVerifier for Trust {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let sha256 = base16(&Sha256::digest(certificate));
         let untrusted = |doubt| {
-            let error = OtherError(Arc::new(Untrusted { sha256: sha256.clone(), doubt }));
+            let error = OtherError(Arc::new(Untrusted { certificate: Box::new(describe(certificate)), doubt }));
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(error)))
         };
         if let Some(pinned) = &self.pinned {
-            if sha256 == pinned.sha256 {
+            if fingerprint(certificate) == pinned.sha256 {
                 return Ok(ServerCertVerified::assertion());
             }
             if !pinned.or_vouched_for {

@@ -298,6 +298,9 @@ const JOURNEYS = [
       await dialog.getByLabel("API key").fill("right");
       await dialog.getByRole("button", { name: "Test and add" }).click();
       await dialog.getByText("5E:0B:9A").waitFor();
+      await dialog.getByText("Home CA, Ada").waitFor();
+      await dialog.getByText("2 May 2023 to 2 May 2025").waitFor();
+      await dialog.getByText("It has expired.").waitFor();
       await dialog.getByRole("button", { name: "Trust exactly this certificate" }).click();
       await dialog.getByText("by SHA-1").first().waitFor();
     },

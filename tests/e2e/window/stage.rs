@@ -188,6 +188,7 @@ async fn receive(folder: &Path) -> (Child, String) {
     let url_file = folder.join("url");
     let mut command = Command::new(program("AFTERGLOW_BIN"));
     command.arg("receive").arg("--dir").arg(folder.join("Archive")).args([
+        "--cleartext",
         "--listen",
         "127.0.0.1:0",
         "--token",

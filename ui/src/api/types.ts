@@ -124,10 +124,9 @@ code: string,
  */
 message: string, 
 /**
- * The certificate that a server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal. Who knows it to
- * be the server's can have exactly this one trusted.
+ * The certificate that a server showed and that is not trusted. Who knows it to be the server's can have exactly this one trusted.
  */
-certificate?: string | null, };
+certificate?: Certificate | null, };
 
 /**
  * Someone who asks for photos, and what the person answered.
@@ -573,6 +572,31 @@ server: string | null,
 probed_at: Timestamp, };
 
 /**
+ * A certificate that a server showed and that is not trusted. All but its fingerprint is what it says of itself: nobody vouches for it.
+ */
+export type Certificate = { 
+/**
+ * SHA-256 of its DER form, lower-case hexadecimal.
+ */
+sha256: string, 
+/**
+ * Whom it was made for: its common name and organisation, one short line. None if it does not say.
+ */
+subject: string | null, 
+/**
+ * Who made it, likewise.
+ */
+issuer: string | null, 
+/**
+ * From when it is valid. None if the certificate cannot be read.
+ */
+valid_from: Timestamp | null, 
+/**
+ * Until when it is valid, likewise.
+ */
+valid_until: Timestamp | null, };
+
+/**
  * How many jobs a call changed.
  */
 export type Changed = { 
@@ -887,9 +911,9 @@ message: string,
  */
 retry_after_ms: number | null, 
 /**
- * The certificate that the server showed and that is not trusted: SHA-256 of its DER form, lower-case hexadecimal.
+ * The certificate that the server showed and that is not trusted.
  */
-certificate: string | null, };
+certificate: Certificate | null, };
 
 /**
  * What a failure means for the future.

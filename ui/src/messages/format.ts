@@ -76,6 +76,10 @@ export function dateTime(at: Timestamp): string {
   );
 }
 
+export function date(at: Timestamp): string {
+  return cached("date", (tag) => new Intl.DateTimeFormat(tag, { dateStyle: "long" })).format(at);
+}
+
 export function time(at: Timestamp): string {
   return cached("time", (tag) => new Intl.DateTimeFormat(tag, { timeStyle: "short" })).format(at);
 }

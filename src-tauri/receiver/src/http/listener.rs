@@ -1,22 +1,28 @@
 //! Connections: accepted, bounded in number and patience, and closed in good order.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::tls::{self, Begun};
 use crate::Listen;
 
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 1024;
 /// A request's header must come within this time, which is also how long an idle connection is kept.
 const HEADER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long it may take to agree on keys, at most.
+const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest header that is read.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Pause after a failed accept, which mostly means too many open files.
@@ -54,10 +60,13 @@ impl Listener {
     /// Listens. Tells where, with the port that was taken.
     pub(crate) async fn bind(listen: &Listen) -> std::io::Result<(Self, Listen)> {
         match listen {
+            Listen::Tls(address) => {
+                let (listener, address) = tcp(address).await?;
+                Ok((listener, Listen::Tls(address)))
+            }
             Listen::Tcp(address) => {
-                let listener = TcpListener::bind(address).await?;
-                let address = Listen::Tcp(listener.local_addr()?);
-                Ok((Self::Tcp(listener), address))
+                let (listener, address) = tcp(address).await?;
+                Ok((listener, Listen::Tcp(address)))
             }
             #[cfg(unix)]
             Listen::Unix(path) => {
@@ -88,27 +97,39 @@ impl Listener {
     }
 }
 
-/// Serves until `closing` is cancelled; running requests then end by themselves. `abort` ends connections at once.
-pub(crate) async fn serve(
-    listener: Listener,
-    router: Router,
-    connections: TaskTracker,
-    closing: CancellationToken,
-    abort: CancellationToken,
-) {
+async fn tcp(address: &SocketAddr) -> std::io::Result<(Listener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((Listener::Tcp(listener), address))
+}
+
+/// How one speaks with whoever has connected.
+#[derive(Clone)]
+pub(crate) struct Conversation {
+    /// Without it, unencrypted.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// How long a sender may be silent.
+    pub(crate) patience: Duration,
+    pub(crate) router: Router,
+    /// Cancelled when the receiver closes: running requests then end by themselves.
+    pub(crate) closing: CancellationToken,
+}
+
+/// Serves until the receiver closes. `abort` ends connections at once.
+pub(crate) async fn serve(listener: Listener, conversation: Conversation, connections: TaskTracker, abort: CancellationToken) {
     let room = std::sync::Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
-            () = closing.cancelled() => return,
+            () = conversation.closing.cancelled() => return,
             accepted = accept(&listener, &room) => accepted,
         };
         match accepted {
             Ok((stream, place)) => {
-                let (router, closing, abort) = (router.clone(), closing.clone(), abort.clone());
+                let (conversation, abort) = (conversation.clone(), abort.clone());
                 connections.spawn(async move {
                     tokio::select! {
                         () = abort.cancelled() => {}
-                        () = converse(stream, router, closing) => {}
+                        () = conversation.begin(stream) => {}
                     }
                     drop(place);
                 });
@@ -129,7 +150,21 @@ async fn accept(
     Ok((listener.accept().await?, place))
 }
 
-async fn converse(stream: Stream, router: Router, closing: CancellationToken) {
+impl Conversation {
+    async fn begin(self, stream: Stream) {
+        let Some(acceptor) = &self.tls else { return converse(stream, self.router, self.closing).await };
+        let begun = tokio::time::timeout(self.patience.min(HANDSHAKE_WAIT_MAX), tls::begin(stream, acceptor));
+        match self.closing.run_until_cancelled(begun).await {
+            Some(Ok(Ok(Begun::Encrypted(stream)))) => converse(stream, self.router, self.closing).await,
+            Some(Ok(Ok(Begun::Open(stream)))) => converse(stream, super::only_encrypted(), self.closing).await,
+            Some(Ok(Err(error))) => tracing::debug!(%error, "a connection was not encrypted"),
+            Some(Err(_)) => tracing::debug!("a connection was not encrypted in time"),
+            None => {}
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send, router: Router, closing: CancellationToken) {
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -5,12 +5,13 @@ pub(crate) mod creation;
 pub(crate) mod listener;
 mod objects;
 mod pairing;
+mod tls;
 mod upload;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{EXPECT, LOCATION};
+use axum::http::header::{CONNECTION, EXPECT, LOCATION, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -36,6 +37,16 @@ pub(crate) fn router(server: Server) -> Router {
         .merge(pairing::router())
         .layer(middleware::map_response(mark_version))
         .with_state(server)
+}
+
+/// What is said to whoever speaks unencrypted where nothing else than TLS is taken.
+pub(crate) fn only_encrypted() -> Router {
+    Router::new().fallback(async |request: Request| {
+        intake::drain(request.into_body()).await;
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "This receiver takes nothing unencrypted. Use its https address.")
+            .with(UPGRADE, HeaderValue::from_static("TLS/1.3"))
+            .with(CONNECTION, HeaderValue::from_static("upgrade, close"))
+    })
 }
 
 async fn mark_version(mut response: Response) -> Response {

@@ -12,6 +12,7 @@ mod appending;
 mod connections;
 mod crashes;
 mod creating;
+mod encrypted;
 mod objects;
 mod pairing;
 mod support;

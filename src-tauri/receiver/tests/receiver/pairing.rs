@@ -24,7 +24,7 @@ async fn pair(house: &House, code: &Code) -> Result<String, StatusCode> {
         return Err(answer.status());
     }
     let welcome: Welcome = answer.json().await.unwrap();
-    assert!(Agreed::is(&agreed.proof_of_receiver(), &welcome.proof));
+    assert!(Agreed::is(&agreed.proof_of_receiver(welcome.certificate.as_deref()), &welcome.proof));
     Ok(agreed.token())
 }
 

@@ -359,7 +359,7 @@ export class Mock implements Backend {
 
   async receivers(): Promise<FoundReceiver[]> {
     return [
-      { name: "Küche", url: "http://192.168.1.20:8080/files", id: "kitchen" },
+      { name: "Küche", url: "https://192.168.1.20:8080/files", id: "kitchen" },
       { name: "Attic", url: "http://192.168.1.21:8080/files", id: "attic" },
     ];
   }
@@ -375,7 +375,10 @@ export class Mock implements Backend {
       connector: "resumable",
       url,
       name,
-      config: { ...NO_CONFIG, cleartext: true },
+      config: {
+        ...NO_CONFIG,
+        ...(url.startsWith("http:") ? { cleartext: true } : { certificate: A_CERTIFICATE.sha256 }),
+      },
       token: "paired",
       sign_in: null,
       skip_test: false,

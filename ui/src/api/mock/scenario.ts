@@ -1,6 +1,7 @@
 /** What the mock can play; chosen by `?scenario=`. */
 import type {
   App,
+  Certificate,
   Connector,
   Destination,
   DestinationConfig,
@@ -136,8 +137,14 @@ export const NO_CONFIG: DestinationConfig = {
   visibility: "timeline",
 };
 
-/** One of a server's own making: its SHA-256. */
-export const A_CERTIFICATE = "5e0b9a3c71d24f8890ab4cde1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c";
+/** One of a server's own making, out of date as those that nobody looks after are. */
+export const A_CERTIFICATE: Certificate = {
+  sha256: "5e0b9a3c71d24f8890ab4cde1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c",
+  subject: "self-made.home.arpa",
+  issuer: "Home CA, Ada",
+  valid_from: Date.UTC(2023, 4, 2),
+  valid_until: Date.UTC(2025, 4, 2),
+};
 
 /** What each kind proves here. */
 export function evidenceOf(connector: Connector, config: DestinationConfig): Evidence {
