@@ -304,9 +304,8 @@ pub(crate) enum DestinationCommand {
         /// Trust exactly the certificate with this fingerprint, although nobody vouches for it.
         #[arg(long, value_name = "SHA256")]
         trust_certificate: Option<String>,
-        /// Let photos and password go unencrypted, only within the local network.
-        #[arg(long)]
-        cleartext: bool,
+        #[command(flatten)]
+        open: CleartextArg,
         /// Read the token, password or key from the standard input.
         #[arg(long, conflicts_with_all = ["sign_in", "client_secret_stdin"])]
         token_stdin: bool,
@@ -372,7 +371,7 @@ pub(crate) enum DestinationCommand {
         /// Its name.
         name: String,
         #[command(subcommand)]
-        change: AddressChange,
+        command: AddressCommand,
     },
     /// Remove a destination. What was delivered stays there.
     Remove {
@@ -382,17 +381,47 @@ pub(crate) enum DestinationCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum AddressChange {
-    /// Add one, tried after those that are there.
+pub(crate) enum AddressCommand {
+    /// List them in the order in which they are tried.
+    List,
+    /// Add one, once the same server was found there.
     Add {
         /// The address.
         url: String,
+        /// Its place, 1 for the first to be tried; without it, it is the last.
+        #[arg(long, value_name = "PLACE")]
+        place: Option<usize>,
+        #[command(flatten)]
+        open: CleartextArg,
     },
-    /// Remove one that was added.
+    /// Replace one by another, once the same server was found there.
+    Change {
+        /// The address as it is.
+        url: String,
+        /// The address as it is to be.
+        to: String,
+        #[command(flatten)]
+        open: CleartextArg,
+    },
+    /// Try one earlier or later than the others.
+    Move {
+        /// The address.
+        url: String,
+        /// Its place, 1 for the first to be tried.
+        place: usize,
+    },
+    /// Remove one; not the last.
     Remove {
         /// The address.
         url: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CleartextArg {
+    /// Let photos and password go unencrypted, only within the local network.
+    #[arg(long)]
+    pub(crate) cleartext: bool,
 }
 
 /// Signing in in the browser.

@@ -188,6 +188,22 @@ impl Queue {
         .await
     }
 
+    /// Replaces the addresses of a destination: its first, and the others with what else its connector has to know.
+    pub async fn set_addresses(
+        &self,
+        id: &DestinationId,
+        first: String,
+        config: DestinationConfig,
+    ) -> Result<Destination, QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            changes.destinations = true;
+            update(db, &id, "url = ?2", &first)?;
+            update(db, &id, "config = ?2", &Json(config))
+        })
+        .await
+    }
+
     /// Notes what was learnt of a destination.
     pub async fn set_capabilities(&self, id: &DestinationId, capabilities: Capabilities) -> Result<Destination, QueueError> {
         let id = id.clone();

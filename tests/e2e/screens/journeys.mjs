@@ -163,6 +163,51 @@ const JOURNEYS = [
     },
   },
   {
+    name: "the addresses of a destination are put in another order, corrected and removed, by keyboard alone",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Immich at home" });
+      const shown = card.getByRole("list", { name: "Reached at" }).getByRole("listitem");
+      expect((await shown.count()) === 2, "not every address is shown");
+      await shown.first().getByText("used now").waitFor();
+      await card.getByRole("button", { name: /Change the addresses of/ }).focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog");
+      const save = dialog.getByRole("button", { name: "Test and save" });
+      const values = async () => {
+        const fields = await dialog.getByRole("textbox").all();
+        return (await Promise.all(fields.map((field) => field.inputValue()))).map((value) => new URL(value).host).join(" ");
+      };
+      expect(await save.isDisabled(), "there is nothing to save");
+      await dialog.getByLabel("Address 2", { exact: true }).focus();
+      await page.keyboard.press("Alt+ArrowUp");
+      await dialog.getByText("It is number 1 of 2 now.").waitFor();
+      expect((await values()) === "photos.example.com photos.home.arpa", await values());
+      expect(await dialog.getByLabel("Address 1", { exact: true }).evaluate((field) => field === document.activeElement), "the focus was lost");
+
+      await dialog.getByLabel("Address 1", { exact: true }).fill("stranger.example.com");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").getByText("Another server than yours answers at stranger.example.com").waitFor();
+      await dialog.getByRole("button", { name: "Undo changes" }).click();
+      expect((await values()) === "photos.home.arpa photos.example.com", await values());
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      expect((await shown.first().textContent()).includes("photos.home.arpa"), "what was refused was kept");
+
+      await card.getByRole("button", { name: /Change the addresses of/ }).click();
+      await dialog.getByLabel("Address 1, used now").fill("photos.new.example");
+      await dialog.getByRole("button", { name: "Remove address 2" }).focus();
+      await page.keyboard.press("Enter");
+      expect((await dialog.getByRole("button", { name: /Remove address/ }).count()) === 0, "the last could be removed");
+      await save.focus();
+      await page.keyboard.press("Enter");
+      await page.getByText("is reached at these addresses from now on").waitFor();
+      await card.getByText("https://photos.new.example").waitFor();
+      await shown.first().waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "a destination is given rules of its own",
     hash: "#/destinations",
     async walk(page) {

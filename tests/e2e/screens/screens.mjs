@@ -21,6 +21,9 @@ const spaceFound = async (page) => {
   await page.getByRole("button", { name: /^Move .* to the trash/ }).waitFor();
 };
 
+/** Leads from the destinations to the addresses of Immich. */
+const addresses = button(/Change the addresses of .*Immich at home/);
+
 const scrollTo = (title) => (page) => page.getByRole("heading", { name: title, exact: true }).evaluate((heading) => heading.scrollIntoView());
 
 /** Drags `count` files over the window, as a file manager would. */
@@ -163,6 +166,18 @@ export const SCREENS = [
     } },
   { name: "destinations-certificate", hash: "#/destinations", query: { scenario: "kinds" }, act: button("Look at the certificate") },
   { name: "destinations-certificate-hindi", hash: "#/destinations", query: { scenario: "kinds", lang: "hi" }, act: button("प्रमाणपत्र देखें") },
+  { name: "destinations-addresses", hash: "#/destinations", query: { scenario: "kinds" }, act: addresses },
+  { name: "destinations-addresses-refused", hash: "#/destinations", query: { scenario: "kinds" }, act: async (page) => {
+      await addresses(page);
+      await button("The server has another address")(page);
+      await page.getByLabel("Address 3", { exact: true }).fill("http://stranger.home.arpa");
+      await page.getByLabel("Unencrypted").check();
+      await button("Test and save")(page);
+      await page.getByRole("alert").getByText("Another server").waitFor();
+    } },
+  { name: "destinations-addresses-german-narrow", hash: "#/destinations", query: { scenario: "kinds", lang: "de" }, size: [760, 560],
+    act: button(/Adressen von .*Immich at home.* ändern/) },
+  { name: "destinations-addresses-hindi", hash: "#/destinations", query: { scenario: "kinds", lang: "hi" }, act: button(/Immich at home.* के पते बदलें/) },
   { name: "destinations-added", hash: "#/destinations", act: async (page) => {
       await describe("Immich")(page);
       await page.getByLabel("Address").fill("https://photos.home.arpa");

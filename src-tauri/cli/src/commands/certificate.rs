@@ -4,9 +4,11 @@ use std::io::{IsTerminal, Write};
 
 use afterglow_client::{ClientError, model::shown_fingerprint};
 
+use super::cleartext;
+
 /// The certificate of a refusal, if somebody at the terminal says to trust exactly it; else the refusal, and how to.
 pub(super) fn trusted(error: ClientError) -> anyhow::Result<String> {
-    let Some(sha256) = shown(&error) else { return Err(error.into()) };
+    let Some(sha256) = shown(&error) else { return Err(cleartext::how_to_allow(error)) };
     let shown = shown_fingerprint(&sha256);
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         let how = format!("{error}\nIf you know it to be your server's, repeat this with: --trust-certificate {shown}");
@@ -27,7 +29,7 @@ pub(super) fn how_to_trust(error: ClientError, name: &str) -> anyhow::Error {
             let shown = shown_fingerprint(&sha256);
             anyhow::Error::msg(format!("{error}\nIf you know it to be your server's: afterglow destination trust '{name}' {shown}"))
         }
-        None => error.into(),
+        None => cleartext::how_to_allow(error),
     }
 }
 
