@@ -218,8 +218,8 @@ pub(crate) struct FreeUpSpaceArgs {
     /// Only photos that the library first saw before this day.
     #[arg(long, value_name = "DATE")]
     pub(crate) added_before: Option<jiff::civil::Date>,
-    /// At most so many photos, 1 to 5000; 1000 unless said.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    /// At most so many photos, 1 to 10000; 1000 unless said.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: Option<u32>,
     /// Fetch each file back and compare it, where a destination shows no digest.
     #[arg(long)]

@@ -32,7 +32,7 @@ use crate::{
 const VALID_FOR: Duration = Duration::from_secs(15 * 60);
 /// Assets that a check offers unless told, and at most.
 const LIMIT: u32 = 1000;
-const LIMIT_MAX: u32 = 5000;
+const LIMIT_MAX: u32 = 10_000;
 
 /// The check that was begun last; no other is remembered.
 #[derive(Default)]

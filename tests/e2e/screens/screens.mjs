@@ -97,6 +97,12 @@ export const SCREENS = [
   { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
   { name: "space", hash: "#/destinations", act: space },
   { name: "space-found", hash: "#/destinations", act: spaceFound },
+  { name: "space-found-many", hash: "#/destinations", query: { scenario: "huge" }, act: async (page) => {
+      await spaceFound(page);
+      await page.getByRole("listbox").focus();
+      for (const key of ["End", "Space", "ArrowUp"]) await page.keyboard.press(key);
+      await page.getByText("9,999 of 10,000 chosen").waitFor();
+    } },
   { name: "space-found-german", hash: "#/destinations", query: { lang: "de" }, size: [900, 700], act: async (page) => {
       await button(/Mehr zu .*photos.example.com/)(page);
       await page.getByRole("menuitem", { name: "Speicherplatz freigeben" }).click();

@@ -535,7 +535,7 @@ taken_before: Timestamp | null,
  */
 added_before: Timestamp | null, 
 /**
- * Offer at most so many assets: 1 to 5000, else 1000.
+ * Offer at most so many assets: 1 to 10,000, else 1000.
  */
 limit: number | null, 
 /**
