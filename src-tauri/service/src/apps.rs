@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
     AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobBody, JobId,
-    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, UploadJob,
+    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, SetAccess, SmartAlbum, UploadJob,
 };
 use afterglow_queue::{First, NewApp, NewBatch, NewDestination, NewJob};
 use afterglow_system::Secret;
@@ -145,6 +145,16 @@ impl Drop for Forget<'_> {
     }
 }
 
+/// Refuses a selection that names what is not in the library.
+pub(crate) async fn check_selection(core: &Core, request: &SetAccess) -> Answer<()> {
+    let AccessAnswer::Selected { asset_ids } = &request.answer else { return Ok(()) };
+    let known = core.library.contains(&SmartAlbum::AllPhotos.id(), asset_ids).await?;
+    match asset_ids.iter().zip(known).find(|(_, is_known)| !is_known) {
+        Some((unknown, _)) => Err(Refusal::not_found("photo", unknown)),
+        None => Ok(()),
+    }
+}
+
 /// The person's answer, or change of mind. Transfers that it forbids end at once.
 pub(crate) async fn set_access(core: &Core, app: &AppId, request: SetAccess) -> Answer<App> {
     let now = clock::wall();
@@ -181,7 +191,7 @@ impl Caller {
     }
 
     fn asset_inward(&self, id: &AssetId) -> Answer<AssetId> {
-        self.ids().inward(id.as_str()).map(AssetId).ok_or_else(|| Refusal::not_found("asset"))
+        self.ids().inward(id.as_str()).map(AssetId).ok_or_else(|| Refusal::not_found("asset", id))
     }
 
     /// Ids are one block; what is not (a collection made by name) goes out as it is.
@@ -269,19 +279,19 @@ pub(crate) async fn assets(core: &Core, caller: &Caller, collection: &Collection
 
 /// The files of an asset.
 pub(crate) async fn resources(core: &Core, caller: &Caller, asset: &AssetId) -> Answer<Vec<AssetResource>> {
-    let asset = visible(core, caller, asset).await?;
-    let resources = core.library.resources(&asset).await?;
+    let known = visible(core, caller, asset).await?;
+    let resources = core.library.resources(&known).await?;
     if resources.is_empty() {
-        return Err(Refusal::not_found("asset"));
+        return Err(Refusal::not_found("asset", asset));
     }
     Ok(resources.into_iter().map(|resource| caller.resource(resource)).collect())
 }
 
 /// The library's id of an asset that the app may see.
 async fn visible(core: &Core, caller: &Caller, asset: &AssetId) -> Answer<AssetId> {
-    let asset = caller.asset_inward(asset)?;
-    let may = core.queue.may_see(&caller.app.id, std::slice::from_ref(&asset)).await?;
-    if may == [true] { Ok(asset) } else { Err(Refusal::not_found("asset")) }
+    let known = caller.asset_inward(asset)?;
+    let may = core.queue.may_see(&caller.app.id, std::slice::from_ref(&known)).await?;
+    if may == [true] { Ok(known) } else { Err(Refusal::not_found("asset", asset)) }
 }
 
 /// What changed within the grant.
@@ -312,8 +322,11 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
     }
     let url = allowed_url(&request.destination.url, &caller.app.url_bases)?;
     let asset = visible(core, caller, &request.asset_id).await?;
-    let resource =
-        caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
+    let resource = caller
+        .ids()
+        .inward(request.resource_id.as_str())
+        .map(ResourceId)
+        .ok_or_else(|| Refusal::not_found("resource", &request.resource_id))?;
     let open = core.queue.unacknowledged(&caller.app.id).await?;
     if open >= JOB_LIMIT {
         let message =
@@ -329,7 +342,10 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         None => None,
     };
     let files = core.library.upload_files(&[asset]).await?;
-    let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| Refusal::not_found("resource"))?;
+    let file = files
+        .into_iter()
+        .find(|file| file.resource_id == resource)
+        .ok_or_else(|| Refusal::not_found("resource", &request.resource_id))?;
     checked_body(&request.body, &url, &caller.app.url_bases, file.byte_count)?;
     let headers_handle = keep_headers(core, caller, &request.destination.headers).await?;
     let body_handle = keep_body(core, caller, &request.body).await?;
@@ -427,7 +443,7 @@ async fn keep_body(core: &Core, caller: &Caller, body: &JobBody) -> Answer<Optio
 /// The job of this app that another one is to come after.
 async fn own_job(core: &Core, caller: &Caller, id: &JobId) -> Answer<JobId> {
     let known = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id);
-    known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job"))
+    known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job", id))
 }
 
 /// Whether a description of requests can be carried out for a file of this size.

@@ -147,8 +147,11 @@ async fn rules(State(core): CoreState) -> Answer<Json<Vec<Rule>>> {
 /// Makes a rule. The collection may be named by id or title, the destination by id or name.
 #[utoipa::path(post, path = "/v1/rules", request_body = AddRule, responses((status = 200, body = Rule), (status = 404, body = ApiError)))]
 async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answer<Json<Rule>> {
-    let collection =
-        core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
+    let collection = core
+        .library
+        .find_collection(request.collection_id.as_str())
+        .await?
+        .ok_or_else(|| Refusal::not_found("album", &request.collection_id))?;
     let destination = core.destination(request.destination_id.as_str()).await?;
     let rule = core.queue.add_rule(&collection.id, &collection.title, &destination.id, clock::wall()).await?;
     core.passes.follow_now();
@@ -161,7 +164,7 @@ async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answe
 #[utoipa::path(delete, path = "/v1/rules/{id}", params(("id" = String, Path)), responses((status = 204)))]
 async fn remove_rule(State(core): CoreState, Path(id): Path<RuleId>) -> Answer<StatusCode> {
     if !core.queue.remove_rule(&id).await? {
-        return Err(Refusal::not_found("rule"));
+        return Err(Refusal::not_found("rule", &id));
     }
     core.queue.cancel_rule_jobs(&id, clock::wall()).await?;
     core.passes.follow_now();
