@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use afterglow_model::ApiError;
+use afterglow_model::{Activity, ApiError};
 use afterglow_tests::{
     process::afterglow,
     stage::{Stage, photo},
@@ -42,6 +42,24 @@ async fn an_unknown_upload_keeps_the_others_from_being_taken_back() {
     let refused = stage.cli(&["cancel", jobs[0]["id"].as_str().unwrap(), "0123"]).await.unwrap();
     assert!(refused.code == Some(1) && refused.err.contains("There is no upload 0123."), "{refused:?}");
     assert_eq!(stage.status().await.unwrap().jobs.open(), 1);
+}
+
+#[tokio::test]
+async fn a_film_is_no_photo() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    stage.destination("Archive", &archive.url).await.unwrap();
+    stage.does(&["pause"]).await.unwrap();
+    for (seed, name) in (1..).zip(["film.mp4", "one.jpg", "two.jpg", "second.mp4"]) {
+        photo(&stage.path(name), seed, 30_000).unwrap();
+    }
+    for files in [&["film.mp4"][..], &["one.jpg", "two.jpg", "second.mp4"]] {
+        stage.does(&[&["add"], files, &["--to", "Archive"]].concat()).await.unwrap();
+    }
+    let activity: Activity = stage.owner().unwrap().get("/v1/activity").await.unwrap();
+    let mut titles: Vec<String> = activity.open_batches.into_iter().map(|batch| batch.title).collect();
+    titles.sort();
+    assert_eq!(titles, ["1 video", "2 photos and 1 video"]);
 }
 
 #[tokio::test]

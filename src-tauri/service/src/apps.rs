@@ -163,7 +163,7 @@ pub(crate) async fn set_access(core: &Core, app: &AppId, request: SetAccess) -> 
         AccessAnswer::Selected { asset_ids } => (
             AuthorizationStatus::Limited,
             Some(asset_ids.as_slice()),
-            format!("You allowed {}.", afterglow_model::count(asset_ids.len() as u64, "selected photo", "selected photos")),
+            format!("You allowed {}.", afterglow_model::count(asset_ids.len() as u64, "selected item", "selected items")),
         ),
         AccessAnswer::Deny => (AuthorizationStatus::Denied, None, "You allowed nothing.".to_owned()),
     };

@@ -18,10 +18,10 @@ const JOURNEYS = [
       await tiles(page).nth(3).click();
       await tiles(page).nth(8).click({ modifiers: ["Shift"] });
       await tiles(page).nth(5).click({ modifiers: ["ControlOrMeta"] });
-      await page.getByText("5 photos selected").waitFor();
+      await page.getByText("5 items selected").waitFor();
       await page.getByRole("button", { name: "Upload to" }).click();
       await page.getByRole("menuitem", { name: "photos.example.com" }).click();
-      await page.getByText("5 photos on their way to").waitFor();
+      await page.getByText("5 items on their way to").waitFor();
       expect((await page.getByRole("toolbar").count()) === 0, "the selection stayed");
       await page.getByRole("link", { name: "Uploads" }).click();
       await page.getByText("5 photos to photos.example.com").first().waitFor();
@@ -35,11 +35,11 @@ const JOURNEYS = [
       await page.keyboard.press("ArrowRight");
       await page.keyboard.press("ArrowRight");
       await page.keyboard.press("Space");
-      await page.getByText("1 photo selected").waitFor();
+      await page.getByText("1 item selected").waitFor();
       await page.keyboard.press("Shift+ArrowDown");
-      await page.getByText("8 photos selected").waitFor();
+      await page.getByText("8 items selected").waitFor();
       await page.keyboard.press("Escape");
-      await page.getByText("photos selected").waitFor({ state: "detached" });
+      await page.getByText("items selected").waitFor({ state: "detached" });
       await page.keyboard.press("Enter");
       const detail = page.getByRole("region", { name: "Photo" });
       const first = await detail.getByRole("heading", { level: 2 }).textContent();
@@ -60,7 +60,7 @@ const JOURNEYS = [
       await tiles(page).first().waitFor();
       await page.getByRole("grid").focus();
       await page.keyboard.press("ControlOrMeta+a");
-      await page.getByText("18,204 photos selected").waitFor();
+      await page.getByText("18,204 items selected").waitFor();
     },
   },
   {
@@ -80,7 +80,7 @@ const JOURNEYS = [
     hash: "#/uploads",
     query: { scenario: "waiting" },
     async walk(page) {
-      const card = page.locator("article", { hasText: "198 photos to" });
+      const card = page.locator("article", { hasText: "198 items to" });
       await card.getByRole("button", { name: "Upload anyway" }).click();
       await page.getByRole("menuitem", { name: "For an hour" }).click();
       await page.getByText(/Uploading .* to Home server/).waitFor();
@@ -120,14 +120,14 @@ const JOURNEYS = [
       const offered = dialog.getByRole("listbox", { name: "Can go to the trash" });
       await offered.getByRole("option").first().waitFor();
       await dialog.getByText("24 of 24 chosen").waitFor();
-      await dialog.getByText("2 photos: the destination does not hold them any more").waitFor();
+      await dialog.getByText("2 items: the destination does not hold them any more").waitFor();
       await offered.focus();
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Space");
       await dialog.getByText("23 of 24 chosen").waitFor();
       expect((await offered.getByRole("option").nth(1).getAttribute("aria-selected")) === "false", "another was left out");
-      await dialog.getByRole("button", { name: /^Move 23 photos to the trash/ }).focus();
+      await dialog.getByRole("button", { name: /^Move 23 items to the trash/ }).focus();
       await page.keyboard.press("Enter");
       await dialog.getByText("went to the trash").waitFor();
       await dialog.getByText("It changed since the check.").first().waitFor();
@@ -177,7 +177,7 @@ const JOURNEYS = [
       await dialog.getByText("0 of 10,000 chosen (0 B)").waitFor();
       expect(await dialog.getByRole("button", { name: /^Move .* to the trash/ }).isDisabled(), "nothing could be moved");
       await offered.getByRole("option").nth(2).click();
-      await dialog.getByRole("button", { name: /^Move 1 photo to the trash/ }).click();
+      await dialog.getByRole("button", { name: /^Move 1 item to the trash/ }).click();
       await dialog.getByText("went to the trash").waitFor();
     },
   },
@@ -280,7 +280,7 @@ const JOURNEYS = [
       await page.getByRole("tab", { name: "Activity" }).focus();
       await page.keyboard.press("ArrowRight");
       const runs = page.getByRole("listitem");
-      await runs.filter({ hasText: "148 photos delivered, 652 MB" }).getByText("moved to Pixel hotspot").waitFor();
+      await runs.filter({ hasText: "148 items delivered, 652 MB" }).getByText("moved to Pixel hotspot").waitFor();
       await runs.filter({ hasText: "2 attempts failed" }).getByText("1 hr 14 min").waitFor();
       await page.getByRole("tab", { name: "Activity" }).click();
       await page.getByText("Last 10 minutes").waitFor();
@@ -317,7 +317,7 @@ const JOURNEYS = [
     hash: "#/uploads",
     query: { scenario: "waiting" },
     async walk(page) {
-      await page.getByRole("button", { name: /198 photos to/ }).click();
+      await page.getByRole("button", { name: /198 items to/ }).click();
       const jobs = page.getByRole("dialog").getByRole("listitem");
       await jobs.first().waitFor();
       await jobs.first().getByText("Pixel hotspot is metered").waitFor();
@@ -776,7 +776,7 @@ const JOURNEYS = [
       await page.getByRole("button", { name: "Select photos…" }).click();
       await tiles(page).nth(1).click();
       await tiles(page).nth(4).click();
-      await page.getByText("2 photos selected").waitFor();
+      await page.getByText("2 items selected").waitFor();
       await page.getByRole("button", { name: "Allow these" }).click();
       await page.getByText("No app is asking.").waitFor();
     },
@@ -786,13 +786,14 @@ const JOURNEYS = [
     page: "drop",
     async walk(page) {
       await page.getByText("Drop photos here").waitFor();
+      await page.getByText(/They go to .*Home server/).waitFor();
       await dragFiles(page, "dragenter", 14);
-      await page.getByText(/14 photos →/).waitFor();
+      await page.getByText(/14 items →/).waitFor();
       await page.getByText("3 are there already").waitFor();
       await dragFiles(page, "dragleave", 0);
       await page.getByText("Drop photos here").waitFor();
       await dragFiles(page, "drop", 14);
-      await page.getByText(/11 photos on their way to/).waitFor();
+      await page.getByText(/11 items on their way to/).waitFor();
       await page.getByRole("progressbar").waitFor();
     },
   },

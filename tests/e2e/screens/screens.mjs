@@ -81,7 +81,7 @@ export const SCREENS = [
   { name: "uploads-delivered", hash: "#/uploads", query: { scenario: "delivered" } },
   { name: "uploads-empty", hash: "#/uploads", query: { scenario: "empty" } },
   { name: "uploads-german", hash: "#/uploads", query: { lang: "de", scenario: "waiting" } },
-  { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 photos to/) },
+  { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 items to/) },
   { name: "uploads-history", hash: "#/uploads", act: (page) => page.getByRole("tab", { name: "History" }).click() },
   { name: "uploads-history-empty", hash: "#/uploads", query: { scenario: "empty" }, act: (page) => page.getByRole("tab", { name: "History" }).click() },
   { name: "uploads-history-german", hash: "#/uploads", query: { lang: "de" }, size: [900, 700], act: (page) => page.getByRole("tab", { name: "Verlauf" }).click() },
@@ -240,7 +240,7 @@ export const SCREENS = [
     act: async (page) => {
       await page.getByRole("heading").waitFor();
       await dragFiles(page, "dragenter", 14);
-      await page.getByText("14 photos").waitFor();
+      await page.getByText("14 items").waitFor();
     },
   },
   {
