@@ -139,6 +139,7 @@ async fn addresses_are_added_moved_and_removed() {
     assert_eq!(addresses(&stage).await.0, [first, &second]);
     assert!(change(&["move", &second, "1"]).await.0);
     assert_eq!(addresses(&stage).await, (vec![second.clone(), first.to_owned()], None), "none of them was used in this order");
+    assert_eq!(stage.asks(&["app", "list"]).await.unwrap()[0]["url_bases"], serde_json::json!([second, first]));
     photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
     stage.does(&["add", "one.jpg", "--to", "Archive"]).await.unwrap();
     stage.delivered().await.unwrap();
