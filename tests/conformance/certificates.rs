@@ -64,5 +64,5 @@ async fn nothing_goes_unencrypted_beyond_the_local_network() {
     let refused = rig.failed(&order, FailureCode::DestinationNotAllowed).await;
     assert_eq!(refused.class, FailureClass::NeedsUser);
     rig.account = Account::at("http://nas.local/files".parse().unwrap());
-    rig.failed(&order, FailureCode::DestinationNotAllowed).await;
+    rig.failed(&order, FailureCode::Unencrypted).await;
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use afterglow_model::{DestinationState, shown_fingerprint};
+use afterglow_model::{DestinationAddresses, DestinationState, shown_fingerprint};
 use afterglow_tests::{
     process::until,
     proxy::Proxy,
@@ -92,7 +92,7 @@ async fn nothing_goes_unencrypted_without_a_word_or_beyond_the_local_network() {
         stage.cli(&words.iter().chain(more).copied().collect::<Vec<_>>()).await.unwrap()
     };
     for (url, more, why) in [
-        ("http://192.168.1.5/files", &[][..], "unencrypted"),
+        ("http://192.168.1.5/files", &[][..], "--cleartext"),
         ("http://nas.local/files", &[], "unencrypted"),
         // Of TEST-NET-1 (RFC 5737), where nobody is.
         ("http://192.0.2.1/files", &["--cleartext"], "not in the local network"),
@@ -116,21 +116,109 @@ async fn another_user_signs_in() {
     assert_eq!(listed["config"]["user"], "anna");
 }
 
+/// The addresses of *Archive*, in their order, and the one that is used now.
+async fn addresses(stage: &Stage) -> (Vec<String>, Option<String>) {
+    let seen = stage.asks(&["destination", "address", "Archive", "list"]).await.unwrap();
+    let seen: DestinationAddresses = serde_json::from_value(seen).unwrap();
+    (seen.addresses, seen.used)
+}
+
 #[tokio::test]
-async fn an_address_is_added_and_removed() {
+async fn addresses_are_added_moved_and_removed() {
     let stage = Stage::new().await.unwrap();
     let archive = stage.receiver("archive").await.unwrap();
     stage.destination("Archive", &archive.url).await.unwrap();
     let line = Proxy::start(&archive.url).await.unwrap();
-    let second = line.over(&archive.url).unwrap();
-    stage.does(&["destination", "address", "Archive", "add", second.as_str()]).await.unwrap();
-    let listed = stage.does(&["destination", "list"]).await.unwrap();
-    assert!(listed.contains(archive.url.as_str()) && listed.contains(second.as_str()), "{listed}");
-    let open = stage.cli(&["destination", "address", "Archive", "add", "http://192.168.1.5/files"]).await.unwrap();
-    assert!(open.code == Some(1) && open.err.contains("unencrypted"), "{open:?}");
-    stage.does(&["destination", "address", "Archive", "remove", second.as_str()]).await.unwrap();
-    let listed = stage.does(&["destination", "list"]).await.unwrap();
-    assert!(!listed.contains(second.as_str()), "{listed}");
+    let (first, second) = (archive.url.as_str(), line.over(&archive.url).unwrap().to_string());
+    let change = async |words: &[&str]| {
+        let said = stage.cli(&[&["destination", "address", "Archive"], words].concat()).await.unwrap();
+        (said.code == Some(0), said.err)
+    };
+    assert!(change(&["add", &second]).await.0);
+    assert!(line.up() > 0, "it was not tried out");
+    assert_eq!(addresses(&stage).await.0, [first, &second]);
+    assert!(change(&["move", &second, "1"]).await.0);
+    assert_eq!(addresses(&stage).await, (vec![second.clone(), first.to_owned()], None), "none of them was used in this order");
+    assert_eq!(stage.asks(&["app", "list"]).await.unwrap()[0]["url_bases"], serde_json::json!([second, first]));
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Archive"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(addresses(&stage).await.1, Some(second.clone()));
+
+    for (words, why) in [
+        (&["add", first][..], "twice"),
+        (&["add", "http://192.168.1.5/files"], "does not say who it is"),
+        (&["remove", "https://nowhere.example"], "no address of Archive"),
+    ] {
+        let (went, said) = change(words).await;
+        assert!(!went && said.contains(why), "{words:?}: {said}");
+    }
+    assert!(change(&["remove", first]).await.0);
+    let (went, said) = change(&["remove", &second]).await;
+    assert!(!went && said.contains("the only address"), "{said}");
+    assert_eq!(addresses(&stage).await, (vec![second.clone()], Some(second)));
+}
+
+#[tokio::test]
+async fn another_server_at_an_address_is_refused_and_nothing_is_lost() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let stranger = stage.receiver("stranger").await.unwrap();
+    let locked = stage.receiver("locked").await.unwrap().again(&stage, "another token").await.unwrap();
+    stage.destination("Archive", &archive.url).await.unwrap();
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Archive"]).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    let known = archive.url.as_str();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    let nobody = line.over(&archive.url).unwrap();
+    drop(line);
+    for (url, why) in [(&stranger.url, "Another server"), (&locked.url, "did not accept"), (&nobody, "cannot be reached")] {
+        for words in [&["change", known, url.as_str()][..], &["add", url.as_str()]] {
+            let refused = stage.cli(&[&["destination", "address", "Archive"], words].concat()).await.unwrap();
+            assert!(refused.code == Some(1) && refused.err.contains(why), "{words:?}: {refused:?}");
+        }
+    }
+    assert_eq!(addresses(&stage).await.0, [known]);
+    assert_eq!((stranger.files().unwrap().len(), locked.files().unwrap().len()), (0, 0));
+    photo(&stage.path("two.jpg"), 2, 30_000).unwrap();
+    stage.does(&["add", "two.jpg", "--to", "Archive"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_under_way_goes_on_at_an_address_that_took_the_place_of_its_own() {
+    let len = 64 * MB;
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let (old, new) = (Proxy::start(&archive.url).await.unwrap(), Proxy::start(&archive.url).await.unwrap());
+    let (first, second) = (old.over(&archive.url).unwrap(), new.over(&archive.url).unwrap());
+    stage.destination("Archive", &first).await.unwrap();
+    photo(&stage.photos().join("film.mp4"), 7, len).unwrap();
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = Some(20_000_000)).await.unwrap();
+    stage.library().await.unwrap();
+    stage.does(&["rule", "add", "--album", "All Photos", "--to", "Archive"]).await.unwrap();
+    until("a part of the film", async || Ok((old.up() > len as u64 / 8).then_some(()))).await.unwrap();
+
+    stage.does(&["destination", "address", "Archive", "change", first.as_str(), second.as_str()]).await.unwrap();
+    let at_change = old.up();
+    until("more of the film where it began", async || Ok((old.up() > at_change + 4_000_000).then_some(()))).await.unwrap();
+    let before = old.up();
+    drop(old);
+    stage.settings(|settings| settings.bandwidth_bytes_per_s = None).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert!(same(&stage.photos().join("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+    assert!(before < len as u64, "the first address was to die in the middle");
+    assert!(new.up() < len as u64 - before + 8 * MB as u64, "{} bytes over the second, {before} before", new.up());
+
+    // What was delivered is known by the address that it has no more, too.
+    let last = Proxy::start(&archive.url).await.unwrap();
+    let third = last.over(&archive.url).unwrap();
+    stage.does(&["destination", "address", "Archive", "change", second.as_str(), third.as_str()]).await.unwrap();
+    let found = stage.asks(&["free-up-space", "--destination", "Archive"]).await.unwrap();
+    assert_eq!(found["assets"].as_array().map(Vec::len), Some(1), "{found}");
 }
 
 /// A proxy of the system, which leads every tunnel that it is asked for to one place.

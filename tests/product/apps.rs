@@ -88,6 +88,9 @@ async fn a_selection_is_all_an_app_sees() {
     let seen = app.assets(&SmartAlbum::AllPhotos.id(), 0, 10).await.unwrap();
     assert_eq!((seen.total, seen.assets.len()), (1, 1));
     assert!(app.resources(&page.assets[1].id).await.is_err());
+    let unknown = stage.cli(&["app", "grant", "Reel", "--asset", page.assets[1].id.as_str(), "--asset", "0123"]).await.unwrap();
+    assert!(unknown.code == Some(1) && unknown.err.contains("There is no photo 0123."), "{unknown:?}");
+    assert_eq!(app.assets(&SmartAlbum::AllPhotos.id(), 0, 10).await.unwrap().total, 1, "what was refused was granted");
 }
 
 #[tokio::test]

@@ -37,3 +37,4 @@ mod signing_in;
 mod sockets;
 mod space;
 mod trouble;
+mod words;

@@ -6,9 +6,13 @@ use afterglow_tests::{process::sockets_of, stage::Stage};
 
 #[tokio::test]
 async fn only_this_user_can_reach_it() {
-    let stage = Stage::new().await.unwrap();
+    let mut stage = Stage::empty().unwrap();
+    fs::create_dir_all(&stage.home.state).unwrap();
+    fs::set_permissions(&stage.home.state, PermissionsExt::from_mode(0o755)).unwrap();
+    stage.serve().await.unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(stage.home.runtime.clone()), 0o700);
+    assert_eq!(mode(stage.home.state.clone()), 0o700);
     assert_eq!(mode(stage.home.owner_socket()), 0o600);
     assert_eq!(mode(stage.home.apps_socket()), 0o600);
 }

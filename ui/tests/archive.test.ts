@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { archiveRequest } from "../src/features/destinations/archive";
-import { NO_CONFIG } from "../src/features/destinations/kinds";
+import { NO_CONFIG } from "../src/api/config";
 
 test("an archive in the usual place needs no answer at all", () => {
   expect(archiveRequest(null, [])).toEqual({

@@ -7,11 +7,11 @@ import {
   coordinates,
   host,
   isolate,
+  items,
   lastPart,
   list,
   month,
   number,
-  photos,
   place,
   plain,
 } from "../src/messages/format";
@@ -38,11 +38,11 @@ describe("figures", () => {
   test("are written in the reader's language", () => {
     speak(["de-AT", "en"]);
     expect(document.documentElement.lang).toBe("de");
-    expect([bytes(8_200_000), month("2026-05"), photos(1), photos(1204)]).toEqual([
+    expect([bytes(8_200_000), month("2026-05"), items(1), items(1204)]).toEqual([
       "8,2 MB",
       "Mai 2026",
-      "1 Foto",
-      `${number(1204)} Fotos`,
+      "1 Element",
+      `${number(1204)} Elemente`,
     ]);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { NO_CONFIG } from "../src/api/config";
 import {
   ASKS,
   DESCRIBED_KINDS,
   NO_ANSWERS,
-  NO_CONFIG,
   completeAddress,
   describedRequest,
   goesInTheOpen,

@@ -67,7 +67,7 @@ async fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Receive(options) => receive::run(options).await,
         Command::Demo(options) => demo::run(args.home, options).await,
         Command::Completions { shell } => {
-            args::completions(shell);
+            output::text(&args::completions(shell));
             Ok(Exit::Done)
         }
         Command::Openapi { socket } => commands::openapi(socket),

@@ -26,6 +26,11 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Text that is no sentence: for another program, as it is.
+pub(crate) fn text(text: &str) {
+    print(text.trim_end_matches('\n'));
+}
+
 /// A reader that has read enough (`| head`) is no error; it ends the program, as it ends others (POSIX, SIGPIPE).
 fn print(text: &str) {
     if writeln!(std::io::stdout(), "{text}").is_err() {

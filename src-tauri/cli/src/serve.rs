@@ -67,8 +67,10 @@ pub(crate) fn end_on_signal(quit: &CancellationToken) -> std::io::Result<()> {
 
 /// Logs to the standard error, as journald and a terminal want it, and to a file of its own where nobody would see that.
 fn write_log(home: &afterglow_client::model::Home) {
+    use std::os::unix::fs::DirBuilderExt;
     let path = home.state.join("service.log");
-    match std::fs::create_dir_all(&home.state).and_then(|()| rotated(&path)) {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&home.state);
+    match made.and_then(|()| rotated(&path)) {
         Ok(file) => log::start(LevelFilter::INFO, std::sync::Mutex::new(file)),
         Err(_) => log::start(LevelFilter::INFO, std::io::stderr),
     }

@@ -130,6 +130,8 @@ words! {
         pub cleartext: bool,
         /// Further addresses of the same server, such as the one from outside of the home. They are tried in their order.
         pub addresses: Vec<String>,
+        /// Addresses that it had before, newest first: what was delivered is named by them. Nothing is sent there.
+        pub former_addresses: Vec<String>,
         /// What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
         /// unencrypted at another address is known again.
         pub identity: Option<String>,
@@ -230,6 +232,13 @@ impl Connector {
             | Self::GooglePhotos
             | Self::Folder => false,
         }
+    }
+}
+
+impl Destination {
+    /// Its addresses, in the order in which they are tried.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.url).chain(&self.config.addresses).map(String::as_str)
     }
 }
 

@@ -66,6 +66,8 @@ names! {
         CaptivePortal,
         /// The URL is not under what the person allowed.
         DestinationNotAllowed,
+        /// Photos and password would go unencrypted through the local network, which the person has not allowed.
+        Unencrypted,
         /// The credential was not accepted.
         AuthenticationRequired,
         /// No room at the destination.

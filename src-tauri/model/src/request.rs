@@ -111,13 +111,30 @@ words! {
         pub test: Option<DestinationTest>,
     }
 
-    /// Changes what a destination's connector has to know beyond the address, after a test upload.
+    /// Changes what a destination's connector has to know beyond the addresses, after a test upload.
     pub struct SetConfig {
-        /// All of it.
+        /// All of it, with the addresses as they are.
         pub config: DestinationConfig,
         /// Change it even if the test fails.
         #[serde(default)]
         pub skip_test: bool,
+    }
+
+    /// The addresses of a destination.
+    pub struct DestinationAddresses {
+        /// All of them, in the order in which they are tried.
+        pub addresses: Vec<String>,
+        /// The one that is used now; none if none of several was used yet in this network.
+        pub used: Option<String>,
+    }
+
+    /// Replaces the addresses of a destination, once the same server was found at each that is new.
+    pub struct SetAddresses {
+        /// All of them, in the order in which they are to be tried.
+        pub addresses: Vec<String>,
+        /// Whether photos and password may go unencrypted, as far as they stay in the local network; as it is if left out.
+        #[serde(default)]
+        pub cleartext: Option<bool>,
     }
 
     /// Gives a destination a new credential: a token or a sign-in.

@@ -1,7 +1,7 @@
 //! How a sentence is made: what is true, why, and what would change it. Written once, here, so that tray, windows, notices and
 //! command line say the same.
 
-use crate::{Conditions, Metered, WaitingReason};
+use crate::{AssetResourceType, Conditions, Metered, WaitingReason};
 
 /// What a waiting sentence is about, beyond the reason.
 #[derive(Debug, Clone, Copy, Default)]
@@ -151,6 +151,36 @@ pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{digits} {}", if n == 1 { one } else { many })
 }
 
+/// `3 photos and 1 video`; `2 files` where none of them shows a picture.
+pub fn photos_and_videos(kinds: impl IntoIterator<Item = AssetResourceType>) -> String {
+    use AssetResourceType as Kind;
+    let (mut photos, mut videos, mut others) = (0, 0, 0);
+    for kind in kinds {
+        match kind {
+            Kind::Photo => photos += 1,
+            Kind::Video => videos += 1,
+            Kind::Audio
+            | Kind::AlternatePhoto
+            | Kind::FullSizePhoto
+            | Kind::FullSizeVideo
+            | Kind::AdjustmentData
+            | Kind::AdjustmentBasePhoto
+            | Kind::PairedVideo
+            | Kind::FullSizePairedVideo
+            | Kind::AdjustmentBasePairedVideo
+            | Kind::AdjustmentBaseVideo
+            | Kind::PhotoProxy
+            | Kind::Unknown => others += 1,
+        }
+    }
+    match (photos, videos) {
+        (0, 0) => count(others, "file", "files"),
+        (_, 0) => count(photos, "photo", "photos"),
+        (0, _) => count(videos, "video", "videos"),
+        (_, _) => format!("{} and {}", count(photos, "photo", "photos"), count(videos, "video", "videos")),
+    }
+}
+
 /// Bytes for people, decimal units as file managers and networks use them: `3.2 MB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -186,9 +216,14 @@ mod tests {
 
     #[test]
     fn figures_read_as_people_write_them() {
+        use AssetResourceType::{AlternatePhoto, FullSizePhoto, PairedVideo, Photo, Video};
         assert_eq!(count(1, "photo", "photos"), "1 photo");
         assert_eq!(count(1204, "photo", "photos"), "1,204 photos");
         assert_eq!(count(1_234_567, "photo", "photos"), "1,234,567 photos");
+        assert_eq!(photos_and_videos([Video]), "1 video");
+        assert_eq!(photos_and_videos([Photo, PairedVideo, Photo, AlternatePhoto, Photo, Video]), "3 photos and 1 video");
+        assert_eq!(photos_and_videos([Photo, Photo]), "2 photos");
+        assert_eq!(photos_and_videos([FullSizePhoto]), "1 file");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(8_200_000), "8.2 MB");
         assert_eq!(bytes(999_600), "1.0 MB");

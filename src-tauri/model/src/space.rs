@@ -51,7 +51,7 @@ words! {
         pub taken_before: Option<Timestamp>,
         /// Only assets that the library first saw before.
         pub added_before: Option<Timestamp>,
-        /// Offer at most so many assets: 1 to 5000, else 1000.
+        /// Offer at most so many assets: 1 to 10,000, else 1000.
         pub limit: Option<u32>,
         /// Have the files fetched back and compared where a destination shows no digest. Costs a download of each.
         pub read_back: bool,

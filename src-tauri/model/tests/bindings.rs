@@ -32,7 +32,7 @@ fn typescript_types_are_those_of_the_model() {
     let mut declarations = Declarations::default();
     collect!(declarations:
         Event, Status, Activity, Health, Settings, Source, SuggestedSource, AddSource, AssetCollection, AlbumTitle, EditAlbum,
-        SetFavorite, MonthSection, AssetPage, AssetDetail, AddDestination, AddedDestination, FoundReceiver, PairReceiver, SetCredential, BeginSignIn, SignIn, SignInState, DestinationTest,
+        SetFavorite, MonthSection, AssetPage, AssetDetail, AddDestination, AddedDestination, FoundReceiver, PairReceiver, SetCredential, DestinationAddresses, SetAddresses, BeginSignIn, SignIn, SignInState, DestinationTest,
         Destination, Rule, AddRule, CreateUpload, UploadPreview, JobIds, Changed, JobPage, JobQuery, Explanation, PauseRequest,
         UploadAnyway, App, SetAccess, AppLogEntry, OpenPane, ApiError, Prompt, UploadJobOptions,
         Simulate, Simulation, UploadRun, BeginSpaceCheck, SpaceCheck, MoveToTrash, MovedToTrash,

@@ -188,6 +188,29 @@ impl Queue {
         .await
     }
 
+    /// Replaces the addresses of a destination: its first, and the others with what else its connector has to know. Its connector sends there.
+    pub async fn set_addresses(
+        &self,
+        id: &DestinationId,
+        first: String,
+        config: DestinationConfig,
+    ) -> Result<Destination, QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            changes.destinations = true;
+            changes.apps = true;
+            update(db, &id, "url = ?2", &first)?;
+            let changed = update(db, &id, "config = ?2", &Json(config))?;
+            let bases: Vec<&str> = changed.addresses().collect();
+            db.execute(
+                "UPDATE app SET url_bases = ?2 WHERE destination_id = ?1 AND kind = 'connector'",
+                params![id.as_str(), Json(bases)],
+            )?;
+            Ok(changed)
+        })
+        .await
+    }
+
     /// Notes what was learnt of a destination.
     pub async fn set_capabilities(&self, id: &DestinationId, capabilities: Capabilities) -> Result<Destination, QueueError> {
         let id = id.clone();

@@ -90,6 +90,7 @@ fn is_too_many(code: FailureCode) -> bool {
         | FailureCode::AuthenticationRequired
         | FailureCode::QuotaExceeded
         | FailureCode::DestinationNotAllowed
+        | FailureCode::Unencrypted
         | FailureCode::PayloadTooLarge
         | FailureCode::OffsetMismatch
         | FailureCode::LengthInconsistent

@@ -62,6 +62,7 @@ impl Health {
             | FailureCode::Throttled => true,
             FailureCode::ServerError | FailureCode::UnexpectedAnswer => false,
             FailureCode::DestinationNotAllowed
+            | FailureCode::Unencrypted
             | FailureCode::PayloadTooLarge
             | FailureCode::OffsetMismatch
             | FailureCode::LengthInconsistent

@@ -5,7 +5,7 @@ pub(crate) mod requests;
 use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
     AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobId, JobState,
-    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, RetryJob, SetAccess, UploadJob,
+    PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, RetryJob, SetAccess, SmartAlbum, UploadJob,
 };
 use afterglow_queue::{First, JobRequest, NewApp, NewBatch, NewDestination, NewJob};
 use sha2::{Digest, Sha256};
@@ -136,6 +136,16 @@ impl Drop for Forget<'_> {
     }
 }
 
+/// Refuses a selection that names what is not in the library.
+pub(crate) async fn check_selection(core: &Core, request: &SetAccess) -> Answer<()> {
+    let AccessAnswer::Selected { asset_ids } = &request.answer else { return Ok(()) };
+    let known = core.library.contains(&SmartAlbum::AllPhotos.id(), asset_ids).await?;
+    match asset_ids.iter().zip(known).find(|(_, is_known)| !is_known) {
+        Some((unknown, _)) => Err(Refusal::not_found("photo", unknown)),
+        None => Ok(()),
+    }
+}
+
 /// The person's answer, or change of mind. Transfers that it forbids end at once.
 pub(crate) async fn set_access(core: &Core, app: &AppId, request: SetAccess) -> Answer<App> {
     let now = clock::wall();
@@ -144,7 +154,7 @@ pub(crate) async fn set_access(core: &Core, app: &AppId, request: SetAccess) -> 
         AccessAnswer::Selected { asset_ids } => (
             AuthorizationStatus::Limited,
             Some(asset_ids.as_slice()),
-            format!("You allowed {}.", afterglow_model::count(asset_ids.len() as u64, "selected photo", "selected photos")),
+            format!("You allowed {}.", afterglow_model::count(asset_ids.len() as u64, "selected item", "selected items")),
         ),
         AccessAnswer::Deny => (AuthorizationStatus::Denied, None, "You allowed nothing.".to_owned()),
     };
@@ -172,7 +182,7 @@ impl Caller {
     }
 
     fn asset_inward(&self, id: &AssetId) -> Answer<AssetId> {
-        self.ids().inward(id.as_str()).map(AssetId).ok_or_else(|| Refusal::not_found("asset"))
+        self.ids().inward(id.as_str()).map(AssetId).ok_or_else(|| Refusal::not_found("asset", id))
     }
 
     /// Ids are one block; what is not (a collection made by name) goes out as it is.
@@ -260,19 +270,19 @@ pub(crate) async fn assets(core: &Core, caller: &Caller, collection: &Collection
 
 /// The files of an asset.
 pub(crate) async fn resources(core: &Core, caller: &Caller, asset: &AssetId) -> Answer<Vec<AssetResource>> {
-    let asset = visible(core, caller, asset).await?;
-    let resources = core.library.resources(&asset).await?;
+    let known = visible(core, caller, asset).await?;
+    let resources = core.library.resources(&known).await?;
     if resources.is_empty() {
-        return Err(Refusal::not_found("asset"));
+        return Err(Refusal::not_found("asset", asset));
     }
     Ok(resources.into_iter().map(|resource| caller.resource(resource)).collect())
 }
 
 /// The library's id of an asset that the app may see.
 async fn visible(core: &Core, caller: &Caller, asset: &AssetId) -> Answer<AssetId> {
-    let asset = caller.asset_inward(asset)?;
-    let may = core.queue.may_see(&caller.app.id, std::slice::from_ref(&asset)).await?;
-    if may == [true] { Ok(asset) } else { Err(Refusal::not_found("asset")) }
+    let known = caller.asset_inward(asset)?;
+    let may = core.queue.may_see(&caller.app.id, std::slice::from_ref(&known)).await?;
+    if may == [true] { Ok(known) } else { Err(Refusal::not_found("asset", asset)) }
 }
 
 /// What changed within the grant.
@@ -300,8 +310,11 @@ pub(crate) async fn changes(core: &Core, caller: &Caller, since: Option<&ChangeT
 pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob) -> Answer<UploadJob> {
     let url = requests::checked_url(caller, &request.destination, &request.body)?;
     let asset = visible(core, caller, &request.asset_id).await?;
-    let resource =
-        caller.ids().inward(request.resource_id.as_str()).map(ResourceId).ok_or_else(|| Refusal::not_found("resource"))?;
+    let resource = caller
+        .ids()
+        .inward(request.resource_id.as_str())
+        .map(ResourceId)
+        .ok_or_else(|| Refusal::not_found("resource", &request.resource_id))?;
     let open = core.queue.unacknowledged(&caller.app.id).await?;
     if open >= JOB_LIMIT {
         let message =
@@ -314,7 +327,10 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         None => None,
     };
     let files = core.library.upload_files(&[asset]).await?;
-    let file = files.into_iter().find(|file| file.resource_id == resource).ok_or_else(|| Refusal::not_found("resource"))?;
+    let file = files
+        .into_iter()
+        .find(|file| file.resource_id == resource)
+        .ok_or_else(|| Refusal::not_found("resource", &request.resource_id))?;
     let _unspent = core.requests.lock().await;
     let kept = requests::keep(core, caller, &request.destination, &request.body, file.byte_count).await?;
     let draft = NewJob {
@@ -349,11 +365,14 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
 
 /// Tries a job again with another request: one that was signed anew, or with fresh header fields.
 pub(crate) async fn retry_with(core: &Core, caller: &Caller, id: &JobId, request: RetryJob) -> Answer<UploadJob> {
-    let job = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id).ok_or_else(|| Refusal::not_found("job"))?;
+    let job = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id).ok_or_else(|| Refusal::not_found("job", id))?;
     let url = requests::checked_url(caller, &request.destination, &request.body)?;
     let origin = url.origin().ascii_serialization();
-    let destination =
-        core.queue.destination(job.destination_id.as_str()).await?.ok_or_else(|| Refusal::not_found("destination"))?;
+    let destination = core
+        .queue
+        .destination(job.destination_id.as_str())
+        .await?
+        .ok_or_else(|| Refusal::not_found("destination", &job.destination_id))?;
     if destination.url != origin {
         return Err(Refusal::bad("other_origin", format!("The job goes to {}. Hand over another for {origin}.", destination.url)));
     }
@@ -371,7 +390,7 @@ pub(crate) async fn retry_with(core: &Core, caller: &Caller, id: &JobId, request
         return Err(Refusal::conflict("not_open", not_open(job.state)));
     }
     core.command(Command::Jobs).await;
-    let job = core.queue.job(id).await?.ok_or_else(|| Refusal::not_found("job"))?;
+    let job = core.queue.job(id).await?.ok_or_else(|| Refusal::not_found("job", id))?;
     Ok(caller.job(job))
 }
 
@@ -409,7 +428,7 @@ async fn destination_for(core: &Core, caller: &Caller, url: &Url) -> Answer<Dest
 /// The job of this app that another one is to come after.
 async fn own_job(core: &Core, caller: &Caller, id: &JobId) -> Answer<JobId> {
     let known = core.queue.job(id).await?.filter(|job| job.app_id == caller.app.id);
-    known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job"))
+    known.map(|job| job.id).ok_or_else(|| Refusal::not_found("job", id))
 }
 
 // ---- where it may send ----

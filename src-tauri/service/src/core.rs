@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use afterglow_library::Library;
-use afterglow_model::{App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Home, Status, Timestamp};
+use afterglow_model::{
+    App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Home, JobId, Status, Timestamp,
+};
 use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Described, Transfer, filled_url};
@@ -83,12 +85,20 @@ impl Core {
 
     /// The destination with this id or name.
     pub(crate) async fn destination(&self, id_or_name: &str) -> Answer<Destination> {
-        self.queue.destination(id_or_name).await?.ok_or_else(|| Refusal::not_found("destination"))
+        self.queue.destination(id_or_name).await?.ok_or_else(|| Refusal::not_found("destination", id_or_name))
     }
 
     /// The app with this id.
     pub(crate) async fn app(&self, id: &AppId) -> Answer<App> {
-        self.queue.app(id).await?.ok_or_else(|| Refusal::not_found("app"))
+        self.queue.app(id).await?.ok_or_else(|| Refusal::not_found("app", id))
+    }
+
+    /// Refuses ids that are no jobs', before anything is done with the others.
+    pub(crate) async fn check_jobs(&self, ids: &[JobId]) -> Answer<()> {
+        for id in ids {
+            self.queue.job(id).await?.ok_or_else(|| Refusal::not_found("upload", id))?;
+        }
+        Ok(())
     }
 
     /// How a destination is reached with its credential.

@@ -91,7 +91,7 @@ impl Desk {
             };
             self.notifier.show(Notice {
                 key: format!("batch:{}", batch.id),
-                title: format!("{} delivered to {name}", count(batch.jobs.succeeded, "photo", "photos")),
+                title: format!("{} delivered to {name}", count(batch.jobs.succeeded, "file", "files")),
                 body: String::new(),
                 sticky: false,
                 button: Some(show("Show", "uploads")),

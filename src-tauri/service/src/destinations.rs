@@ -22,7 +22,7 @@ use crate::{
 /// Longest name of a destination, in characters.
 const NAME_CHARS_MAX: usize = 80;
 /// Further addresses of a destination: each may have to be waited for before the next is tried.
-const ADDRESSES_MAX: usize = 4;
+pub(crate) const FURTHER_ADDRESSES_MAX: usize = 4;
 
 /// The name, if a new destination can have it.
 pub(crate) async fn check_name(core: &Core, name: &str) -> Answer<String> {
@@ -131,10 +131,15 @@ pub(crate) async fn try_again(core: &Core) -> Answer<()> {
     Ok(())
 }
 
-/// Changes what the connector has to know, after a test with it: another certificate that is trusted, another address.
+/// Changes what the connector has to know, after a test with it: another certificate that is trusted, another wish.
 pub(crate) async fn set_config(core: &Core, destination: &Destination, request: SetConfig) -> Answer<Destination> {
     let mut access = core.access(destination).await?;
-    access.account.config = checked(destination.connector, &request.config)?;
+    let known = &destination.config;
+    access.account.config =
+        DestinationConfig { former_addresses: known.former_addresses.clone(), ..checked(destination.connector, &request.config)? };
+    if access.account.config.addresses != known.addresses {
+        return Err(Refusal::bad("bad_config", "Addresses are changed by a call of their own, PUT …/addresses."));
+    }
     try_out(core, destination.connector, &mut access.account, request.skip_test).await?;
     core.queue.set_config(&destination.id, access.account.config).await?;
     core.passes.follow_now();
@@ -156,7 +161,7 @@ pub(crate) async fn set_credential(core: &Core, destination: &Destination, reque
 }
 
 /// What stood against a destination is mended: what waited for that goes on.
-async fn mended(core: &Core, destination: &Destination) -> Answer<Destination> {
+pub(crate) async fn mended(core: &Core, destination: &Destination) -> Answer<Destination> {
     core.queue.set_destination_state(&destination.id, DestinationState::Ready, None).await?;
     core.queue.release_destination(&destination.id).await?;
     changed(core).await;
@@ -221,11 +226,11 @@ fn checked(connector: Connector, config: &DestinationConfig) -> Answer<Destinati
     if config.visibility != Visibility::Timeline && !connector.knows_assets() {
         return Err(Refusal::bad("bad_config", "This kind of destination shows photos in one place only."));
     }
-    if config.addresses.len() > ADDRESSES_MAX {
-        return Err(Refusal::bad("bad_url", format!("A destination can have {ADDRESSES_MAX} further addresses.")));
+    if config.addresses.len() > FURTHER_ADDRESSES_MAX {
+        return Err(Refusal::bad("bad_url", format!("A destination can have {FURTHER_ADDRESSES_MAX} further addresses.")));
     }
     let addresses = config.addresses.iter().map(|address| parse_url(address.trim()).map(String::from)).collect::<Answer<_>>()?;
-    Ok(DestinationConfig { certificate, addresses, ..config.clone() })
+    Ok(DestinationConfig { certificate, addresses, former_addresses: Vec::new(), ..config.clone() })
 }
 
 fn said(test: DestinationTest, name: &str) -> DestinationTest {
@@ -240,7 +245,7 @@ fn said(test: DestinationTest, name: &str) -> DestinationTest {
     DestinationTest { sentence: format!("{name} works: it {proof}. {resume}{room}"), ..test }
 }
 
-async fn changed(core: &Core) {
+pub(crate) async fn changed(core: &Core) {
     core.tell(Event::DestinationsChanged);
     core.tell(Event::AppsChanged);
     core.command(Command::Reload).await;

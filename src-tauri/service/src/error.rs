@@ -54,12 +54,14 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, error: ApiError::new("request", code, message) }
     }
 
-    /// Absent and forbidden look the same.
-    pub(crate) fn not_found(what: &str) -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            error: ApiError::new("photos", "identifier_not_found", format!("There is no such {what}.")),
-        }
+    /// Absent and forbidden look the same. `name` is what the caller asked for.
+    pub(crate) fn not_found(what: &str, name: impl std::fmt::Display) -> Self {
+        Self::gone(format!("There is no {what} {name}."))
+    }
+
+    /// What was asked for is not there any more, or never was.
+    pub(crate) fn gone(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, error: ApiError::new("photos", "identifier_not_found", message) }
     }
 
     /// What is asked for is at odds with what is there.
@@ -79,7 +81,7 @@ impl Refusal {
 impl From<QueueError> for Refusal {
     fn from(error: QueueError) -> Self {
         match error {
-            QueueError::NotFound { what, .. } => Self::not_found(what),
+            QueueError::NotFound { what, id } => Self::not_found(what, id),
             QueueError::NameTaken { .. } => Self::bad("name_taken", error.to_string()),
             QueueError::Invalid(_) => Self::bad("invalid", error.to_string()),
             QueueError::DiskFull => Self {
@@ -97,7 +99,7 @@ impl From<QueueError> for Refusal {
 impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Self {
         match error {
-            LibraryError::NotFound { .. } => Self::not_found("album or photo"),
+            LibraryError::NotFound { .. } => Self::gone(error.to_string()),
             LibraryError::TokenExpired => Self {
                 status: StatusCode::GONE,
                 error: ApiError::new("photos", "persistent_change_token_expired", error.to_string()),

@@ -5,6 +5,7 @@
 //! draws a widget.
 
 mod activity;
+mod addresses;
 mod api;
 mod apps;
 mod archives;

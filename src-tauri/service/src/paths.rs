@@ -36,8 +36,10 @@ pub(crate) fn prepare(home: &Home) -> Result<(), ServeError> {
     if !ours.is_dir() || ours.uid() != getuid().as_raw() {
         return Err(at(&home.runtime, "is not a folder of this user, so no socket is put there. Remove it.".to_owned()));
     }
-    std::fs::set_permissions(&home.runtime, PermissionsExt::from_mode(0o700))
-        .map_err(|error| at(&home.runtime, error.to_string()))?;
+    // The log and where the windows stood may have been written before there was a service.
+    for dir in [&home.runtime, &home.state] {
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(|error| at(dir, error.to_string()))?;
+    }
     let socket = home.owner_socket();
     let length = socket.as_os_str().len();
     if length > SOCKET_PATH_BYTES_MAX {

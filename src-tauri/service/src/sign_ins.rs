@@ -229,5 +229,5 @@ async fn live(core: Arc<Core>, id: SignInId, flow: impl Future<Output = Result<S
 }
 
 fn gone() -> Refusal {
-    Refusal::not_found("sign-in; it may be too old")
+    Refusal::gone("This sign-in is not there any more; it may be too old. Sign in again.")
 }

@@ -32,7 +32,7 @@ use crate::{
 const VALID_FOR: Duration = Duration::from_secs(15 * 60);
 /// Assets that a check offers unless told, and at most.
 const LIMIT: u32 = 1000;
-const LIMIT_MAX: u32 = 5000;
+const LIMIT_MAX: u32 = 10_000;
 
 /// The check that was begun last; no other is remembered.
 #[derive(Default)]
@@ -71,7 +71,7 @@ pub(crate) async fn begin(core: &Arc<Core>, request: BeginSpaceCheck) -> Answer<
     };
     let everything = SmartAlbum::AllPhotos.id();
     let wanted = request.collection_id.as_ref().unwrap_or(&everything);
-    let collection = core.library.find_collection(wanted.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
+    let collection = core.library.find_collection(wanted.as_str()).await?.ok_or_else(|| Refusal::not_found("album", wanted))?;
     let check = SpaceCheck {
         id: SpaceCheckId(uuid::Uuid::new_v4().simple().to_string()),
         state: SpaceCheckState::Running,
@@ -131,7 +131,7 @@ pub(crate) fn state(core: &Core, id: &SpaceCheckId) -> Answer<SpaceCheck> {
 }
 
 fn gone() -> Refusal {
-    Refusal::not_found("check; it may be too old, or another was begun. Check again")
+    Refusal::gone("This check is not there any more: it is too old, or another was begun. Check again.")
 }
 
 impl SpaceChecks {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use afterglow_library::{LooseFile, UploadFile};
 use afterglow_model::{
     AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, Versions, bytes,
-    count,
+    photos_and_videos,
 };
 use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
 use afterglow_transfer::{Companions, Sidecar};
@@ -62,7 +62,7 @@ pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadP
     let files = gathered.drafts.len() as u64;
     let total: u64 = gathered.drafts.iter().map(|draft| draft.byte_count).sum();
     let batch = NewBatch {
-        title: count(files, "photo", "photos"),
+        title: photos_and_videos(gathered.drafts.iter().map(|draft| draft.resource_type)),
         app_id: destination.app_id.clone(),
         destination_id: destination.id.clone(),
         priority: Priority::UserInitiated,

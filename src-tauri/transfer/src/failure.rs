@@ -108,6 +108,12 @@ pub(crate) fn stranger(host: &str) -> Failure {
     failure(Transient, FailureCode::UnexpectedAnswer, message)
 }
 
+/// Another server than the known one is at an address that it was to have as well.
+pub(crate) fn another_server(host: &str) -> Failure {
+    let message = format!("Another server than yours answers at {host}, so nothing was changed. Check the address.");
+    failure(NeedsUser, FailureCode::DestinationNotAllowed, message)
+}
+
 /// Several addresses, one of them without anything that tells the server from another one.
 pub(crate) fn not_told_apart(host: &str) -> Failure {
     let message = format!(

@@ -11,6 +11,7 @@
 //! policy is in here: when to try again is the scheduler's business.
 
 mod again;
+mod another;
 mod bandwidth;
 mod certificate;
 mod dav;

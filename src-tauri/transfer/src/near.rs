@@ -59,17 +59,22 @@ pub(crate) fn allow(url: &Url, cleartext: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let host = url.host_str().unwrap_or("The server");
-    let message = match of_host(url) {
+    let (code, message) = match of_host(url) {
         Some(Nearness::Here) => return Ok(()),
-        Some(Nearness::Far) => {
-            format!("{host} is not in the local network, so nothing goes there unencrypted. Use its https address.")
-        }
+        Some(Nearness::Far) => (
+            FailureCode::DestinationNotAllowed,
+            format!("{host} is not in the local network, so nothing goes there unencrypted. Use its https address."),
+        ),
         Some(Nearness::Local) | None if cleartext => return Ok(()),
-        Some(Nearness::Local) | None => format!(
-            "Photos and password would go to {host} unencrypted. Use its https address, or allow it for a server in your own network."
+        Some(Nearness::Local) | None => (
+            FailureCode::Unencrypted,
+            format!(
+                "Photos and password would go to {host} unencrypted. Use its https address, or allow it for a server in your own \
+                 network."
+            ),
         ),
     };
-    Err(failure::failure(FailureClass::NeedsUser, FailureCode::DestinationNotAllowed, message))
+    Err(failure::failure(FailureClass::NeedsUser, code, message))
 }
 
 /// None for a name that only its addresses can tell.

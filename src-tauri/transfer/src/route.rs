@@ -34,6 +34,12 @@ impl Account {
         std::iter::once(self.url.clone()).chain(further).collect()
     }
 
+    /// Every address by which the server's URLs were ever named, also those that it has no more.
+    pub(crate) fn ever(&self) -> Vec<Url> {
+        let former = self.config.former_addresses.iter().filter_map(|address| Url::parse(address).ok());
+        self.bases().into_iter().chain(former).collect()
+    }
+
     /// The same account by another of its addresses.
     fn by(&self, base: &Url) -> Self {
         let mut config = self.config.clone();
@@ -55,7 +61,7 @@ pub(crate) fn allow(connector: Connector, account: &Account) -> Result<(), Failu
 }
 
 /// Whether only its word tells a server at this address from a stranger.
-fn is_in_the_open(base: &Url) -> bool {
+pub(crate) fn is_in_the_open(base: &Url) -> bool {
     base.scheme() == "http" && !near::is_here(base)
 }
 
@@ -108,15 +114,25 @@ impl Shared {
         errand: Errand,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, Setback> {
-        let bare = Account { secret: None, headers: Vec::new(), ..account.clone() };
-        let wire = Wire::new(self, connector, &bare, &[], cancel).map_err(Setback::Failed)?;
-        let host = wire.host().to_owned();
-        let answered = tokio::time::timeout(KNOCK, identity::ask(connector, &wire)).await;
-        let found = answered.unwrap_or_else(|_| Err(Setback::Doubt(failure::timed_out(&host))))?;
+        let found = self.who(connector, account, cancel).await?;
         if is_in_the_open(&account.url) {
-            admit(account.config.identity.as_deref(), found.as_deref(), errand, &host).map_err(Setback::Failed)?;
+            let host = account.url.host_str().unwrap_or("The server");
+            admit(account.config.identity.as_deref(), found.as_deref(), errand, host).map_err(Setback::Failed)?;
         }
         Ok(found)
+    }
+
+    /// Asks who is at the account's address, without its credential.
+    pub(crate) async fn who(
+        &self,
+        connector: Connector,
+        account: &Account,
+        cancel: &CancellationToken,
+    ) -> Result<Option<String>, Setback> {
+        let bare = Account { secret: None, headers: Vec::new(), ..account.clone() };
+        let wire = Wire::new(self, connector, &bare, &[], cancel).map_err(Setback::Failed)?;
+        let answered = tokio::time::timeout(KNOCK, identity::ask(connector, &wire)).await;
+        answered.unwrap_or_else(|_| Err(Setback::Doubt(failure::timed_out(wire.host()))))
     }
 }
 
@@ -178,7 +194,7 @@ pub(crate) fn led_over(connector: Connector, url: &Url, bases: &[Url], to: &Url)
     }
 }
 
-/// A session as it is reached by the address `to`; none for one at an address that the account has no more.
+/// A session as it is reached by the address `to`; none for one at an address that the account never had.
 pub(crate) fn session_over(connector: Connector, session: Session, bases: &[Url], to: &Url) -> Option<Session> {
     if !matches!(to.scheme(), "http" | "https") {
         return Some(session);

@@ -163,22 +163,23 @@ impl Transfer {
         cancel: &CancellationToken,
     ) -> Outcome {
         let journal = Remembering::new(journal, order.session.clone());
-        let bases = account.bases();
-        let mut left = bases.len();
+        let ever = account.ever();
+        let addresses = account.bases().len();
+        let mut left = addresses;
         loop {
             let by = match self.shared.route(connector, account, Errand::Delivery, cancel).await {
                 Ok(by) => by,
                 Err(Setback::Stopped) => return Outcome::Stopped,
                 Err(setback) => return Outcome::Failed(trial::failure_of(setback)),
             };
-            let session = journal.session().and_then(|session| route::session_over(connector, session, &bases, &by.url));
+            let session = journal.session().and_then(|session| route::session_over(connector, session, &ever, &by.url));
             let order = Order { session, ..order.clone() };
             left -= 1;
             match self.deliver_by(connector, &by, &order, &journal, progress, cancel).await {
                 Outcome::Failed(failure) if route::lies_on_the_way(&failure) => {
                     self.shared.leave(&account.url, &by.url);
                     if left == 0 {
-                        return Outcome::Failed(if bases.len() > 1 { route::elsewhere(failure) } else { failure });
+                        return Outcome::Failed(if addresses > 1 { route::elsewhere(failure) } else { failure });
                     }
                 }
                 outcome => return outcome,
@@ -328,14 +329,22 @@ impl Transfer {
     pub async fn abort(&self, connector: Connector, account: &Account, session: &Session) {
         let cancel = CancellationToken::new();
         let Ok(by) = self.route(connector, account, Errand::Delivery, &cancel).await else { return };
-        let session = route::session_over(connector, session.clone(), &account.bases(), &by.url);
+        let session = route::session_over(connector, session.clone(), &account.ever(), &by.url);
         let upload_url = session.and_then(|session| Url::parse(&session.upload_url).ok());
         if let (Ok(destination), Some(upload_url)) = (self.connect(connector, &by, &cancel), upload_url) {
             destination.abort(&upload_url).await;
         }
     }
 
-    async fn route<'a>(
+    /// Which of its addresses an account is reached by now; none if none of several was used yet in this network.
+    pub fn used(&self, account: &Account) -> Option<Url> {
+        if account.config.addresses.is_empty() {
+            return Some(account.url.clone());
+        }
+        self.shared.used(&account.url).filter(|used| account.bases().contains(used))
+    }
+
+    pub(crate) async fn route<'a>(
         &self,
         connector: Connector,
         account: &'a Account,
@@ -466,7 +475,7 @@ impl Shared {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied()
     }
 
-    fn learn(&self, url: &Url, evidence: Evidence) {
+    pub(crate) fn learn(&self, url: &Url, evidence: Evidence) {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), evidence);
     }
 }

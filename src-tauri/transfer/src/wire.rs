@@ -164,7 +164,7 @@ impl<'a> Wire<'a> {
         if url.origin() == self.account.url.origin() {
             return Ok(url);
         }
-        if let Some(led) = route::led_over(self.connector, &url, &self.account.bases(), &self.account.url) {
+        if let Some(led) = route::led_over(self.connector, &url, &self.account.ever(), &self.account.url) {
             return Ok(led);
         }
         Err(Setback::Failed(failure::sent_elsewhere(&self.host, url.host_str().unwrap_or("another address"))))

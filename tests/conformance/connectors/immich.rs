@@ -210,6 +210,26 @@ async fn it_is_known_again_by_its_domain_without_a_key() {
     assert!(bench.server.truth().requests.iter().all(|request| request.header("x-api-key").is_none()));
 }
 
+#[tokio::test]
+async fn another_server_at_a_further_address_is_told_by_its_domain_before_a_key_is_shown() {
+    for (domain, is_it) in [("https://photos.example", true), ("https://others.example", false)] {
+        let (bench, other) = (Bench::<Immich>::new().await, Bench::<Immich>::new().await);
+        other.server.with(|server| server.domain = domain);
+        let mut proposed = bench.account.clone();
+        proposed.config.addresses = vec![other.account.url.to_string()];
+        let tried = bench.transfer.try_addresses(Connector::Immich, &bench.account, &proposed, &[]).await;
+        let keys = other.server.truth().requests.iter().filter(|request| request.header("x-api-key").is_some()).count();
+        if is_it {
+            assert_eq!(tried.unwrap().as_deref(), Some("immich https://photos.example"));
+            assert!(keys > 0, "it was not tried out");
+            assert!(other.server.with(|server| server.assets.is_empty()), "what was tried out was left there");
+        } else {
+            assert!(tried.unwrap_err().message.contains("Another server"));
+            assert_eq!(keys, 0);
+        }
+    }
+}
+
 /// An order of a file that belongs to others.
 fn beside(bench: &Bench<Immich>, name: &str, bytes: u64, companions: Companions) -> Order {
     Order { companions, ..bench.file(name, bytes) }

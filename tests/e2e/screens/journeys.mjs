@@ -18,10 +18,10 @@ const JOURNEYS = [
       await tiles(page).nth(3).click();
       await tiles(page).nth(8).click({ modifiers: ["Shift"] });
       await tiles(page).nth(5).click({ modifiers: ["ControlOrMeta"] });
-      await page.getByText("5 photos selected").waitFor();
+      await page.getByText("5 items selected").waitFor();
       await page.getByRole("button", { name: "Upload to" }).click();
       await page.getByRole("menuitem", { name: "photos.example.com" }).click();
-      await page.getByText("5 photos on their way to").waitFor();
+      await page.getByText("5 items on their way to").waitFor();
       expect((await page.getByRole("toolbar").count()) === 0, "the selection stayed");
       await page.getByRole("link", { name: "Uploads" }).click();
       await page.getByText("5 photos to photos.example.com").first().waitFor();
@@ -35,11 +35,11 @@ const JOURNEYS = [
       await page.keyboard.press("ArrowRight");
       await page.keyboard.press("ArrowRight");
       await page.keyboard.press("Space");
-      await page.getByText("1 photo selected").waitFor();
+      await page.getByText("1 item selected").waitFor();
       await page.keyboard.press("Shift+ArrowDown");
-      await page.getByText("8 photos selected").waitFor();
+      await page.getByText("8 items selected").waitFor();
       await page.keyboard.press("Escape");
-      await page.getByText("photos selected").waitFor({ state: "detached" });
+      await page.getByText("items selected").waitFor({ state: "detached" });
       await page.keyboard.press("Enter");
       const detail = page.getByRole("region", { name: "Photo" });
       const first = await detail.getByRole("heading", { level: 2 }).textContent();
@@ -60,7 +60,7 @@ const JOURNEYS = [
       await tiles(page).first().waitFor();
       await page.getByRole("grid").focus();
       await page.keyboard.press("ControlOrMeta+a");
-      await page.getByText("18,204 photos selected").waitFor();
+      await page.getByText("18,204 items selected").waitFor();
     },
   },
   {
@@ -80,7 +80,7 @@ const JOURNEYS = [
     hash: "#/uploads",
     query: { scenario: "waiting" },
     async walk(page) {
-      const card = page.locator("article", { hasText: "198 photos to" });
+      const card = page.locator("article", { hasText: "198 items to" });
       await card.getByRole("button", { name: "Upload anyway" }).click();
       await page.getByRole("menuitem", { name: "For an hour" }).click();
       await page.getByText(/Uploading .* to Home server/).waitFor();
@@ -117,18 +117,68 @@ const JOURNEYS = [
       const dialog = page.getByRole("dialog");
       await dialog.getByRole("button", { name: "Check now" }).focus();
       await page.keyboard.press("Enter");
-      const offered = dialog.getByRole("list", { name: "Can go to the trash" });
-      await offered.getByRole("checkbox").first().waitFor();
-      expect((await offered.getByRole("checkbox", { checked: true }).count()) === 24, "not all are chosen");
-      await dialog.getByText("2 photos: the destination does not hold them any more").waitFor();
-      await offered.getByRole("checkbox").nth(1).focus();
+      const offered = dialog.getByRole("listbox", { name: "Can go to the trash" });
+      await offered.getByRole("option").first().waitFor();
+      await dialog.getByText("24 of 24 chosen").waitFor();
+      await dialog.getByText("2 items: the destination does not hold them any more").waitFor();
+      await offered.focus();
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Space");
-      await dialog.getByRole("button", { name: /^Move 23 photos to the trash/ }).focus();
+      await dialog.getByText("23 of 24 chosen").waitFor();
+      expect((await offered.getByRole("option").nth(1).getAttribute("aria-selected")) === "false", "another was left out");
+      await dialog.getByRole("button", { name: /^Move 23 items to the trash/ }).focus();
       await page.keyboard.press("Enter");
       await dialog.getByText("went to the trash").waitFor();
       await dialog.getByText("It changed since the check.").first().waitFor();
       await page.keyboard.press("Escape");
       await dialog.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "10,000 photos that could go to the trash are looked through quickly, by keyboard",
+    hash: "#/destinations",
+    query: { scenario: "huge" },
+    async walk(page) {
+      await page.getByRole("button", { name: /More for .*photos.example.com/ }).click();
+      await page.getByRole("menuitem", { name: "Free up space" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Check now" }).click();
+      const offered = dialog.getByRole("listbox", { name: "Can go to the trash" });
+      await dialog.getByText("10,000 of 10,000 chosen").waitFor();
+      await offered.focus();
+      // The browser's own clock: what the keys cost, without the way to them.
+      const slowest = await offered.evaluate(async (list) => {
+        let slowest = 0;
+        for (const key of ["End", " ", "Home", " ", "PageDown", " "]) {
+          const began = performance.now();
+          list.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+          slowest = Math.max(slowest, performance.now() - began);
+        }
+        return slowest;
+      });
+      await dialog.getByText("9,997 of 10,000 chosen").waitFor();
+      expect(slowest < 1_000, `a key took ${Math.round(slowest)} ms`);
+      await page.keyboard.press("End");
+      await offered.locator('[aria-posinset="10000"]').waitFor();
+      expect((await offered.getByRole("option").count()) < 60, "rows off the screen were kept");
+      const active = await offered.getAttribute("aria-activedescendant");
+      expect((await page.locator(`[id="${active}"]`).getAttribute("aria-posinset")) === "10000", "the active row is not there");
+      await page.keyboard.press("Shift+ArrowUp");
+      await dialog.getByText("9,998 of 10,000 chosen").waitFor();
+
+      const all = dialog.getByRole("checkbox", { name: "Choose all" });
+      expect(await all.evaluate((box) => box.indeterminate), "a part is shown as all or nothing");
+      await all.check();
+      await dialog.getByText("10,000 of 10,000 chosen").waitFor();
+      await offered.focus();
+      await page.keyboard.press("ControlOrMeta+a");
+      await dialog.getByText("0 of 10,000 chosen (0 B)").waitFor();
+      expect(await dialog.getByRole("button", { name: /^Move .* to the trash/ }).isDisabled(), "nothing could be moved");
+      await offered.getByRole("option").nth(2).click();
+      await dialog.getByRole("button", { name: /^Move 1 item to the trash/ }).click();
+      await dialog.getByText("went to the trash").waitFor();
     },
   },
   {
@@ -163,6 +213,51 @@ const JOURNEYS = [
     },
   },
   {
+    name: "the addresses of a destination are put in another order, corrected and removed, by keyboard alone",
+    hash: "#/destinations",
+    query: { scenario: "kinds" },
+    async walk(page) {
+      const card = page.getByRole("article", { name: "Immich at home" });
+      const shown = card.getByRole("list", { name: "Reached at" }).getByRole("listitem");
+      expect((await shown.count()) === 2, "not every address is shown");
+      await shown.first().getByText("used now").waitFor();
+      await card.getByRole("button", { name: /Change the addresses of/ }).focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog");
+      const save = dialog.getByRole("button", { name: "Test and save" });
+      const values = async () => {
+        const fields = await dialog.getByRole("textbox").all();
+        return (await Promise.all(fields.map((field) => field.inputValue()))).map((value) => new URL(value).host).join(" ");
+      };
+      expect(await save.isDisabled(), "there is nothing to save");
+      await dialog.getByLabel("Address 2", { exact: true }).focus();
+      await page.keyboard.press("Alt+ArrowUp");
+      await dialog.getByText("It is number 1 of 2 now.").waitFor();
+      expect((await values()) === "photos.example.com photos.home.arpa", await values());
+      expect(await dialog.getByLabel("Address 1", { exact: true }).evaluate((field) => field === document.activeElement), "the focus was lost");
+
+      await dialog.getByLabel("Address 1", { exact: true }).fill("stranger.example.com");
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("alert").getByText("Another server than yours answers at stranger.example.com").waitFor();
+      await dialog.getByRole("button", { name: "Undo changes" }).click();
+      expect((await values()) === "photos.home.arpa photos.example.com", await values());
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      expect((await shown.first().textContent()).includes("photos.home.arpa"), "what was refused was kept");
+
+      await card.getByRole("button", { name: /Change the addresses of/ }).click();
+      await dialog.getByLabel("Address 1, used now").fill("photos.new.example");
+      await dialog.getByRole("button", { name: "Remove address 2" }).focus();
+      await page.keyboard.press("Enter");
+      expect((await dialog.getByRole("button", { name: /Remove address/ }).count()) === 0, "the last could be removed");
+      await save.focus();
+      await page.keyboard.press("Enter");
+      await page.getByText("is reached at these addresses from now on").waitFor();
+      await card.getByText("https://photos.new.example").waitFor();
+      await shown.first().waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "a destination is given rules of its own",
     hash: "#/destinations",
     async walk(page) {
@@ -185,7 +280,7 @@ const JOURNEYS = [
       await page.getByRole("tab", { name: "Activity" }).focus();
       await page.keyboard.press("ArrowRight");
       const runs = page.getByRole("listitem");
-      await runs.filter({ hasText: "148 photos delivered, 652 MB" }).getByText("moved to Pixel hotspot").waitFor();
+      await runs.filter({ hasText: "148 items delivered, 652 MB" }).getByText("moved to Pixel hotspot").waitFor();
       await runs.filter({ hasText: "2 attempts failed" }).getByText("1 hr 14 min").waitFor();
       await page.getByRole("tab", { name: "Activity" }).click();
       await page.getByText("Last 10 minutes").waitFor();
@@ -222,7 +317,7 @@ const JOURNEYS = [
     hash: "#/uploads",
     query: { scenario: "waiting" },
     async walk(page) {
-      await page.getByRole("button", { name: /198 photos to/ }).click();
+      await page.getByRole("button", { name: /198 items to/ }).click();
       const jobs = page.getByRole("dialog").getByRole("listitem");
       await jobs.first().waitFor();
       await jobs.first().getByText("Pixel hotspot is metered").waitFor();
@@ -684,7 +779,7 @@ const JOURNEYS = [
       await page.getByRole("button", { name: "Select photos…" }).click();
       await tiles(page).nth(1).click();
       await tiles(page).nth(4).click();
-      await page.getByText("2 photos selected").waitFor();
+      await page.getByText("2 items selected").waitFor();
       await page.getByRole("button", { name: "Allow these" }).click();
       await page.getByText("No app is asking.").waitFor();
     },
@@ -694,13 +789,14 @@ const JOURNEYS = [
     page: "drop",
     async walk(page) {
       await page.getByText("Drop photos here").waitFor();
+      await page.getByText(/They go to .*Home server/).waitFor();
       await dragFiles(page, "dragenter", 14);
-      await page.getByText(/14 photos →/).waitFor();
+      await page.getByText(/14 items →/).waitFor();
       await page.getByText("3 are there already").waitFor();
       await dragFiles(page, "dragleave", 0);
       await page.getByText("Drop photos here").waitFor();
       await dragFiles(page, "drop", 14);
-      await page.getByText(/11 photos on their way to/).waitFor();
+      await page.getByText(/11 items on their way to/).waitFor();
       await page.getByRole("progressbar").waitFor();
     },
   },

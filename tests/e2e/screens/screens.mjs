@@ -21,6 +21,9 @@ const spaceFound = async (page) => {
   await page.getByRole("button", { name: /^Move .* to the trash/ }).waitFor();
 };
 
+/** Leads from the destinations to the addresses of Immich. */
+const addresses = button(/Change the addresses of .*Immich at home/);
+
 const scrollTo = (title) => (page) => page.getByRole("heading", { name: title, exact: true }).evaluate((heading) => heading.scrollIntoView());
 
 /** Drags `count` files over the window, as a file manager would. */
@@ -78,7 +81,7 @@ export const SCREENS = [
   { name: "uploads-delivered", hash: "#/uploads", query: { scenario: "delivered" } },
   { name: "uploads-empty", hash: "#/uploads", query: { scenario: "empty" } },
   { name: "uploads-german", hash: "#/uploads", query: { lang: "de", scenario: "waiting" } },
-  { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 photos to/) },
+  { name: "uploads-jobs", hash: "#/uploads", query: { scenario: "waiting" }, act: button(/198 items to/) },
   { name: "uploads-history", hash: "#/uploads", act: (page) => page.getByRole("tab", { name: "History" }).click() },
   { name: "uploads-history-empty", hash: "#/uploads", query: { scenario: "empty" }, act: (page) => page.getByRole("tab", { name: "History" }).click() },
   { name: "uploads-history-german", hash: "#/uploads", query: { lang: "de" }, size: [900, 700], act: (page) => page.getByRole("tab", { name: "Verlauf" }).click() },
@@ -94,6 +97,12 @@ export const SCREENS = [
   { name: "destinations-add", hash: "#/destinations", act: button("Add a destination") },
   { name: "space", hash: "#/destinations", act: space },
   { name: "space-found", hash: "#/destinations", act: spaceFound },
+  { name: "space-found-many", hash: "#/destinations", query: { scenario: "huge" }, act: async (page) => {
+      await spaceFound(page);
+      await page.getByRole("listbox").focus();
+      for (const key of ["End", "Space", "ArrowUp"]) await page.keyboard.press(key);
+      await page.getByText("9,999 of 10,000 chosen").waitFor();
+    } },
   { name: "space-found-german", hash: "#/destinations", query: { lang: "de" }, size: [900, 700], act: async (page) => {
       await button(/Mehr zu .*photos.example.com/)(page);
       await page.getByRole("menuitem", { name: "Speicherplatz freigeben" }).click();
@@ -163,6 +172,18 @@ export const SCREENS = [
     } },
   { name: "destinations-certificate", hash: "#/destinations", query: { scenario: "kinds" }, act: button("Look at the certificate") },
   { name: "destinations-certificate-hindi", hash: "#/destinations", query: { scenario: "kinds", lang: "hi" }, act: button("प्रमाणपत्र देखें") },
+  { name: "destinations-addresses", hash: "#/destinations", query: { scenario: "kinds" }, act: addresses },
+  { name: "destinations-addresses-refused", hash: "#/destinations", query: { scenario: "kinds" }, act: async (page) => {
+      await addresses(page);
+      await button("The server has another address")(page);
+      await page.getByLabel("Address 3", { exact: true }).fill("http://stranger.home.arpa");
+      await page.getByLabel("Unencrypted").check();
+      await button("Test and save")(page);
+      await page.getByRole("alert").getByText("Another server").waitFor();
+    } },
+  { name: "destinations-addresses-german-narrow", hash: "#/destinations", query: { scenario: "kinds", lang: "de" }, size: [760, 560],
+    act: button(/Adressen von .*Immich at home.* ändern/) },
+  { name: "destinations-addresses-hindi", hash: "#/destinations", query: { scenario: "kinds", lang: "hi" }, act: button(/Immich at home.* के पते बदलें/) },
   { name: "destinations-added", hash: "#/destinations", act: async (page) => {
       await describe("Immich")(page);
       await page.getByLabel("Address").fill("https://photos.home.arpa");
@@ -219,7 +240,7 @@ export const SCREENS = [
     act: async (page) => {
       await page.getByRole("heading").waitFor();
       await dragFiles(page, "dragenter", 14);
-      await page.getByText("14 photos").waitFor();
+      await page.getByText("14 items").waitFor();
     },
   },
   {

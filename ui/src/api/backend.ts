@@ -21,6 +21,7 @@ import type {
   CollectionId,
   CreateUpload,
   Destination,
+  DestinationAddresses,
   DestinationConfig,
   DestinationId,
   DestinationTest,
@@ -123,6 +124,10 @@ export interface Backend {
   signIn(id: DestinationId, credential: SetCredential): Promise<Destination>;
   /** What its connector has to know, as a whole; tested before it is kept. */
   setDestinationConfig(id: DestinationId, config: DestinationConfig): Promise<Destination>;
+  /** Its addresses in the order in which they are tried, and the one that is used now. */
+  addresses(id: DestinationId): Promise<DestinationAddresses>;
+  /** Replaces them; each that is new is tried out, and refused if another server answers there. */
+  setAddresses(id: DestinationId, addresses: string[], cleartext: boolean): Promise<Destination>;
   /** Asks for a page at which the person signs in; `openPage` shows it. */
   beginSignIn(request: BeginSignIn): Promise<SignIn>;
   signInState(id: SignInId): Promise<SignInState>;

@@ -73,6 +73,9 @@ export const tauri: Backend = {
   signIn: (destination, credential) => call("PUT", `destinations/${id(destination)}/credential`, credential),
   setDestinationConfig: (destination, config) =>
     call("PUT", `destinations/${id(destination)}/config`, { config, skip_test: false }),
+  addresses: (destination) => call("GET", `destinations/${id(destination)}/addresses`),
+  setAddresses: (destination, addresses, cleartext) =>
+    call("PUT", `destinations/${id(destination)}/addresses`, { addresses, cleartext }),
   beginSignIn: (request) => call("POST", "sign-ins", request),
   signInState: (sign_in) => call("GET", `sign-ins/${id(sign_in)}`),
   cancelSignIn: (sign_in) => call("DELETE", `sign-ins/${id(sign_in)}`),

@@ -534,7 +534,7 @@ taken_before: Timestamp | null,
  */
 added_before: Timestamp | null, 
 /**
- * Offer at most so many assets: 1 to 5000, else 1000.
+ * Offer at most so many assets: 1 to 10,000, else 1000.
  */
 limit: number | null, 
 /**
@@ -729,6 +729,19 @@ delivered: number,
 delivered_bytes: number, };
 
 /**
+ * The addresses of a destination.
+ */
+export type DestinationAddresses = { 
+/**
+ * All of them, in the order in which they are tried.
+ */
+addresses: Array<string>, 
+/**
+ * The one that is used now; none if none of several was used yet in this network.
+ */
+used: string | null, };
+
+/**
  * What a connector has to know beyond the address. Nothing of it is secret; what is missing has a usual value.
  */
 export type DestinationConfig = { 
@@ -773,6 +786,10 @@ cleartext: boolean,
  * Further addresses of the same server, such as the one from outside of the home. They are tried in their order.
  */
 addresses: Array<string>, 
+/**
+ * Addresses that it had before, newest first: what was delivered is named by them. Nothing is sent there.
+ */
+former_addresses: Array<string>, 
 /**
  * What the server said of itself when it was tested, where it can be asked without a password. By it a server that is reached
  * unencrypted at another address is known again.
@@ -923,7 +940,7 @@ export type FailureClass = "transient" | "needs_user" | "permanent";
 /**
  * What failed, in words that code may branch on.
  */
-export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "certificate_changed" | "captive_portal" | "destination_not_allowed" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "dependency_failed" | "internal";
+export type FailureCode = "timed_out" | "connection_lost" | "tls_failed" | "certificate_changed" | "captive_portal" | "destination_not_allowed" | "unencrypted" | "authentication_required" | "quota_exceeded" | "payload_too_large" | "offset_mismatch" | "length_inconsistent" | "digest_mismatch" | "source_changed" | "source_vanished" | "source_offline" | "source_unreadable" | "server_rejected" | "server_error" | "throttled" | "unexpected_answer" | "protocol_unsupported" | "access_denied" | "dependency_failed" | "internal";
 
 /**
  * A receiver that says in the local network that it is there. Nothing of it is proved.
@@ -1585,6 +1602,19 @@ export type SetAccess = {
  * The answer.
  */
 answer: AccessAnswer, };
+
+/**
+ * Replaces the addresses of a destination, once the same server was found at each that is new.
+ */
+export type SetAddresses = { 
+/**
+ * All of them, in the order in which they are to be tried.
+ */
+addresses: Array<string>, 
+/**
+ * Whether photos and password may go unencrypted, as far as they stay in the local network; as it is if left out.
+ */
+cleartext: boolean | null, };
 
 /**
  * Gives a destination a new credential: a token or a sign-in.

@@ -113,12 +113,9 @@ export function coordinates(latitude: number, longitude: number): string {
   return `${part(latitude, "N", "S")}, ${part(longitude, "E", "W")}`;
 }
 
-export function photos(count: number): string {
-  return m.photos({ count, n: number(count) });
-}
-
-export function files(count: number): string {
-  return m.files({ count, n: number(count) });
+/** Photos, videos and what belongs to them, where it is not known which. */
+export function items(count: number): string {
+  return m.items({ count, n: number(count) });
 }
 
 /**

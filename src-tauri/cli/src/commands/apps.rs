@@ -59,7 +59,7 @@ fn access(app: &App) -> String {
     match app.status {
         AuthorizationStatus::NotDetermined => "asks".to_owned(),
         AuthorizationStatus::Denied => "nothing".to_owned(),
-        AuthorizationStatus::Limited => count(app.selected, "selected photo", "selected photos"),
+        AuthorizationStatus::Limited => count(app.selected, "selected item", "selected items"),
         AuthorizationStatus::Authorized => "full library".to_owned(),
     }
 }

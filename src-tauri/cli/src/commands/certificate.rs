@@ -7,9 +7,11 @@ use afterglow_client::{
     model::{Certificate, Timestamp, shown_fingerprint},
 };
 
+use super::cleartext;
+
 /// The fingerprint of a refusal's certificate, if somebody at the terminal says to trust exactly it; else the refusal, and how to.
 pub(super) fn trusted(error: ClientError) -> anyhow::Result<String> {
-    let Some(certificate) = untrusted(&error) else { return Err(error.into()) };
+    let Some(certificate) = untrusted(&error) else { return Err(cleartext::how_to_allow(error)) };
     let (shown, said) = (shown_fingerprint(&certificate.sha256), said(certificate, jiff::Timestamp::now()));
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         let how = format!("{error}\n{said}If you know it to be your server's, repeat this with: --trust-certificate {shown}");
@@ -31,7 +33,7 @@ pub(super) fn how_to_trust(error: ClientError, name: &str) -> anyhow::Error {
             let how = format!("{error}\n{said}If you know it to be your server's: afterglow destination trust '{name}' {shown}");
             anyhow::Error::msg(how)
         }
-        None => error.into(),
+        None => cleartext::how_to_allow(error),
     }
 }
 

@@ -9,10 +9,10 @@ use afterglow_client::model::{
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Call, certificate, read_token, sign_in};
+use super::{Call, addresses, certificate, read_token, sign_in};
 use crate::{
     Exit,
-    args::{AddressChange, ConnectorArg, DestinationCommand, RuleCommand, Switch},
+    args::{ConnectorArg, DestinationCommand, RuleCommand, Switch},
     output,
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             versions,
             also: addresses,
             trust_certificate: certificate,
-            cleartext,
+            open,
             token_stdin,
             browser,
             no_test,
@@ -59,8 +59,9 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
                 read_back,
                 versions: versions.into(),
                 certificate,
-                cleartext,
+                cleartext: open.cleartext,
                 addresses,
+                former_addresses: Vec::new(),
                 identity: None,
                 albums,
                 visibility: visibility.into(),
@@ -133,9 +134,9 @@ pub(super) async fn run(call: &Call, command: DestinationCommand) -> anyhow::Res
             let config = DestinationConfig { visibility, ..found.config.clone() };
             configure(call, &found, config, format!("{name} shows photos {shown} from now on.")).await?;
         }
-        DestinationCommand::Address { name, change } => {
+        DestinationCommand::Address { name, command } => {
             let found = find(call, &name).await?;
-            change_address(call, &found, change).await?;
+            addresses::run(call, &found, command).await?;
         }
         DestinationCommand::Remove { name } => {
             let destination = find(call, &name).await?;
@@ -200,24 +201,6 @@ async fn receiver(call: &Call, named: &str) -> anyhow::Result<String> {
             anyhow::bail!("several receivers call themselves {named}: give the URL of yours, see `afterglow destination discover`")
         }
     }
-}
-
-async fn change_address(call: &Call, found: &Destination, change: AddressChange) -> anyhow::Result<()> {
-    let (mut config, name) = (found.config.clone(), &found.name);
-    let said = match change {
-        AddressChange::Add { url } => {
-            let said = format!("{name} is also looked for at {url}.");
-            config.addresses.push(url);
-            said
-        }
-        AddressChange::Remove { url } => {
-            let is_it = |address: &String| address.trim_end_matches('/') == url.trim_end_matches('/');
-            anyhow::ensure!(config.addresses.iter().any(is_it), "{url} is none of the further addresses of {name}");
-            config.addresses.retain(|address| !is_it(address));
-            format!("{name} is looked for at {url} no more.")
-        }
-    };
-    configure(call, found, config, said).await
 }
 
 /// Changes what a destination's connector has to know.
@@ -285,8 +268,7 @@ async fn list(call: &Call) -> anyhow::Result<()> {
         .iter()
         .map(|destination| {
             let delivered = format!("{} ({})", destination.delivered, bytes(destination.delivered_bytes));
-            let addresses = std::iter::once(&destination.url).chain(&destination.config.addresses);
-            let addresses = addresses.map(String::as_str).collect::<Vec<_>>().join(" ");
+            let addresses = destination.addresses().collect::<Vec<_>>().join(" ");
             [destination.name.clone(), kind(destination.connector), addresses, state(destination), delivered]
         })
         .collect();

@@ -37,8 +37,11 @@ pub(super) async fn run(call: &Call, command: LibraryCommand) -> anyhow::Result<
         }
         LibraryCommand::Scan => {
             call.owner.post::<()>("/v1/sources/scan", &Value::Null).await?;
-            if !call.json {
-                output::line("Looking through all folders.");
+            let sources: Vec<Source> = call.owner.get("/v1/sources").await?;
+            if call.json {
+                output::json(&sources)?;
+            } else {
+                output::line(format!("Looking through {}.", count(sources.len() as u64, "folder", "folders")));
             }
         }
         LibraryCommand::Remove { folder } => {

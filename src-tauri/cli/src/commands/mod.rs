@@ -1,7 +1,9 @@
 //! The commands that talk to the service.
 
+mod addresses;
 mod apps;
 mod certificate;
+mod cleartext;
 mod destinations;
 mod jobs;
 mod library;

@@ -45,7 +45,7 @@ pub(super) async fn run(call: &Call, args: FreeUpSpaceArgs) -> anyhow::Result<Ex
 
 /// Waits for the end of a check.
 async fn done(call: &Call, mut check: SpaceCheck) -> anyhow::Result<SpaceCheck> {
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} photos looked at")?;
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} items looked at")?;
     let bar = if call.json { ProgressBar::hidden() } else { ProgressBar::new(check.total) }.with_style(style);
     while check.state == SpaceCheckState::Running {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -74,7 +74,7 @@ fn show(check: &SpaceCheck, moves: bool) {
         output::line(format!("{files} ({}) can go to the trash.{end}", bytes(check.byte_count)));
     }
     for kept in &check.kept {
-        output::line(format!("Stays: {}, {}", count(kept.assets, "photo", "photos"), kept.sentence));
+        output::line(format!("Stays: {}, {}", count(kept.assets, "item", "items"), kept.sentence));
     }
     if check.more {
         output::line("There may be more: repeat this afterwards, or say --limit.");

@@ -155,6 +155,7 @@ fn lies_with_the_destination(code: FailureCode) -> bool {
         | FailureCode::CertificateChanged
         | FailureCode::CaptivePortal
         | FailureCode::DestinationNotAllowed
+        | FailureCode::Unencrypted
         | FailureCode::AuthenticationRequired
         | FailureCode::QuotaExceeded
         | FailureCode::ServerError

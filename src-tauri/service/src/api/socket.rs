@@ -2,10 +2,11 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
-use afterglow_model::Home;
+use afterglow_model::{ApiError, Home};
 use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State, connect_info::Connected},
+    http::{Method, Uri, header::CONTENT_TYPE},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     serve::IncomingStream,
@@ -23,6 +24,8 @@ use crate::{
 const OWNER_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest body from an app.
 const APPS_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Most of a refusal that is told.
+const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 
 /// The listeners, before they are served.
 pub(crate) struct Servers {
@@ -89,11 +92,27 @@ impl Servers {
 }
 
 fn guarded(router: Router, body_bytes_max: usize) -> Router {
-    router.fallback(nothing_here).layer(DefaultBodyLimit::max(body_bytes_max)).layer(middleware::from_fn(same_user))
+    let router = router.fallback(nothing_here).layer(DefaultBodyLimit::max(body_bytes_max));
+    router.layer(middleware::from_fn(in_json)).layer(middleware::from_fn(same_user))
 }
 
-async fn nothing_here() -> Refusal {
-    Refusal::not_found("call")
+async fn nothing_here(method: Method, uri: Uri) -> Refusal {
+    Refusal::not_found("call", format_args!("{method} {}", uri.path()))
+}
+
+/// Whatever refuses a call, such as a body that cannot be read, is told as every other error is.
+async fn in_json(request: Request, next: Next) -> Response {
+    let call = format!("{} {}", request.method(), request.uri().path());
+    let response = next.run(request).await;
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !response.status().is_client_error() || is_json {
+        return response;
+    }
+    let status = response.status();
+    let said = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let why = if said.is_empty() { status.to_string() } else { String::from_utf8_lossy(&said).into_owned() };
+    let error = ApiError::new("request", "bad_request", format!("{call}: {why}"));
+    Refusal { status, error }.into_response()
 }
 
 /// Answers an order once the status knows of it: who orders and then reads the status, or waits, must not see what was before.

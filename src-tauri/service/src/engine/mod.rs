@@ -762,7 +762,7 @@ impl Engine {
             app_id: Some(destination.app_id.clone()),
             state: destination.state,
             not_before: self.health.not_before(&destination.id, now),
-            local: host::is_local(&destination.url),
+            local: destination.addresses().all(host::is_local),
         }
     }
 

@@ -248,8 +248,7 @@ impl<'a> Check<'a> {
             | Connector::Webdav
             | Connector::S3
             | Connector::GooglePhotos => {
-                let is_local =
-                    std::iter::once(&destination.url).chain(&destination.config.addresses).any(|url| host::is_local(url));
+                let is_local = destination.addresses().any(host::is_local);
                 is_local && self.wishes.named.as_ref() != Some(&destination.id)
             }
         }

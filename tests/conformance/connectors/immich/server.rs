@@ -47,6 +47,8 @@ pub(crate) struct ImmichServer {
     pub(crate) quota: Option<u64>,
     /// Path before `/api`.
     pub(crate) base: &'static str,
+    /// What its administrator says that it is called outside.
+    pub(crate) domain: &'static str,
     /// By the SHA-1 that was computed while they were received: the one constraint, of owner and checksum.
     pub(crate) assets: BTreeMap<String, Asset>,
     /// Stacks, the shown asset first.
@@ -68,6 +70,7 @@ impl Default for ImmichServer {
             permissions: vec!["asset.upload", "asset.delete", "user.read"],
             quota: None,
             base: "",
+            domain: "https://photos.example",
             assets: BTreeMap::new(),
             stacks: Vec::new(),
             albums: Vec::new(),
@@ -430,9 +433,7 @@ impl Protocol for ImmichServer {
             ("GET", "/.well-known/immich") => answer("200 OK", &json!({ "api": { "endpoint": format!("{}/api", self.base) } })),
             ("GET", "/api/server/ping") => answer("200 OK", &json!({ "res": "pong" })),
             // `ServerConfigDto`, as far as it is looked at.
-            ("GET", "/api/server/config") => {
-                answer("200 OK", &json!({ "externalDomain": "https://photos.example", "isInitialized": true }))
-            }
+            ("GET", "/api/server/config") => answer("200 OK", &json!({ "externalDomain": self.domain, "isInitialized": true })),
             ("GET", "/api/server/version") => answer("200 OK", &json!({ "major": major, "minor": minor, "patch": patch })),
             ("GET", "/api/server/media-types") => {
                 answer("200 OK", &json!({ "image": IMAGES, "video": VIDEOS, "sidecar": SIDECARS }))

@@ -2,6 +2,7 @@
  * A backend without a service: a library that does not exist, whose jobs progress, so that every screen can be opened, tested
  * and photographed in a plain browser. `?scenario=` chooses the story, `?still` stops its clock.
  */
+import { NO_CONFIG } from "../config";
 import type { Backend, Connection, FileDrag, Jobs } from "../backend";
 import type {
   AccessAnswer,
@@ -37,7 +38,6 @@ import { picture, thumbHash } from "./pictures";
 import { Queue } from "./queue";
 import {
   A_CERTIFICATE,
-  NO_CONFIG,
   NO_OPTIONS,
   SCENARIOS,
   appsIn,
@@ -410,8 +410,30 @@ export class Mock implements Backend {
     return this.#mended(id, config);
   }
 
-  #mended(id: string, config: DestinationConfig): Destination {
-    const mended: Destination = { ...this.#destination(id), config, state: "ready", problem: null };
+  async addresses(id: string) {
+    const { url, config } = this.#destination(id);
+    return { addresses: [url, ...config.addresses], used: url };
+  }
+
+  /** Nobody is at an address with "nowhere" in it, and another server at one with "stranger". */
+  async setAddresses(id: string, addresses: string[], cleartext: boolean) {
+    const { config, url: known } = this.#destination(id);
+    const [url = "", ...further] = addresses;
+    for (const address of addresses) {
+      if ([known, ...config.addresses].includes(address)) continue;
+      const { host } = new URL(address);
+      if (address.includes("nowhere")) refuse("connection_lost", `${host} cannot be reached. Check the address.`);
+      if (address.includes("stranger"))
+        refuse(
+          "destination_not_allowed",
+          `Another server than yours answers at ${host}, so nothing was changed. Check the address.`,
+        );
+    }
+    return this.#mended(id, { ...config, addresses: further, cleartext }, url);
+  }
+
+  #mended(id: string, config: DestinationConfig, url = this.#destination(id).url): Destination {
+    const mended: Destination = { ...this.#destination(id), url, config, state: "ready", problem: null };
     this.#destinations = this.#destinations.map((known) => (known.id === id ? mended : known));
     this.#queue.signedIn(id);
     this.#emit({ type: "destinations_changed" });

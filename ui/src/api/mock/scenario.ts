@@ -1,4 +1,5 @@
 /** What the mock can play; chosen by `?scenario=`. */
+import { NO_CONFIG } from "../config";
 import type {
   App,
   Certificate,
@@ -121,22 +122,6 @@ export function sourcesIn(scenario: Scenario, now: number): Source[] {
   ];
 }
 
-export const NO_CONFIG: DestinationConfig = {
-  user: null,
-  folder: null,
-  region: null,
-  path_style: null,
-  read_back: false,
-  versions: "both",
-  layout: "names",
-  certificate: null,
-  cleartext: false,
-  addresses: [],
-  identity: null,
-  albums: false,
-  visibility: "timeline",
-};
-
 /** One of a server's own making, out of date as those that nobody looks after are. */
 export const A_CERTIFICATE: Certificate = {
   sha256: "5e0b9a3c71d24f8890ab4cde1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c",
@@ -218,7 +203,9 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
       };
     };
     return [
-      of("immich", destination("home", "Immich at home", "https://photos.home.arpa", 17_852, 86_200_000_000)),
+      of("immich", destination("home", "Immich at home", "https://photos.home.arpa", 17_852, 86_200_000_000), {
+        addresses: ["https://photos.example.com"],
+      }),
       {
         ...of("nextcloud", destination("example", "Family cloud", "https://cloud.example.com", 2_041, 9_400_000_000), {
           user: "ada",

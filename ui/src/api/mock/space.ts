@@ -3,6 +3,8 @@ import type { BeginSpaceCheck, Destination, Kept, MovedToTrash, SpaceCheck, Spar
 import type { Photos } from "./photos";
 
 const OFFERED = 24;
+/** A library in which everything has gone somewhere. */
+const HUGE = 100_000;
 const VALID_FOR_MS = 15 * 60_000;
 
 const KEPT: Kept[] = [
@@ -15,8 +17,15 @@ export class SpaceCheckMock {
   readonly check: SpaceCheck;
   readonly #offered: SpareAsset[];
 
-  constructor(id: string, { taken_before }: BeginSpaceCheck, destination: Destination, photos: Photos, now: number) {
-    const positions = Array.from({ length: Math.min(OFFERED, photos.total) }, (_, at) => photos.total - 1 - at);
+  constructor(
+    id: string,
+    { taken_before, limit }: BeginSpaceCheck,
+    destination: Destination,
+    photos: Photos,
+    now: number,
+  ) {
+    const offered = photos.total > HUGE ? (limit ?? OFFERED) : OFFERED;
+    const positions = Array.from({ length: Math.min(offered, photos.total) }, (_, at) => photos.total - 1 - at);
     // A destination that proves nothing by a digest offers nothing.
     const proves =
       destination.capabilities?.evidence === "hashed" || destination.capabilities?.evidence === "read_back";

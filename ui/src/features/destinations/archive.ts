@@ -2,7 +2,7 @@
 import type { AddDestination } from "../../api/types";
 import { m } from "../../messages";
 import { lastPart } from "../../messages/format";
-import { NO_CONFIG } from "./kinds";
+import { NO_CONFIG } from "../../api/config";
 
 /** Asks for an archive in `folder`, or in the usual place, under a name that is free. */
 export function archiveRequest(folder: string | null, taken: string[]): AddDestination {

@@ -8,16 +8,7 @@ import ImageUp from "@lucide/svelte/icons/image-up";
 import Images from "@lucide/svelte/icons/images";
 import MonitorUp from "@lucide/svelte/icons/monitor-up";
 import Server from "@lucide/svelte/icons/server";
-import type {
-  AddDestination,
-  BeginSignIn,
-  Connector,
-  DestinationConfig,
-  Layout,
-  SignInId,
-  Versions,
-  Visibility,
-} from "../../api/types";
+import type { AddDestination, BeginSignIn, Connector, Layout, SignInId, Versions, Visibility } from "../../api/types";
 import type { Icon } from "../../components/icon";
 import { lastPart } from "../../messages/format";
 import { kindName } from "../../messages/names";
@@ -157,22 +148,6 @@ export const NO_ANSWERS: Answers = {
   certificate: null,
 };
 
-export const NO_CONFIG: DestinationConfig = {
-  user: null,
-  folder: null,
-  region: null,
-  path_style: null,
-  layout: "names",
-  read_back: false,
-  versions: "both",
-  certificate: null,
-  cleartext: false,
-  addresses: [],
-  identity: null,
-  albums: false,
-  visibility: "timeline",
-};
-
 /** Asks for what the person described. What its kind does not ask for is left out. */
 export function describedRequest(
   kind: DescribedKind,
@@ -196,6 +171,7 @@ export function describedRequest(
       certificate: kind === "folder" ? null : answers.certificate,
       cleartext: goesInTheOpen(kind, answers) && answers.cleartext,
       addresses: furtherAddresses(kind, answers),
+      former_addresses: [],
       identity: null,
       // What is locked is in no album.
       albums: asks.albums && answers.albums && answers.visibility !== "locked",
@@ -215,12 +191,22 @@ function furtherAddresses(kind: DescribedKind, { addresses }: Answers): string[]
 
 /** Whether anything would go unencrypted over a network. */
 export function goesInTheOpen(kind: DescribedKind, answers: Answers): boolean {
-  if (kind === "folder") return false;
-  return [answers.url, ...furtherAddresses(kind, answers)].some((address) => {
-    if (!URL.canParse(address)) return false;
-    const { protocol, hostname } = new URL(address);
-    return protocol === "http:" && !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
-  });
+  return kind !== "folder" && [answers.url, ...furtherAddresses(kind, answers)].some(isInTheOpen);
+}
+
+/** Whether what goes to an address is unencrypted, and leaves this computer. */
+export function isInTheOpen(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === "http:" && !/^(localhost|.+\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
+/** As many addresses as the service takes. */
+export const ADDRESSES_MAX = 5;
+
+/** Whether a destination of this kind is reached at addresses that can be changed. */
+export function hasAddresses(kind: Connector): boolean {
+  return kind !== "archive" && kind !== "folder" && ASKS[kind].example !== null;
 }
 
 /** A fingerprint as people compare it: `AB:CD:…`. */
@@ -293,6 +279,7 @@ export function fieldAtFault(code: string): "url" | "name" | "secret" | null {
     case "timed_out":
     case "tls_failed":
     case "destination_not_allowed":
+    case "unencrypted":
     case "protocol_unsupported":
       return "url";
     default:

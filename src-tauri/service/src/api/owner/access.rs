@@ -37,6 +37,7 @@ async fn list(State(core): CoreState) -> Answer<Json<Vec<App>>> {
 #[utoipa::path(put, path = "/v1/apps/{id}/access", params(("id" = String, Path)), request_body = SetAccess, responses((status = 200, body = App), (status = 404, body = ApiError)))]
 async fn set_access(State(core): CoreState, Path(id): Path<AppId>, Json(request): Json<SetAccess>) -> Answer<Json<App>> {
     let app = core.app(&id).await?;
+    apps::check_selection(&core, &request).await?;
     let changed = apps::set_access(&core, &app.id, request.clone()).await?;
     if let Some(prompt) = core.prompts.of_app(&app.id) {
         core.prompts.answer(&prompt.id, request.answer);
@@ -65,5 +66,10 @@ async fn prompts(State(core): CoreState) -> Json<Vec<Prompt>> {
 /// Answers a question.
 #[utoipa::path(post, path = "/v1/prompts/{id}", params(("id" = String, Path)), request_body = SetAccess, responses((status = 204), (status = 404, body = ApiError)))]
 async fn answer(State(core): CoreState, Path(id): Path<PromptId>, Json(request): Json<SetAccess>) -> Answer<StatusCode> {
-    if core.prompts.answer(&id, request.answer) { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("question")) }
+    apps::check_selection(&core, &request).await?;
+    if core.prompts.answer(&id, request.answer) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal::gone("This question was answered already, or nobody waits for the answer any more."))
+    }
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use afterglow_model::{
-    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationId, DestinationTest, Event, FoundReceiver,
-    PairReceiver, Rule, RuleId, SetConfig, SetCredential, UploadJobOptions,
+    AddDestination, AddRule, AddedDestination, ApiError, Destination, DestinationAddresses, DestinationId, DestinationTest, Event,
+    FoundReceiver, PairReceiver, Rule, RuleId, SetAddresses, SetConfig, SetCredential, UploadJobOptions,
 };
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::super::CoreState;
 use crate::{
-    clock,
+    addresses, clock,
     core::Core,
     destinations,
     engine::Command,
@@ -33,6 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
         .routes(routes!(test))
         .routes(routes!(credential))
         .routes(routes!(config))
+        .routes(routes!(addresses_of, set_addresses))
         .routes(routes!(options))
         .routes(routes!(rules, add_rule))
         .routes(routes!(remove_rule))
@@ -94,7 +95,25 @@ async fn credential(
     destinations::set_credential(&core, &destination, request).await.map(Json)
 }
 
-/// Changes what a destination's connector has to know beyond the address, such as the certificate that is trusted, after a test with it.
+/// The addresses of a destination, and which of them is used now.
+#[utoipa::path(get, path = "/v1/destinations/{id}/addresses", params(("id" = String, Path)), responses((status = 200, body = DestinationAddresses)))]
+async fn addresses_of(State(core): CoreState, Path(id): Path<DestinationId>) -> Answer<Json<DestinationAddresses>> {
+    addresses::look(&core, &core.destination(id.as_str()).await?).map(Json)
+}
+
+/// Replaces the addresses of a destination: others, corrected, or in another order. Each that is new is tried with a real small upload, and
+/// refused if another server answers there. Then nothing is changed.
+#[utoipa::path(put, path = "/v1/destinations/{id}/addresses", params(("id" = String, Path)), request_body = SetAddresses, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
+async fn set_addresses(
+    State(core): CoreState,
+    Path(id): Path<DestinationId>,
+    Json(request): Json<SetAddresses>,
+) -> Answer<Json<Destination>> {
+    let destination = core.destination(id.as_str()).await?;
+    addresses::set(&core, &destination, request).await.map(Json)
+}
+
+/// Changes what a destination's connector has to know beyond the addresses, such as the certificate that is trusted, after a test with it.
 #[utoipa::path(put, path = "/v1/destinations/{id}/config", params(("id" = String, Path)), request_body = SetConfig, responses((status = 200, body = Destination), (status = 502, body = ApiError)))]
 async fn config(
     State(core): CoreState,
@@ -128,8 +147,11 @@ async fn rules(State(core): CoreState) -> Answer<Json<Vec<Rule>>> {
 /// Makes a rule. The collection may be named by id or title, the destination by id or name.
 #[utoipa::path(post, path = "/v1/rules", request_body = AddRule, responses((status = 200, body = Rule), (status = 404, body = ApiError)))]
 async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answer<Json<Rule>> {
-    let collection =
-        core.library.find_collection(request.collection_id.as_str()).await?.ok_or_else(|| Refusal::not_found("album"))?;
+    let collection = core
+        .library
+        .find_collection(request.collection_id.as_str())
+        .await?
+        .ok_or_else(|| Refusal::not_found("album", &request.collection_id))?;
     let destination = core.destination(request.destination_id.as_str()).await?;
     let rule = core.queue.add_rule(&collection.id, &collection.title, &destination.id, clock::wall()).await?;
     core.passes.follow_now();
@@ -142,7 +164,7 @@ async fn add_rule(State(core): CoreState, Json(request): Json<AddRule>) -> Answe
 #[utoipa::path(delete, path = "/v1/rules/{id}", params(("id" = String, Path)), responses((status = 204)))]
 async fn remove_rule(State(core): CoreState, Path(id): Path<RuleId>) -> Answer<StatusCode> {
     if !core.queue.remove_rule(&id).await? {
-        return Err(Refusal::not_found("rule"));
+        return Err(Refusal::not_found("rule", &id));
     }
     core.queue.cancel_rule_jobs(&id, clock::wall()).await?;
     core.passes.follow_now();

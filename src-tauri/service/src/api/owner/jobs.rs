@@ -49,7 +49,7 @@ async fn list(State(core): CoreState, Query(mut query): Query<JobQuery>) -> Answ
 /// Why a job does not move.
 #[utoipa::path(get, path = "/v1/jobs/{id}/why", params(("id" = String, Path)), responses((status = 200, body = Explanation), (status = 404, body = ApiError)))]
 async fn why_job(State(core): CoreState, Path(id): Path<JobId>) -> Answer<Json<Explanation>> {
-    let job = core.queue.job(&id).await?.ok_or_else(|| Refusal::not_found("job"))?;
+    let job = core.queue.job(&id).await?.ok_or_else(|| Refusal::not_found("upload", &id))?;
     let job = explain(&core, job).await;
     let sentence = match (job.state, job.waiting.first(), &job.failure, &job.receipt) {
         (JobState::Succeeded, _, _, Some(receipt)) => format!("{}: {}.", job.filename, receipt.evidence.sentence()),
@@ -97,8 +97,9 @@ async fn simulate(State(core): CoreState, Json(asked): Json<Simulate>) -> Answer
 }
 
 /// Tries failed and held jobs again; an empty list means all of them.
-#[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed)))]
+#[utoipa::path(post, path = "/v1/jobs/retry", request_body = JobIds, responses((status = 200, body = Changed), (status = 404, body = ApiError)))]
 async fn retry(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
+    core.check_jobs(&ids.job_ids).await?;
     let changed = core.queue.retry_jobs((!ids.job_ids.is_empty()).then_some(ids.job_ids.as_slice())).await?;
     destinations::try_again(&core).await?;
     core.command(Command::Forgive).await;
@@ -108,11 +109,12 @@ async fn retry(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<C
 }
 
 /// Takes jobs back.
-#[utoipa::path(post, path = "/v1/jobs/cancel", request_body = JobIds, responses((status = 200, body = Changed)))]
+#[utoipa::path(post, path = "/v1/jobs/cancel", request_body = JobIds, responses((status = 200, body = Changed), (status = 404, body = ApiError)))]
 async fn cancel(State(core): CoreState, Json(ids): Json<JobIds>) -> Answer<Json<Changed>> {
     if ids.job_ids.is_empty() {
         return Err(Refusal::bad("which_jobs", "Name the jobs to cancel."));
     }
+    core.check_jobs(&ids.job_ids).await?;
     let changed = core.queue.cancel_jobs(&ids.job_ids, clock::wall()).await?;
     core.command(Command::Jobs).await;
     core.tell(Event::JobsChanged { asset_ids: vec![] });

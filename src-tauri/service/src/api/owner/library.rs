@@ -164,7 +164,7 @@ async fn assets(State(core): CoreState, Path(id): Path<CollectionId>, Query(page
 /// An asset with its files and jobs.
 #[utoipa::path(get, path = "/v1/assets/{id}", params(("id" = String, Path)), responses((status = 200, body = AssetDetail), (status = 404, body = ApiError)))]
 async fn asset(State(core): CoreState, Path(id): Path<AssetId>) -> Answer<Json<AssetDetail>> {
-    let asset = core.library.asset(&id).await?.ok_or_else(|| Refusal::not_found("asset"))?;
+    let asset = core.library.asset(&id).await?.ok_or_else(|| Refusal::not_found("asset", &id))?;
     let resources = core.library.resources(&id).await?;
     let page = core.queue.jobs(&JobQuery { asset_id: Some(id), ..JobQuery::default() }).await?;
     let mut jobs = Vec::with_capacity(page.jobs.len());
@@ -190,7 +190,7 @@ async fn thumbnail(State(core): CoreState, Path(id): Path<AssetId>, Query(query)
         Ok(jpeg) => {
             Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=86400")], jpeg).into_response())
         }
-        Err(ThumbnailError::NotFound) => Err(Refusal::not_found("asset")),
+        Err(ThumbnailError::NotFound) => Err(Refusal::not_found("asset", &id)),
         Err(error) => {
             let error = ApiError::new("photos", "no_thumbnail", error.to_string());
             Err(Refusal { status: StatusCode::NOT_FOUND, error })

@@ -211,6 +211,9 @@ pub(crate) async fn upload_anyway(core: &Core, scope: OverrideScope) -> Answer<(
     if scope == OverrideScope::Network && conditions.network.key.is_none() {
         return Err(Refusal::bad("unknown_network", "This network cannot be told from others. Use \"for an hour\" instead."));
     }
+    if let OverrideScope::Job { job_id } = &scope {
+        core.check_jobs(std::slice::from_ref(job_id)).await?;
+    }
     core.queue.add_override(new_override(scope, &conditions, clock::wall())).await?;
     core.command(Command::Forgive).await;
     core.command(Command::Reload).await;
