@@ -30,12 +30,12 @@ impl Certificate {
     /// That of the receiver's own folder.
     pub(crate) fn of_folder(folder: &Path) -> Result<Self, ReceiverError> {
         let path = folder.join("certificate.pem");
-        kept(&path).and_then(|pem| Self::read(&pem)).map_err(|source| ReceiverError::Certificate { path, source })
+        kept(&path).and_then(|pem| Self::read(&pem)).map_err(|why| ReceiverError::Certificate { path, why: why.to_string() })
     }
 
     fn read(pem: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes())?;
-        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())?;
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| "it holds no whole certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| "it holds no whole key")?;
         let sha256 = Digest::of(&certificate).hex();
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?

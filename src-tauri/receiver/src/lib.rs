@@ -140,14 +140,14 @@ pub enum ReceiverError {
     },
     /// The certificate that was made for the folder cannot be used. Another one would be a stranger to every sender.
     #[error(
-        "cannot use the receiver's certificate and key in {}: {source}; restore the file, or remove it to have another made, which \
+        "cannot use the receiver's certificate and key in {}: {why}; restore the file, or remove it to have another made, which \
          each sender then has to be told to trust", path.display()
     )]
     Certificate {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        why: String,
     },
     /// A token is empty, or its hash is not 64 hexadecimal digits.
     #[error("a sender's token is empty or malformed; give a text, or sha256: and 64 hexadecimal digits")]
