@@ -55,7 +55,7 @@ describe("what is asked for is sent, and nothing else", () => {
     ["webdav", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: true }],
     [
       "s3",
-      { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, layout: "content", read_back: false },
+      { user: "ada", folder: "Photos", region: "eu-central-1", path_style: false, layout: "content", read_back: true },
     ],
     ["folder", { user: null, folder: null, region: null, path_style: null, read_back: true }],
     ["google_photos", { user: "ada", folder: "Photos", region: null, path_style: null, read_back: false }],
