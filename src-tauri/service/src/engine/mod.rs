@@ -58,8 +58,10 @@ const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 const SPENT_EVERY: Duration = Duration::from_secs(1);
 /// After so long without work the memory that it took goes back to the system.
 const REST_AFTER: Duration = Duration::from_secs(10);
-/// At most four status events in a second.
+/// At most four status events in a second while something is under way.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// That nothing is under way any more is told sooner: somebody may wait for it.
+const END_TOLD_AFTER: Duration = Duration::from_millis(25);
 /// Days of which the bytes are read, to find today's: more than a clock is likely to be set back.
 const DAYS_READ: u32 = 32;
 /// Bytes that a kill may take out of the day's count.
@@ -129,6 +131,8 @@ pub(crate) struct Engine {
     run: Run,
     present: history::Present,
     status_due: Option<Instant>,
+    /// When the last one was told.
+    status_told: Instant,
     /// Who waits for the next status.
     listeners: Vec<oneshot::Sender<()>>,
     network_key: Option<String>,
@@ -185,6 +189,7 @@ impl Engine {
             run: Run::default(),
             present: history::Present::default(),
             status_due: None,
+            status_told: Instant::now(),
             listeners: Vec::new(),
             network_key: None,
             roots: HashMap::new(),
@@ -872,12 +877,14 @@ impl Engine {
             self.status_changed();
         } else {
             self.throughput.rest();
+            self.status_due = self.status_due.map(|due| due.min(self.status_told + END_TOLD_AFTER));
         }
         match self.status_due {
             Some(due) if due <= Instant::now() => {}
             _ => return,
         }
         self.status_due = None;
+        self.status_told = Instant::now();
         match self.make_status(conditions, now).await {
             Ok(status) => self.publish(status, now),
             Err(error) => tracing::error!(%error, "the status could not be made"),
