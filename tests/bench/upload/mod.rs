@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use afterglow_tests::proxy::Proxy;
 use anyhow::{Context, Result, bail};
-use url::Url;
 
 use self::{
     client::Client,
@@ -87,15 +86,14 @@ pub(crate) async fn run(words: &[String]) -> Result<()> {
     for server in &mut servers {
         println!("\n{}", server.title());
         let clients = server.clients();
-        let url = server.url()?;
         for set in &sets {
-            table::uploads(set, &all(server, &url, &clients, set, asked.runs).await?);
+            table::uploads(set, &all(server, None, &clients, set, asked.runs).await?);
         }
         // No server's time in it: the line's is what there is.
         if asked.lines && server.kind == Kind::Sink {
-            let line = Proxy::of_length(&url, LONG).await?;
+            let line = Proxy::of_length(&server.url()?, LONG).await?;
             let far = Files::new(&format!("1000 photos of 24 kB, a round trip of {} ms", 2 * LONG.as_millis()), 1000, 24_000)?;
-            table::uploads(&far, &all(server, &line.over(&url)?, &clients, &far, asked.runs).await?);
+            table::uploads(&far, &all(server, Some(&line), &clients, &far, asked.runs).await?);
         }
         for missing in server.missing() {
             println!("  MISSING: {missing} (./dev setup --servers)");
@@ -108,27 +106,30 @@ pub(crate) async fn run(words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What each client takes for a set, over a line at whose end is `url`.
+/// What each client takes for a set, over a line or directly.
 async fn all<'c>(
     server: &mut Server,
-    url: &Url,
+    line: Option<&Proxy>,
     clients: &'c [Client],
     set: &Files,
     runs: usize,
 ) -> Result<Vec<(&'c str, Figures)>> {
     let mut rows = Vec::new();
     for client in clients {
-        rows.push((client.name(), measured(server, url, client, set, runs).await?));
+        rows.push((client.name(), measured(server, line, client, set, runs).await?));
     }
     Ok(rows)
 }
 
 /// The run in the middle of several, by processor time.
-async fn measured(server: &mut Server, url: &Url, client: &Client, set: &Files, runs: usize) -> Result<Figures> {
+async fn measured(server: &mut Server, line: Option<&Proxy>, client: &Client, set: &Files, runs: usize) -> Result<Figures> {
     let mut figures = Vec::new();
     for _ in 0..runs {
         server.empty().await?;
-        let mut run = client.upload(server, url, set).await.with_context(|| format!("{} to {}", client.name(), server.title()))?;
+        // An emptied server may be another one, elsewhere.
+        let url = server.url()?;
+        let url = line.map_or(Ok(url.clone()), |line| line.over(&url))?;
+        let mut run = client.upload(server, &url, set).await.with_context(|| format!("{} to {}", client.name(), server.title()))?;
         run.delivered &= server.holds(&set.sizes).await?;
         figures.push(run);
     }
