@@ -290,8 +290,8 @@ pub(crate) fn change(db: &Connection, changes: &mut Changes, sql: &str, params: 
     Ok(changed)
 }
 
-/// Runs an `UPDATE job … WHERE id = …` and notes the job if it was changed. For what happens to every job: `RETURNING` makes a table for its
-/// rows, at the price of half of such a change.
+/// Runs an `UPDATE job … WHERE id = …` and notes the job if it was changed. For what happens to every job: for the
+/// rows of a `RETURNING`, SQLite makes a table.
 pub(crate) fn change_one(
     db: &Connection,
     changes: &mut Changes,

@@ -18,7 +18,7 @@ pub struct JobRequest {
     pub body_handle: Option<String>,
 }
 
-/// A job that has neither begun an attempt nor ended otherwise than by a failure.
+/// The job, unless it is under way or has ended otherwise than by a failure.
 const OPEN: &str = "id = ?1 AND (phase <> 'preparing' OR state = 'failed')";
 
 impl Queue {

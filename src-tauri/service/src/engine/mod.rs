@@ -94,6 +94,13 @@ struct Running {
     stopping: bool,
 }
 
+impl Running {
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.cancel.cancel();
+    }
+}
+
 /// Since when something waits for a reason, so that the status can say so.
 type WaitingSince = HashMap<(DestinationId, afterglow_model::WaitingReason), Timestamp>;
 
@@ -775,17 +782,14 @@ impl Engine {
 
     fn stop(&mut self, job: &JobId) {
         if let Some(running) = self.running.get_mut(job) {
-            running.stopping = true;
-            running.cancel.cancel();
+            running.stop();
         }
     }
 
     /// Nothing more can be sent there: what still arrives from now on began before.
     fn stop_at(&mut self, destination: &DestinationId) {
-        for running in self.running.values_mut().filter(|running| running.job.destination_id == *destination) {
-            running.stopping = true;
-            running.cancel.cancel();
-        }
+        let there = self.running.values_mut().filter(|running| running.job.destination_id == *destination);
+        there.for_each(Running::stop);
     }
 
     /// Starts jobs: the intent is committed, their grants are looked at, and then they run.
