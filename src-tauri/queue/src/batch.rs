@@ -1,4 +1,4 @@
-//! Jobs that were asked for together. The counts are kept by triggers on the jobs.
+//! Jobs that were asked for together. Their counts follow from the changes of the jobs (`job/moved.rs`).
 
 use afterglow_model::{AppId, AssetId, Batch, BatchId, DestinationId, JobCounts, Timestamp};
 use rusqlite::Row;

@@ -8,6 +8,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
+use crate::event::Changes;
+use crate::job::moved::Moves;
 use crate::{QueueError, app, batch, destination, grant, history, job, lane, mirror, overrides, receipt, rule, settings, traffic};
 
 /// One step for each table, in the order of the versions. Only ever add at the end.
@@ -20,33 +22,42 @@ const STEPS: &[M<'static>] = &[
     M::up(rule::SCHEMA),
     M::up(batch::SCHEMA),
     M::up(job::SCHEMA),
+    M::up(job::moved::SCHEMA),
     M::up(lane::SCHEMA),
     M::up(receipt::SCHEMA),
     M::up(traffic::SCHEMA),
     M::up(destination::OPTIONS),
     M::up(history::SCHEMA),
-    M::up(job::STUCK),
     M::up(mirror::SCHEMA),
-    M::up(job::REQUESTS),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.
 const BUSY_MS: u32 = 5000;
 
+/// The connection that writes, and what its triggers note.
+pub(crate) struct WriteConnection {
+    pub(crate) db: Connection,
+    pub(crate) moves: Moves,
+}
+
 /// Opens the file for writing, brought to this version, with no job under way.
-pub(crate) fn prepare(path: &Path) -> Result<Connection, QueueError> {
+pub(crate) fn prepare(path: &Path) -> Result<WriteConnection, QueueError> {
     refuse_newer(path)?;
-    let mut db = open_writer(path)?;
-    Migrations::from_slice(STEPS).to_latest(&mut db).map_err(QueueError::Migration)?;
-    let interrupted = job::recover(&db)?;
+    let mut opened = open_writer(path)?;
+    Migrations::from_slice(STEPS).to_latest(&mut opened.db).map_err(QueueError::Migration)?;
+    let recovery = opened.db.unchecked_transaction()?;
+    let interrupted = job::recover(&recovery)?;
+    // Nobody listens yet.
+    opened.moves.settle(&recovery, &mut Changes::default())?;
+    recovery.commit()?;
     if interrupted > 0 {
         tracing::info!(interrupted, "jobs were under way when the service ended; they go on where the server is");
     }
-    Ok(db)
+    Ok(opened)
 }
 
 /// The writing connection. It is the only one.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, QueueError> {
+pub(crate) fn open_writer(path: &Path) -> Result<WriteConnection, QueueError> {
     let db = Connection::open(path)?;
     db.pragma_update(None, "busy_timeout", BUSY_MS)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -55,7 +66,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, QueueError> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "cache_size", -2000)?;
     db.set_prepared_statement_cache_capacity(64);
-    Ok(db)
+    let moves = Moves::default();
+    moves.watch(&db)?;
+    Ok(WriteConnection { db, moves })
 }
 
 /// A connection that cannot write.

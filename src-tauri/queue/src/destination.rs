@@ -107,8 +107,8 @@ impl Queue {
             changes.destinations = true;
             changes.apps = true;
             changes.rules = true;
-            let cancelled = job::control::cancel_at_destination(db, changes, &id, now)?;
-            job::control::dismiss_at_destination(db, changes, &id)?;
+            let cancelled = job::control::cancel_at_destination(db, &id, now)?;
+            job::control::dismiss_at_destination(db, &id)?;
             db.execute("DELETE FROM rule WHERE destination_id = ?1", [id.as_str()])?;
             db.execute("DELETE FROM mirror WHERE destination_id = ?1", [id.as_str()])?;
             db.execute("UPDATE destination SET removed_at = ?2 WHERE id = ?1", params![id.as_str(), now.0])?;

@@ -10,12 +10,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row};
 
 use crate::QueueError;
-use crate::event::{Changes, JobChange};
 use crate::receipt::receipt_row;
 use crate::text::{self, Json, Word};
 
 pub(crate) mod control;
 pub(crate) mod create;
+pub(crate) mod moved;
 pub(crate) mod moves;
 mod path;
 pub(crate) mod read;
@@ -24,35 +24,9 @@ pub(crate) mod request;
 /// What holds for each row is said without lists of more than two words: SQLite would make a table for every one of them, at each change.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE job (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
-    batch_id TEXT NOT NULL REFERENCES batch (id),
-    app_id TEXT NOT NULL REFERENCES app (id),
-    destination_id TEXT NOT NULL REFERENCES destination (id),
-    -- The rule that made it; the rule itself may be gone.
-    rule_id TEXT,
-    asset_id TEXT,
-    resource_id TEXT,
-    resource_type TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    byte_count INTEGER NOT NULL CHECK (byte_count >= 0),
-    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
-    taken_at INTEGER,
-    -- Empty for a file outside the library's folders.
-    source_id TEXT NOT NULL,
-    path BLOB NOT NULL,
-    -- 0 backup, 1 app, 2 user_initiated.
-    priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
-    client_reference TEXT,
-    options TEXT NOT NULL,
-    url TEXT,
-    headers_handle TEXT,
-    -- Where the secret store keeps what the request is made of, if an app says so.
-    body_handle TEXT,
-    -- The job that goes first.
-    after_job TEXT REFERENCES job (id),
-    -- What the server last answered, if an app wants to know.
-    response TEXT,
+    -- What changes on the way comes first: SQLite reads all columns of a changed row for a trigger that names one beyond the 32nd.
     state TEXT NOT NULL CHECK (state = 'registered' OR state = 'pending' OR state = 'succeeded' OR state = 'failed' OR state = 'cancelled'),
     -- None once it ended. 'waiting' is for the job that goes first; 'preparing' stands for every phase of a job under way; which one, only the service knows.
     phase TEXT CHECK (phase = 'queued' OR phase = 'waiting' OR phase = 'preparing' OR phase = 'backing_off' OR phase = 'held'),
@@ -64,95 +38,80 @@ CREATE TABLE job (
     -- When the next attempt is due; 0 for now.
     due_at INTEGER NOT NULL DEFAULT 0,
     failure TEXT,
+    bytes_sent INTEGER NOT NULL DEFAULT 0 CHECK (bytes_sent BETWEEN 0 AND byte_count),
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    -- It ended without a delivery. A column, since an index whose condition names another one is written anew with that.
+    given_up INTEGER NOT NULL DEFAULT 0,
+    -- The person took it back: no rule may make it again.
+    refused INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
     upload_url TEXT,
     -- What the source file was when the upload began.
     pin TEXT,
     -- When the server forgets what it holds, if it said so.
     session_expires_at INTEGER,
-    bytes_sent INTEGER NOT NULL DEFAULT 0 CHECK (bytes_sent BETWEEN 0 AND byte_count),
-    acknowledged INTEGER NOT NULL DEFAULT 0,
-    -- The person took it back: no rule may make it again.
-    refused INTEGER NOT NULL DEFAULT 0,
-    created_at INTEGER NOT NULL,
-    finished_at INTEGER,
+    batch_id TEXT NOT NULL REFERENCES batch (id),
+    -- 0 backup, 1 app, 2 user_initiated.
+    priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 2),
+    app_id TEXT NOT NULL REFERENCES app (id),
+    destination_id TEXT NOT NULL REFERENCES destination (id),
     -- Files of one class wait and go together: 0 small, in one request each; 1 large; 2 videos, which may have rules of their own.
-    class INTEGER NOT NULL GENERATED ALWAYS AS (CASE resource_type
-        WHEN 'video' THEN 2 WHEN 'full_size_video' THEN 2 WHEN 'adjustment_base_video' THEN 2
-        ELSE byte_count > 1048576 END) VIRTUAL,
-    held_code TEXT NOT NULL GENERATED ALWAYS AS (CASE WHEN phase = 'held' THEN failure ->> '$.code' ELSE '' END) VIRTUAL,
+    class INTEGER NOT NULL CHECK (class BETWEEN 0 AND 2),
+    -- Empty for a file outside the library's folders.
+    source_id TEXT NOT NULL,
+    byte_count INTEGER NOT NULL CHECK (byte_count >= 0),
+    asset_id TEXT,
+    -- The rule that made it; the rule itself may be gone.
+    rule_id TEXT,
+    resource_id TEXT,
+    resource_type TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    taken_at INTEGER,
+    path BLOB NOT NULL,
+    client_reference TEXT,
+    options TEXT NOT NULL,
+    url TEXT,
+    headers_handle TEXT,
+    -- Where the secret store keeps what the request is made of, if an app says so.
+    body_handle TEXT,
+    -- The job that goes first.
+    after_job TEXT REFERENCES job (id),
+    -- What the server last answered, if an app wants to know.
+    response TEXT,
+    created_at INTEGER NOT NULL,
     CHECK ((phase IS NULL) = (state <> 'registered' AND state <> 'pending')),
+    CHECK (given_up = (state = 'failed' OR state = 'cancelled')),
     CHECK ((finished_at IS NULL) = (phase IS NOT NULL)),
     CHECK (phase <> 'preparing' OR state = 'pending'),
     CHECK (phase <> 'held' OR failure IS NOT NULL),
     CHECK (phase <> 'waiting' OR after_job IS NOT NULL)
 ) STRICT;
 
+-- An index is written at each change of a column that it or its condition names. What happens to every job names few of them: its start the
+-- state, the phase and when it is due, its end also when it ended.
+
 -- AtMostOne: a destination is sent a content once, unless the app names the upload or its URL itself.
-CREATE UNIQUE INDEX job_once ON job (destination_id, sha256)
-    WHERE client_reference IS NULL AND url IS NULL AND state <> 'failed' AND state <> 'cancelled';
+CREATE UNIQUE INDEX job_once ON job (destination_id, sha256) WHERE client_reference IS NULL AND url IS NULL AND NOT given_up;
 CREATE UNIQUE INDEX job_reference ON job (app_id, client_reference) WHERE client_reference IS NOT NULL;
-CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE state IN ('failed', 'cancelled');
+CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE given_up;
 CREATE INDEX job_ready ON job (destination_id, priority, class, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
 CREATE INDEX job_under_way ON job (seq) WHERE phase = 'preparing';
 CREATE INDEX job_held ON job (destination_id) WHERE phase = 'held';
-CREATE INDEX job_expiring ON job (destination_id, priority, class, session_expires_at)
-    WHERE session_expires_at IS NOT NULL AND phase IN ('queued', 'backing_off');
-CREATE INDEX job_stuck ON job (seq) WHERE phase = 'backing_off' AND setbacks >= 3;
+CREATE INDEX job_expiring ON job (destination_id, priority, class, session_expires_at) WHERE session_expires_at IS NOT NULL;
+-- What fails again and again is that while it is being tried, too: otherwise the person would be told anew with every attempt.
+CREATE INDEX job_stuck ON job (seq) WHERE setbacks >= 3 AND finished_at IS NULL;
 CREATE INDEX job_attention ON job (seq) WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0);
-CREATE INDEX job_rule ON job (rule_id) WHERE rule_id IS NOT NULL AND phase IS NOT NULL;
+CREATE INDEX job_rule ON job (rule_id) WHERE rule_id IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX job_state ON job (state);
 CREATE INDEX job_batch ON job (batch_id);
 CREATE INDEX job_app ON job (app_id);
 CREATE INDEX job_unacknowledged ON job (app_id) WHERE acknowledged = 0;
 CREATE INDEX job_asset ON job (asset_id) WHERE asset_id IS NOT NULL;
-CREATE INDEX job_after ON job (after_job) WHERE phase = 'waiting';
-
--- However the first ends, what comes after it is in line.
-CREATE TRIGGER job_followed AFTER UPDATE OF state ON job WHEN OLD.phase IS NOT NULL AND NEW.phase IS NULL
-    AND EXISTS (SELECT 1 FROM job WHERE after_job = NEW.id AND phase = 'waiting')
-BEGIN
-    UPDATE job SET phase = 'queued' WHERE after_job = NEW.id AND phase = 'waiting';
-END;
-
--- LegalMove: the closed table of changes. Every statement selects the jobs that its change may begin at; this is what holds it to that.
-CREATE TRIGGER job_legal BEFORE UPDATE OF state, phase ON job
-WHEN (
-    (NEW.state = OLD.state AND NEW.phase IS OLD.phase)
-    -- In line: it is put back to the front, held, started, or cancelled; a proof may come in late.
-    OR (OLD.phase IN ('queued', 'backing_off') AND (
-        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'held'))
-        OR (NEW.state = 'pending' AND NEW.phase = 'preparing')
-        OR NEW.state = 'cancelled'
-        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
-    -- Behind another: it is released, held, or cancelled; a proof may come in late.
-    OR (OLD.phase = 'waiting' AND (
-        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'held'))
-        OR NEW.state = 'cancelled'
-        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
-    -- Under way: anything but never to have been started.
-    OR (OLD.phase = 'preparing' AND NEW.state <> 'registered')
-    OR (OLD.phase = 'held' AND (
-        (NEW.state = OLD.state AND NEW.phase IN ('queued', 'waiting'))
-        OR NEW.state = 'cancelled'
-        OR (OLD.state = 'pending' AND NEW.state = 'succeeded')))
-    -- Taken up again, by the person or the app.
-    OR (OLD.state = 'failed' AND NEW.state = 'registered' AND NEW.phase IN ('queued', 'waiting') AND NEW.epoch > OLD.epoch)
-) IS NOT TRUE
-BEGIN
-    SELECT raise(ABORT, 'illegal move');
-END;
-";
-
-/// What fails again and again is that while it is being tried, too: otherwise the person would be told anew with every attempt.
-pub(crate) const STUCK: &str = "
-DROP INDEX job_stuck;
-CREATE INDEX job_stuck ON job (seq) WHERE phase <> 'held' AND phase <> 'waiting' AND setbacks >= 3;
-";
-
-/// The secret store is told what it may throw away: what no job names any more.
-pub(crate) const REQUESTS: &str = "
-CREATE INDEX job_headers ON job (headers_handle, state) WHERE headers_handle IS NOT NULL;
-CREATE INDEX job_body ON job (body_handle, state) WHERE body_handle IS NOT NULL;
+CREATE INDEX job_after ON job (after_job) WHERE after_job IS NOT NULL AND finished_at IS NULL;
+-- The secret store is told what it may throw away: what no job names any more.
+CREATE INDEX job_headers ON job (headers_handle) WHERE headers_handle IS NOT NULL;
+CREATE INDEX job_body ON job (body_handle) WHERE body_handle IS NOT NULL;
 ";
 
 /// An upload that a server has opened, as it must be known to go on with it.
@@ -249,6 +208,32 @@ pub enum FileClass {
     Video,
 }
 
+impl FileClass {
+    /// The class of a file.
+    pub(crate) fn of(resource_type: AssetResourceType, byte_count: u64) -> Self {
+        match resource_type {
+            AssetResourceType::Video | AssetResourceType::FullSizeVideo | AssetResourceType::AdjustmentBaseVideo => Self::Video,
+            AssetResourceType::Photo
+            | AssetResourceType::Audio
+            | AssetResourceType::AlternatePhoto
+            | AssetResourceType::FullSizePhoto
+            | AssetResourceType::AdjustmentData
+            | AssetResourceType::AdjustmentBasePhoto
+            | AssetResourceType::PairedVideo
+            | AssetResourceType::FullSizePairedVideo
+            | AssetResourceType::AdjustmentBasePairedVideo
+            | AssetResourceType::PhotoProxy
+            | AssetResourceType::Unknown => {
+                if byte_count > SMALL_BYTES {
+                    Self::Large
+                } else {
+                    Self::Small
+                }
+            }
+        }
+    }
+}
+
 /// The number of a class in a column.
 pub(crate) fn class_number(class: FileClass) -> i64 {
     match class {
@@ -278,43 +263,9 @@ pub(crate) const IN_LINE: &str =
     "CASE WHEN EXISTS (SELECT 1 FROM job AS first WHERE first.id = job.after_job AND first.phase IS NOT NULL)
     THEN 'waiting' ELSE 'queued' END";
 
-/// Runs an `UPDATE job … RETURNING id, asset_id, app_id, state` (or an `INSERT`) and notes every row of it. Returns how many.
-pub(crate) fn change(db: &Connection, changes: &mut Changes, sql: &str, params: impl Params) -> Result<u64, QueueError> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let mut changed = 0;
-    while let Some(row) = rows.next()? {
-        changes.job(changed_row(row)?);
-        changed += 1;
-    }
-    Ok(changed)
-}
-
-/// Runs an `UPDATE job … WHERE id = …` and notes the job if it was changed. For what happens to every job: for the
-/// rows of a `RETURNING`, SQLite makes a table.
-pub(crate) fn change_one(
-    db: &Connection,
-    changes: &mut Changes,
-    job: &JobId,
-    sql: &str,
-    params: impl Params,
-) -> Result<bool, QueueError> {
-    let is_changed = db.prepare_cached(sql)?.execute(params)? > 0;
-    if is_changed {
-        let mut found = db.prepare_cached("SELECT id, asset_id, app_id, state FROM job WHERE id = ?1")?;
-        changes.job(found.query_row([job.as_str()], changed_row)?);
-    }
-    Ok(is_changed)
-}
-
-fn changed_row(row: &Row<'_>) -> rusqlite::Result<JobChange> {
-    let Word(state) = row.get("state")?;
-    Ok(JobChange {
-        job_id: JobId(row.get("id")?),
-        asset_id: row.get::<_, Option<String>>("asset_id")?.map(AssetId),
-        app_id: AppId(row.get("app_id")?),
-        state,
-    })
+/// Runs an `UPDATE job`. Returns how many it changed.
+pub(crate) fn change(db: &Connection, sql: &str, params: impl Params) -> Result<u64, QueueError> {
+    Ok(db.prepare_cached(sql)?.execute(params)? as u64)
 }
 
 /// How a priority stands in a column: the more urgent, the larger.

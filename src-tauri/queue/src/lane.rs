@@ -1,9 +1,9 @@
-//! Lanes: the jobs of one destination, priority and class of file. Their heads, and the counts of everything, kept by triggers.
+//! Lanes: the jobs of one destination, priority and class of file. Their heads, and the counts of everything.
 
 use std::collections::{BTreeMap, HashSet};
 
 use afterglow_model::{DestinationId, FailureCode, JobCounts, JobId, JobState, Phase, Priority, SourceId, Timestamp};
-use rusqlite::{Connection, Rows, params};
+use rusqlite::{Connection, Rows, named_params, params};
 
 use crate::text::Word;
 use crate::{FileClass, Queue, QueueError, QueuedJob, job};
@@ -28,58 +28,39 @@ CREATE TABLE tally (
 CREATE TABLE offline_source (
     source_id TEXT PRIMARY KEY NOT NULL
 ) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
-    INSERT INTO tally (destination_id, priority, class, source_id, state, phase, held_code, acknowledged, jobs, bytes)
-    VALUES (NEW.destination_id, NEW.priority, NEW.class, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
-        1, NEW.byte_count)
-    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
-    UPDATE batch SET registered = registered + 1, bytes_total = bytes_total + NEW.byte_count WHERE id = NEW.batch_id;
-END;
-
-CREATE TRIGGER job_moved AFTER UPDATE ON job
-WHEN OLD.state <> NEW.state OR OLD.phase IS NOT NEW.phase OR OLD.held_code <> NEW.held_code OR OLD.acknowledged <> NEW.acknowledged
-    OR OLD.priority <> NEW.priority
-BEGIN
-    UPDATE tally SET jobs = jobs - 1, bytes = bytes - OLD.byte_count
-    WHERE destination_id = OLD.destination_id AND priority = OLD.priority AND class = OLD.class AND source_id = OLD.source_id
-        AND state = OLD.state AND phase = coalesce(OLD.phase, '') AND held_code = OLD.held_code AND acknowledged = OLD.acknowledged;
-    INSERT INTO tally (destination_id, priority, class, source_id, state, phase, held_code, acknowledged, jobs, bytes)
-    VALUES (NEW.destination_id, NEW.priority, NEW.class, NEW.source_id, NEW.state, coalesce(NEW.phase, ''), NEW.held_code, NEW.acknowledged,
-        1, NEW.byte_count)
-    ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
-END;
-
-CREATE TRIGGER job_progressed AFTER UPDATE ON job
-WHEN OLD.batch_id = NEW.batch_id AND (OLD.state <> NEW.state OR OLD.bytes_sent <> NEW.bytes_sent)
-BEGIN
-    UPDATE batch SET
-        registered = registered + (NEW.state = 'registered') - (OLD.state = 'registered'),
-        pending = pending + (NEW.state = 'pending') - (OLD.state = 'pending'),
-        succeeded = succeeded + (NEW.state = 'succeeded') - (OLD.state = 'succeeded'),
-        failed = failed + (NEW.state = 'failed') - (OLD.state = 'failed'),
-        cancelled = cancelled + (NEW.state = 'cancelled') - (OLD.state = 'cancelled'),
-        bytes_sent = bytes_sent + NEW.bytes_sent - OLD.bytes_sent,
-        finished_at = CASE WHEN registered + pending + (NEW.phase IS NOT NULL) - (OLD.phase IS NOT NULL) = 0 THEN NEW.finished_at END
-    WHERE id = NEW.batch_id;
-END;
-
--- A job is taken over by another batch only while it is open, and its state does not change with it.
-CREATE TRIGGER job_taken_over AFTER UPDATE OF batch_id ON job WHEN OLD.batch_id <> NEW.batch_id BEGIN
-    UPDATE batch SET
-        registered = registered - (OLD.state = 'registered'), pending = pending - (OLD.state = 'pending'),
-        bytes_total = bytes_total - OLD.byte_count, bytes_sent = bytes_sent - OLD.bytes_sent,
-        finished_at = CASE WHEN registered + pending = 1
-            THEN (SELECT max(finished_at) FROM job WHERE batch_id = OLD.batch_id) END
-    WHERE id = OLD.batch_id;
-    DELETE FROM batch
-    WHERE id = OLD.batch_id AND registered + pending + succeeded + failed + cancelled = 0;
-    UPDATE batch SET
-        registered = registered + (NEW.state = 'registered'), pending = pending + (NEW.state = 'pending'),
-        bytes_total = bytes_total + NEW.byte_count, bytes_sent = bytes_sent + NEW.bytes_sent
-    WHERE id = NEW.batch_id;
-END;
 ";
+
+/// A row of the tally: jobs that are counted together.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    pub(crate) destination_id: String,
+    pub(crate) priority: i64,
+    pub(crate) class: i64,
+    pub(crate) source_id: String,
+    pub(crate) state: JobState,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) held_code: String,
+    pub(crate) acknowledged: bool,
+}
+
+/// Adds to a row of the tally, or takes from it.
+pub(crate) fn count(db: &Connection, kind: &Kind, jobs: i64, bytes: i64) -> Result<(), QueueError> {
+    let sql = if jobs < 0 || bytes < 0 {
+        "UPDATE tally SET jobs = jobs + :jobs, bytes = bytes + :bytes
+         WHERE destination_id = :destination_id AND priority = :priority AND class = :class AND source_id = :source_id
+            AND state = :state AND phase = coalesce(:phase, '') AND held_code = :held_code AND acknowledged = :acknowledged"
+    } else {
+        "INSERT INTO tally (destination_id, priority, class, source_id, state, phase, held_code, acknowledged, jobs, bytes)
+         VALUES (:destination_id, :priority, :class, :source_id, :state, coalesce(:phase, ''), :held_code, :acknowledged, :jobs, :bytes)
+         ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, bytes = bytes + excluded.bytes"
+    };
+    db.prepare_cached(sql)?.execute(named_params! {
+        ":destination_id": kind.destination_id, ":priority": kind.priority, ":class": kind.class, ":source_id": kind.source_id,
+        ":state": Word(kind.state), ":phase": kind.phase.map(Word), ":held_code": kind.held_code, ":acknowledged": kind.acknowledged,
+        ":jobs": jobs, ":bytes": bytes,
+    })?;
+    Ok(())
+}
 
 /// Jobs and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -185,7 +166,7 @@ impl Queue {
 /// How many jobs the person ought to see.
 pub(crate) const ATTENTION_COUNT: &str = "
 SELECT (SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0))
-    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE phase <> 'held' AND phase <> 'waiting' AND setbacks >= 3
+    + (SELECT count(*) FROM job INDEXED BY job_stuck WHERE setbacks >= 3 AND finished_at IS NULL AND phase <> 'held' AND phase <> 'waiting'
         AND destination_id IN (SELECT id FROM destination WHERE state = 'ready'))";
 
 /// The jobs of a source in a lane, in the order in which they are tried.

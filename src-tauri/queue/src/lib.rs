@@ -6,7 +6,7 @@
 //! - An error at the commit is [`QueueError::UnknownCommit`]: it may have happened. The connection is thrown away and the file opened
 //!   anew, so that what is read next is the truth of the file and not a memory.
 //! - A receipt, its job's end and every count of it are one commit.
-//! - Counts cost the same for ten jobs and for a million: triggers keep them ([`Lane`], [`Queue::counts`]).
+//! - Counts cost the same for ten jobs and for a million: every change of a job is added to them ([`Lane`], [`Queue::counts`]).
 //! - A file written by a newer version is refused and not touched.
 //!
 //! A table is a file of this crate: its schema, its row, its reads and its writes. No decision is made here; the scheduler decides.

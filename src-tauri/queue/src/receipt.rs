@@ -8,7 +8,7 @@ use crate::{Queue, QueueError};
 
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE receipt (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     destination_id TEXT NOT NULL REFERENCES destination (id),
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
     -- Empty for what the destination is to hold once; the job's id for an upload with a name or a URL of its own.
@@ -111,8 +111,8 @@ pub(crate) fn next(seqs: &[i64], limit: u32) -> Option<String> {
     seqs.last().filter(|_| full).map(i64::to_string)
 }
 
-/// Enters a delivery and counts it, unless the ledger has it. Part of the commit that ends the job.
-pub(crate) fn enter(db: &Connection, slot: &str, receipt: &Receipt) -> Result<(), QueueError> {
+/// Enters a delivery, unless the ledger has it; true if it is new, and the destination's counts want it. Part of the commit that ends the job.
+pub(crate) fn enter(db: &Connection, slot: &str, receipt: &Receipt) -> Result<bool, QueueError> {
     let mut add = db.prepare_cached(
         "INSERT INTO receipt (destination_id, sha256, slot, job_id, byte_count, remote_id, evidence, delivered_at)
          VALUES (:destination_id, :sha256, :slot, :job_id, :byte_count, :remote_id, :evidence, :delivered_at)
@@ -123,13 +123,7 @@ pub(crate) fn enter(db: &Connection, slot: &str, receipt: &Receipt) -> Result<()
         ":job_id": receipt.job_id.as_str(), ":byte_count": receipt.byte_count, ":remote_id": receipt.remote_id,
         ":evidence": Word(receipt.evidence), ":delivered_at": receipt.delivered_at.0,
     })?;
-    if added > 0 {
-        db.prepare_cached(
-            "UPDATE destination SET delivered = delivered + 1, delivered_bytes = delivered_bytes + ?2 WHERE id = ?1",
-        )?
-        .execute(params![receipt.destination_id.as_str(), receipt.byte_count])?;
-    }
-    Ok(())
+    Ok(added > 0)
 }
 
 /// Whether the destination holds this content.

@@ -155,7 +155,8 @@ fn sound(db: &rusqlite::Connection) -> Result<(), QueueError> {
     assert_eq!(check, "ok");
     none("foreign keys hold", "PRAGMA foreign_key_check");
     let recount =
-        "SELECT destination_id, priority, class, source_id, state, coalesce(phase, ''), held_code, acknowledged, count(*), sum(byte_count)
+        "SELECT destination_id, priority, class, source_id, state, coalesce(phase, ''), CASE phase WHEN 'held' THEN failure ->> '$.code' ELSE '' END,
+        acknowledged, count(*), sum(byte_count)
         FROM job GROUP BY 1, 2, 3, 4, 5, 6, 7, 8";
     none("the tally is a recount", &format!("SELECT * FROM tally WHERE jobs > 0 EXCEPT {recount}"));
     none("the tally is complete", &format!("{recount} EXCEPT SELECT * FROM tally"));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::database::{self, WriteConnection};
 use crate::event::Changes;
 use crate::readers::Readers;
-use crate::{QueueError, QueueEvent, database};
+use crate::{QueueError, QueueEvent};
 
 /// Calls in one transaction at most, so that the first does not wait for an endless stream of others.
 const GROUP_MAX: usize = 512;
@@ -16,7 +17,7 @@ const GROUP_MAX: usize = 512;
 /// A write that waits for its turn.
 pub(crate) trait Call: Send {
     /// Does the work inside the call's savepoint. The error is what the group is told if the database gave up the whole transaction.
-    fn run(&mut self, db: &Connection, changes: &mut Changes) -> Result<(), QueueError>;
+    fn run(&mut self, on: &WriteConnection, changes: &mut Changes) -> Result<(), QueueError>;
 
     /// Tells the caller, once it is known what became of the transaction.
     fn answer(self: Box<Self>, group: Result<(), QueueError>);
@@ -52,9 +53,9 @@ where
     T: Send,
     F: FnOnce(&Connection, &mut Changes) -> Result<T, QueueError> + Send,
 {
-    fn run(&mut self, db: &Connection, changes: &mut Changes) -> Result<(), QueueError> {
+    fn run(&mut self, on: &WriteConnection, changes: &mut Changes) -> Result<(), QueueError> {
         let outcome = match self.work.take() {
-            Some(work) => work(db, changes),
+            Some(work) => work(&on.db, changes).and_then(|done| on.moves.settle(&on.db, changes).map(|()| done)),
             None => Err(QueueError::Closed),
         };
         let kept = outcome.as_ref().map(|_| ()).map_err(QueueError::for_the_group);
@@ -76,7 +77,7 @@ where
 /// The thread's state.
 pub(crate) struct Writer {
     /// None after an error, until the file could be opened again.
-    pub(crate) db: Option<Connection>,
+    pub(crate) db: Option<WriteConnection>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) messages: mpsc::Receiver<Message>,
     pub(crate) events: broadcast::Sender<QueueEvent>,
@@ -117,7 +118,7 @@ impl Writer {
             }
         }
         self.readers.close();
-        if let Some(db) = self.db
+        if let Some(WriteConnection { db, .. }) = self.db
             && let Err(error) = db.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
         {
             tracing::warn!(%error, "the queue's log was not folded into its file; the next start does it");
@@ -148,18 +149,27 @@ impl Writer {
             Some(db) => db,
             None => database::open_writer(&self.readers.path)?,
         };
-        let db = self.db.insert(db);
-        db.execute_batch("BEGIN IMMEDIATE")?;
+        let on @ WriteConnection { db, moves } = &*self.db.insert(db);
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // What a call alone did wrong is undone with the transaction; SQLite copies each page that is changed inside a savepoint.
+        let alone = group.len() == 1;
         for call in group {
-            db.execute_batch("SAVEPOINT call")?;
+            if !alone {
+                db.prepare_cached("SAVEPOINT call")?.execute([])?;
+            }
             let mut changed = Changes::default();
-            match call.run(db, &mut changed) {
+            let done = call.run(on, &mut changed);
+            moves.forget();
+            match done {
                 Ok(()) => {
-                    db.execute_batch("RELEASE call")?;
+                    if !alone {
+                        db.prepare_cached("RELEASE call")?.execute([])?;
+                    }
                     changes.absorb(changed);
                 }
                 // SQLite gives up the whole transaction on some errors, such as a full disk (lang_transaction.html, section 3.1).
                 Err(error) if db.is_autocommit() => return Err(error),
+                Err(_) if alone => return Ok(db.execute_batch("ROLLBACK")?),
                 Err(_) => db.execute_batch("ROLLBACK TO call; RELEASE call")?,
             }
         }
@@ -167,15 +177,16 @@ impl Writer {
         if let Some(fault) = self.fault.take() {
             return fault.befall(db);
         }
-        Ok(db.execute_batch("COMMIT")?)
+        db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     /// Drops every connection, so that the next one recovers the log from the file. Were one left open, its index of the log would go on
     /// hiding a commit that did reach the disk, and a restart would bring it back.
     fn forget(&mut self) {
         let _no_reader = self.readers.shut_out();
-        if let Some(db) = self.db.take() {
-            database::abandon(db);
+        if let Some(opened) = self.db.take() {
+            database::abandon(opened.db);
         }
     }
 }

@@ -8,8 +8,7 @@ use afterglow_model::{
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::{change, path, rank};
-use crate::event::{Changes, JobChange};
+use super::{FileClass, class_number, path, rank};
 use crate::text::{self, Digest, Json, Word};
 use crate::{Queue, QueueError, app, destination, receipt};
 
@@ -117,12 +116,12 @@ impl Queue {
     /// Per destination a content has one open or delivered job, unless a job has a reference or a URL of its own. A file that failed or was
     /// cancelled gets a new job if the person or an app asks, never if a rule does.
     pub async fn create_jobs(&self, batch: NewBatch, files: Vec<NewJob>, now: Timestamp) -> Result<Created, QueueError> {
-        self.write(move |db, changes| {
+        self.write(move |db, _| {
             app::known(db, &batch.app_id)?;
             destination::known(db, &batch.destination_id)?;
             let mut created = Created::default();
             for file in &files {
-                create(db, changes, &batch, file, now, &mut created)?;
+                create(db, &batch, file, now, &mut created)?;
             }
             Ok(created)
         })
@@ -149,14 +148,7 @@ impl Queue {
     }
 }
 
-fn create(
-    db: &Connection,
-    changes: &mut Changes,
-    batch: &NewBatch,
-    file: &NewJob,
-    now: Timestamp,
-    created: &mut Created,
-) -> Result<(), QueueError> {
+fn create(db: &Connection, batch: &NewBatch, file: &NewJob, now: Timestamp, created: &mut Created) -> Result<(), QueueError> {
     let digest = text::digest(&file.sha256)?;
     match outcome(db, batch, file, &digest)? {
         Outcome::Delivered => created.already_delivered += 1,
@@ -172,22 +164,17 @@ fn create(
         }
         Outcome::Raise(id) => {
             let batch_id = batch_of(db, batch, file, now, created)?;
-            change(
-                db,
-                changes,
+            db.prepare_cached(
                 "UPDATE job SET batch_id = ?2, priority = ?3, rule_id = NULL, due_at = 0,
                     phase = CASE phase WHEN 'backing_off' THEN 'queued' ELSE phase END
-                 WHERE id = ?1 RETURNING id, asset_id, app_id, state",
-                params![id.as_str(), batch_id.as_str(), rank(batch.priority)],
-            )?;
+                 WHERE id = ?1",
+            )?
+            .execute(params![id.as_str(), batch_id.as_str(), rank(batch.priority)])?;
             created.jobs.push(id);
         }
         Outcome::New => {
             let batch_id = batch_of(db, batch, file, now, created)?;
-            let id = insert(db, batch, &batch_id, file, &digest, now)?;
-            let (asset_id, app_id) = (file.asset_id.clone(), batch.app_id.clone());
-            changes.job(JobChange { job_id: id.clone(), asset_id, app_id, state: JobState::Registered });
-            created.jobs.push(id);
+            created.jobs.push(insert(db, batch, &batch_id, file, &digest, now)?);
         }
     }
     Ok(())
@@ -217,7 +204,7 @@ fn outcome(db: &Connection, batch: &NewBatch, file: &NewJob, digest: &Digest) ->
 fn open_job(db: &Connection, destination: &DestinationId, digest: &Digest) -> Result<Option<(JobId, i64)>, QueueError> {
     let mut found = db.prepare_cached(
         "SELECT id, priority FROM job WHERE destination_id = ?1 AND sha256 = ?2
-            AND client_reference IS NULL AND url IS NULL AND state <> 'failed' AND state <> 'cancelled'",
+            AND client_reference IS NULL AND url IS NULL AND NOT given_up",
     )?;
     Ok(found.query_row(params![destination.as_str(), digest], |row| Ok((JobId(row.get(0)?), row.get(1)?))).optional()?)
 }
@@ -225,7 +212,7 @@ fn open_job(db: &Connection, destination: &DestinationId, digest: &Digest) -> Re
 /// Whether the person took this content back, or it failed.
 fn given_up(db: &Connection, destination: &DestinationId, digest: &Digest) -> Result<bool, QueueError> {
     let mut found = db.prepare_cached(
-        "SELECT 1 FROM job WHERE destination_id = ?1 AND sha256 = ?2 AND state IN ('failed', 'cancelled')
+        "SELECT 1 FROM job WHERE destination_id = ?1 AND sha256 = ?2 AND given_up
             AND (state = 'failed' OR refused) AND client_reference IS NULL AND url IS NULL",
     )?;
     Ok(found.exists(params![destination.as_str(), digest])?)
@@ -276,8 +263,7 @@ fn insert(
     let id: JobId = text::mint();
     if file.client_reference.is_none() && file.url.is_none() {
         // What failed before is now this job's to deliver, and needs the person no more.
-        let known =
-            "destination_id = ?1 AND sha256 = ?2 AND state IN ('failed', 'cancelled') AND client_reference IS NULL AND url IS NULL";
+        let known = "destination_id = ?1 AND sha256 = ?2 AND given_up AND client_reference IS NULL AND url IS NULL";
         let of_content = params![batch.destination_id.as_str(), digest];
         if db.prepare_cached(&format!("SELECT 1 FROM job WHERE {known}"))?.exists(of_content)? {
             db.prepare_cached(&format!("UPDATE job SET acknowledged = 1 WHERE {known}"))?.execute(of_content)?;
@@ -285,10 +271,10 @@ fn insert(
     }
     db.prepare_cached(
         "INSERT INTO job (id, batch_id, app_id, destination_id, rule_id, asset_id, resource_id, resource_type, filename, byte_count, sha256,
-            taken_at, source_id, path, priority, client_reference, options, url, headers_handle, body_handle, after_job, state, phase,
+            taken_at, source_id, path, priority, client_reference, options, url, headers_handle, body_handle, after_job, class, state, phase,
             created_at)
          VALUES (:id, :batch_id, :app_id, :destination_id, :rule_id, :asset_id, :resource_id, :resource_type, :filename, :byte_count,
-            :sha256, :taken_at, :source_id, :path, :priority, :client_reference, :options, :url, :headers_handle, :body_handle, :after_job, 'registered',
+            :sha256, :taken_at, :source_id, :path, :priority, :client_reference, :options, :url, :headers_handle, :body_handle, :after_job, :class, 'registered',
             CASE WHEN EXISTS (SELECT 1 FROM job WHERE id = :after_job AND phase IS NOT NULL) THEN 'waiting' ELSE 'queued' END,
             :created_at)",
     )?
@@ -300,7 +286,8 @@ fn insert(
         ":taken_at": file.created_ms, ":source_id": file.source_id.as_ref().map_or("", SourceId::as_str),
         ":path": path::to_bytes(&file.path), ":priority": rank(batch.priority), ":client_reference": file.client_reference,
         ":options": Json(&file.options), ":url": file.url, ":headers_handle": file.headers_handle,
-        ":body_handle": file.body_handle, ":after_job": first(db, batch, file)?.as_ref().map(JobId::as_str), ":created_at": now.0,
+        ":body_handle": file.body_handle, ":class": class_number(FileClass::of(file.resource_type, file.byte_count)),
+        ":after_job": first(db, batch, file)?.as_ref().map(JobId::as_str), ":created_at": now.0,
     })?;
     Ok(id)
 }

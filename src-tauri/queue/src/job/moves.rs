@@ -1,12 +1,14 @@
 //! How jobs move on their way: the intent before the request, the upload session, and the end of an attempt.
 //!
-//! Which state may follow which is a trigger of the schema, `job_legal`. [`Place::allows`] says the same of a transfer's own changes, so that
+//! Which state may follow which is held by `moved.rs`, whatever a statement says. [`Place::allows`] says the same of a transfer's own changes, so that
 //! a wrong one is told by name.
+
+use std::collections::HashMap;
 
 use afterglow_model::{AppId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Receipt, Timestamp};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::{change, change_one};
+use super::change;
 use crate::event::Changes;
 use crate::text::{self, Digest, Json, Word};
 use crate::{Queue, QueueError, UploadSession, receipt};
@@ -135,6 +137,7 @@ impl Change {
 
 /// What the moves need to know of a job.
 struct Moving {
+    seq: i64,
     id: JobId,
     place: Place,
     app_id: AppId,
@@ -150,12 +153,12 @@ impl Queue {
     /// and due, in the given order; the others are left alone.
     pub async fn start(&self, jobs: &[JobId], now: Timestamp) -> Result<Vec<JobId>, QueueError> {
         let jobs = jobs.to_vec();
-        self.write(move |db, changes| {
+        self.write(move |db, _| {
             let mut started = Vec::with_capacity(jobs.len());
             for job in jobs {
                 let begin = "UPDATE job SET state = 'pending', phase = 'preparing', attempts = attempts + 1, due_at = 0
                     WHERE id = ?1 AND phase IN ('queued', 'backing_off') AND due_at <= ?2";
-                if change_one(db, changes, &job, begin, params![job.as_str(), now.0])? {
+                if change(db, begin, params![job.as_str(), now.0])? > 0 {
                     started.push(job);
                 }
             }
@@ -168,10 +171,10 @@ impl Queue {
     /// that failed, it may hold what nobody knows of. Session, offset and attempts stay, as at a start of the service. Returns how many.
     pub async fn put_back(&self, carried: &[JobId]) -> Result<u64, QueueError> {
         let carried = text::list(carried.iter().map(JobId::as_str));
-        self.write(move |db, changes| {
+        self.write(move |db, _| {
             let back = "UPDATE job SET phase = 'queued'
-                WHERE phase = 'preparing' AND id NOT IN (SELECT value FROM json_each(?1)) RETURNING id, asset_id, app_id, state";
-            change(db, changes, back, [carried])
+                WHERE phase = 'preparing' AND id NOT IN (SELECT value FROM json_each(?1))";
+            change(db, back, [carried])
         })
         .await
     }
@@ -231,11 +234,13 @@ impl Queue {
     pub async fn finish(&self, finished: Vec<Finished>, now: Timestamp) -> Result<Vec<JobId>, QueueError> {
         self.write(move |db, changes| {
             let mut late = Vec::new();
+            let mut delivered = Deliveries::default();
             for end in &finished {
-                if !apply(db, changes, end, now)? {
+                if !apply(db, &mut delivered, end, now)? {
                     late.push(end.job().clone());
                 }
             }
+            delivered.count(db, changes, now)?;
             Ok(late)
         })
         .await
@@ -257,10 +262,10 @@ impl Finished {
 }
 
 /// Applies one end; false if the job had been taken away.
-fn apply(db: &Connection, changes: &mut Changes, end: &Finished, now: Timestamp) -> Result<bool, QueueError> {
+fn apply(db: &Connection, delivered: &mut Deliveries, end: &Finished, now: Timestamp) -> Result<bool, QueueError> {
     let moving = moving(db, end.job())?;
     let (state, phase, failure, due_at, finished_at) = match end {
-        Finished::Delivered { receipt, .. } => return deliver(db, changes, &moving, receipt, now),
+        Finished::Delivered { receipt, .. } => return deliver(db, delivered, &moving, receipt, now),
         Finished::Retry { failure, at, .. } => ("pending", Some("backing_off"), Some(failure), at.0, None),
         Finished::Held { failure, .. } => ("pending", Some("held"), Some(failure), 0, None),
         Finished::Stopped { .. } => ("pending", Some("queued"), None, 0, None),
@@ -282,22 +287,25 @@ fn apply(db: &Connection, changes: &mut Changes, end: &Finished, now: Timestamp)
         | Finished::Stopped { .. }
         | Finished::Replaced { .. } => None,
     };
-    change_one(
-        db,
-        changes,
-        &moving.id,
+    db.prepare_cached(
         "UPDATE job SET state = :state, phase = :phase, failure = coalesce(:failure, failure), due_at = :due_at,
-            finished_at = :finished_at, attempts = attempts - :uncounted, setbacks = coalesce(:setbacks, setbacks)
-         WHERE id = :id",
-        named_params! {
-            ":id": moving.id.as_str(), ":state": state, ":phase": phase, ":failure": failure.map(Json), ":due_at": due_at,
-            ":finished_at": finished_at, ":uncounted": uncounted, ":setbacks": setbacks,
-        },
-    )?;
+            given_up = :finished_at IS NOT NULL, finished_at = :finished_at, attempts = attempts - :uncounted, setbacks = coalesce(:setbacks, setbacks)
+         WHERE seq = :seq",
+    )?
+    .execute(named_params! {
+        ":seq": moving.seq, ":state": state, ":phase": phase, ":failure": failure.map(Json), ":due_at": due_at,
+        ":finished_at": finished_at, ":uncounted": uncounted, ":setbacks": setbacks,
+    })?;
     Ok(true)
 }
 
-fn deliver(db: &Connection, changes: &mut Changes, moving: &Moving, receipt: &Receipt, now: Timestamp) -> Result<bool, QueueError> {
+fn deliver(
+    db: &Connection,
+    delivered: &mut Deliveries,
+    moving: &Moving,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> Result<bool, QueueError> {
     let ours = (&moving.destination_id, moving.sha256, moving.byte_count);
     if ours != (&receipt.destination_id, text::digest(&receipt.sha256)?, receipt.byte_count) || receipt.job_id != moving.id {
         return Err(QueueError::Invalid(format!("The receipt is not of the bytes of job {}.", moving.id)));
@@ -308,26 +316,55 @@ fn deliver(db: &Connection, changes: &mut Changes, moving: &Moving, receipt: &Re
     if !moving.place.allows(Change::Deliver) && !moving.place.taken_away() {
         return Err(illegal(&moving.id, moving.place, Change::Deliver));
     }
-    receipt::enter(db, &moving.slot, receipt)?;
-    db.prepare_cached("UPDATE app SET bytes_sent = bytes_sent + ?2, last_used_at = ?3 WHERE id = ?1")?.execute(params![
-        moving.app_id.as_str(),
-        moving.byte_count,
-        now.0
-    ])?;
-    changes.destinations = true;
-    changes.apps = true;
+    delivered.add(moving, receipt::enter(db, &moving.slot, receipt)?);
     if moving.place.allows(Change::Deliver) {
-        change_one(
-            db,
-            changes,
-            &moving.id,
+        db.prepare_cached(
             "UPDATE job SET state = 'succeeded', phase = NULL, bytes_sent = byte_count, failure = NULL, due_at = 0, upload_url = NULL,
                 pin = NULL, session_expires_at = NULL, finished_at = :at
-             WHERE id = :id",
-            named_params! { ":id": moving.id.as_str(), ":at": now.0 },
-        )?;
+             WHERE seq = :seq",
+        )?
+        .execute(named_params! { ":seq": moving.seq, ":at": now.0 })?;
     }
     Ok(moving.place == Place::UnderWay)
+}
+
+/// What a call delivered, by app and by destination, whose rows are so written once for all of its jobs.
+#[derive(Default)]
+struct Deliveries {
+    /// Bytes sent.
+    apps: HashMap<AppId, u64>,
+    /// Files and their bytes that the ledger did not have.
+    destinations: HashMap<DestinationId, (u64, u64)>,
+}
+
+impl Deliveries {
+    fn add(&mut self, moving: &Moving, is_new: bool) {
+        *self.apps.entry(moving.app_id.clone()).or_default() += moving.byte_count;
+        let (files, bytes) = self.destinations.entry(moving.destination_id.clone()).or_default();
+        if is_new {
+            *files += 1;
+            *bytes += moving.byte_count;
+        }
+    }
+
+    fn count(self, db: &Connection, changes: &mut Changes, now: Timestamp) -> Result<(), QueueError> {
+        changes.apps |= !self.apps.is_empty();
+        changes.destinations |= !self.destinations.is_empty();
+        for (app, bytes) in self.apps {
+            db.prepare_cached("UPDATE app SET bytes_sent = bytes_sent + ?2, last_used_at = ?3 WHERE id = ?1")?.execute(params![
+                app.as_str(),
+                bytes,
+                now.0
+            ])?;
+        }
+        for (destination, (files, bytes)) in self.destinations {
+            db.prepare_cached(
+                "UPDATE destination SET delivered = delivered + ?2, delivered_bytes = delivered_bytes + ?3 WHERE id = ?1",
+            )?
+            .execute(params![destination.as_str(), files, bytes])?;
+        }
+        Ok(())
+    }
 }
 
 /// Changes the session of a job under way.
@@ -345,7 +382,7 @@ fn note(db: &Connection, job: &JobId, sql: &str, offset: u64, params: impl rusql
 
 fn moving(db: &Connection, id: &JobId) -> Result<Moving, QueueError> {
     let mut found = db.prepare_cached(
-        "SELECT state, phase, app_id, destination_id, sha256, byte_count,
+        "SELECT seq, state, phase, app_id, destination_id, sha256, byte_count,
             CASE WHEN client_reference IS NULL AND url IS NULL THEN '' ELSE id END AS slot
          FROM job WHERE id = ?1",
     )?;
@@ -353,6 +390,7 @@ fn moving(db: &Connection, id: &JobId) -> Result<Moving, QueueError> {
         let Word(state) = row.get("state")?;
         let phase = row.get::<_, Option<Word<Phase>>>("phase")?.map(|Word(phase)| phase);
         Ok(Moving {
+            seq: row.get("seq")?,
             id: id.clone(),
             place: place(state, phase),
             app_id: AppId(row.get("app_id")?),

@@ -15,8 +15,8 @@ const PAGE_MAX: u32 = 1000;
 
 /// The jobs that the person ought to see: held, given up, or failing again and again although their destination answers others.
 const ATTENTION: &str =
-    "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0) OR (job.phase <> 'held' AND job.phase <> 'waiting'
-    AND job.setbacks >= 3 AND job.destination_id IN (SELECT id FROM destination WHERE state = 'ready')))";
+    "(job.phase = 'held' OR (job.state = 'failed' AND job.acknowledged = 0) OR (job.setbacks >= 3 AND job.finished_at IS NULL
+    AND job.phase <> 'held' AND job.phase <> 'waiting' AND job.destination_id IN (SELECT id FROM destination WHERE state = 'ready')))";
 
 /// The condition of a page: terms that must all hold, with what stands for their parameters.
 #[derive(Default)]
@@ -140,7 +140,7 @@ impl Queue {
             // In the terms of the index `job_once`.
             let mut of_content = db.prepare_cached(
                 "SELECT 1 FROM destination JOIN job ON job.destination_id = destination.id AND job.sha256 = ?1
-                 WHERE client_reference IS NULL AND job.url IS NULL AND job.state IN ('registered', 'pending')",
+                 WHERE client_reference IS NULL AND job.url IS NULL AND NOT job.given_up AND job.finished_at IS NULL",
             )?;
             for hex in &sha256 {
                 if of_content.exists([text::digest(hex)?])? {

@@ -1,10 +1,11 @@
 //! The request of a job that has one of its own: another in its place, and what the secret store keeps of it without need.
 
-use afterglow_model::JobId;
+use afterglow_model::{AppId, AssetId, JobId};
 use rusqlite::{OptionalExtension, params};
 
 use super::{change, control};
-use crate::text;
+use crate::event::JobChange;
+use crate::text::{self, Word};
 use crate::{Queue, QueueError};
 
 /// What a job's request is made of.
@@ -37,11 +38,16 @@ impl Queue {
                  WHERE {OPEN} AND (url IS NOT ?2 OR body_handle IS NOT ?3)"
             );
             db.prepare_cached(&elsewhere)?.execute(params![job.as_str(), url, body_handle])?;
-            let other = format!(
-                "UPDATE job SET url = ?2, body_handle = ?3, headers_handle = ?4 WHERE {OPEN} RETURNING id, asset_id, app_id, state"
-            );
-            change(db, changes, &other, params![job.as_str(), url, body_handle, headers_handle])?;
-            control::retry(db, changes, Some(&text::list([job.as_str()])))?;
+            let other = format!("UPDATE job SET url = ?2, body_handle = ?3, headers_handle = ?4 WHERE {OPEN}");
+            change(db, &other, params![job.as_str(), url, body_handle, headers_handle])?;
+            if control::retry(db, Some(&text::list([job.as_str()])))? == 0 {
+                // It stands where it stood, but whoever has read it already must read it again.
+                let mut stands = db.prepare_cached("SELECT asset_id, app_id, state FROM job WHERE id = ?1")?;
+                changes.job(stands.query_row([job.as_str()], |row| {
+                    let (asset_id, app_id) = (row.get::<_, Option<String>>("asset_id")?.map(AssetId), AppId(row.get("app_id")?));
+                    Ok(JobChange { job_id: job.clone(), asset_id, app_id, state: row.get::<_, Word<_>>("state")?.0 })
+                })?);
+            }
             Ok(Some(handles.into_iter().flatten().collect()))
         })
         .await

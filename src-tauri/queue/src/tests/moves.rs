@@ -209,7 +209,11 @@ async fn the_schema_itself_refuses_a_move_outside_the_table() {
     let bench = Bench::new().await;
     let job = bench.started(1).await;
     bench.finish(bench.delivered(&job, 1)).await;
-    for wrong in ["state = 'pending', phase = 'queued', finished_at = NULL", "state = 'failed'", "state = 'cancelled'"] {
+    for wrong in [
+        "state = 'pending', phase = 'queued', finished_at = NULL",
+        "state = 'failed', given_up = 1",
+        "state = 'cancelled', given_up = 1",
+    ] {
         let refused = bench.queue.write(move |db, _| Ok(db.execute(&format!("UPDATE job SET {wrong}"), [])?)).await;
         assert!(refused.unwrap_err().to_string().contains("illegal move"), "{wrong}");
     }
