@@ -16,6 +16,7 @@ use crate::{
     destination::{Content, Destination, Proof, Setback},
     failure,
     order::{Companions, Delivered, Journal, Order, Progress, Sidecar},
+    reading::Reading,
     source::{Source, SourceError},
     steps::RESTARTS_MAX,
     transfer::TransferOptions,
@@ -45,6 +46,8 @@ pub struct Delivery<'a, D: ?Sized> {
     pub destination: &'a D,
     /// How transfers are made.
     pub options: &'a TransferOptions,
+    /// Where small files are read.
+    pub reading: &'a Reading,
     /// What goes where.
     pub order: &'a Order,
     /// Where it is written down what must be known after a crash.
@@ -102,12 +105,13 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         let (root, path): (PathBuf, PathBuf) = (self.order.root.clone(), self.order.path.clone());
         let (byte_count, session_pin) = (self.order.byte_count, self.order.session.as_ref().map(|session| session.pin));
         let (small_bytes, block_bytes) = (self.options.small_bytes, self.options.block_bytes);
-        let opening = tokio::task::spawn_blocking(move || {
+        let is_small = byte_count <= small_bytes && session_pin.is_none();
+        let line = is_small.then(|| root.clone());
+        let open = move || {
             let source = Source::open(&root, &path)?;
             if source.pin().size != byte_count {
                 return Err(SourceError::Changed);
             }
-            let is_small = byte_count <= small_bytes && session_pin.is_none();
             let (whole, found) = if is_small {
                 let (whole, found) = source.read_whole()?;
                 (Some(whole), found)
@@ -118,11 +122,17 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
                 (None, digest)
             };
             if found == digest { Ok(Opened { source: Arc::new(source), whole }) } else { Err(SourceError::Changed) }
-        });
+        };
+        let opening = async {
+            match line {
+                Some(root) => self.reading.read(&root, open).await.ok(),
+                None => tokio::task::spawn_blocking(open).await.ok(),
+            }
+        };
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stopped),
-            opened = opening => opened.map_err(|_| End::Failed(failure::internal("reading the file")))?,
+            opened = opening => opened.ok_or_else(|| End::Failed(failure::internal("reading the file")))?,
         };
         match opened {
             Ok(opened) => Ok(opened),

@@ -30,6 +30,7 @@ mod nextcloud;
 mod order;
 mod pair;
 mod payload;
+mod reading;
 mod request;
 mod resumable;
 mod route;
@@ -55,6 +56,7 @@ pub use order::{
 };
 pub use pair::Paired;
 pub use payload::{Blocks, Payload};
+pub use reading::Reading;
 pub use request::template::{filled_url, unknown_name};
 pub use sign_in::{OauthClient, SignedIn};
 pub use transfer::{SetupError, Transfer, TransferOptions};

@@ -32,6 +32,7 @@ use crate::{
     order::{Account, Album, Described, Journal, Order, Outcome, Progress, Session},
     pair::{self, Paired},
     payload::Pace,
+    reading::Reading,
     request::Requests,
     resumable::Resumable,
     route::{self, Errand, Remembering},
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) options: TransferOptions,
     pub(crate) bandwidth: Arc<Bandwidth>,
     pub(crate) sent: Arc<AtomicU64>,
+    reading: Reading,
     /// Room for small files, which are in memory as long as they are under way: kilobytes.
     room: Semaphore,
     /// Connections, by the way in which servers are reached.
@@ -126,6 +128,7 @@ impl Transfer {
         let shared = Shared {
             system: System::new()?,
             options,
+            reading: Reading::default(),
             room: Semaphore::new(ROOM_KB as usize),
             lines: Mutex::new(HashMap::new()),
             paces: Mutex::new(HashMap::new()),
@@ -201,13 +204,13 @@ impl Transfer {
             Ok(destination) => destination,
             Err(failure) => return Outcome::Failed(failure),
         };
-        let options = &self.shared.options;
+        let Shared { options, reading, .. } = &*self.shared;
         let _room = tokio::select! {
             biased;
             () = cancel.cancelled() => return Outcome::Stopped,
             room = self.shared.room(order) => room,
         };
-        let delivery = Delivery { destination: destination.as_ref(), options, order, journal, progress, cancel };
+        let delivery = Delivery { destination: destination.as_ref(), options, reading, order, journal, progress, cancel };
         let described = account.described.as_ref().is_some_and(Described::is_without_protocol);
         let takes_whole = async || match self.shared.learnt(&account.url) {
             // Each may have a URL of its own, of which there is nothing to learn.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use afterglow_model::{Evidence, Failure, FailureClass, FailureCode, Priority, Receipt};
 use afterglow_queue::{Finished, QueuedJob};
 use afterglow_scheduler::{Next, next_attempt};
-use afterglow_transfer::{Companions, Delivered, Delivery, End, Order, Session, TransferOptions};
+use afterglow_transfer::{Companions, Delivered, Delivery, End, Order, Reading, Session, TransferOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, SMALL, notebook::Notebook};
@@ -49,6 +49,7 @@ pub(super) async fn carry(engine: Arc<Engine>, job: QueuedJob, number: u64, canc
     let delivery = Delivery {
         destination: &line,
         options: &options,
+        reading: &Reading::default(),
         order: &order,
         journal: &journal,
         progress: engine.as_ref(),
