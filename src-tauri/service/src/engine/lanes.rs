@@ -9,6 +9,7 @@ use afterglow_model::{JobId, Phase, Timestamp, UploadJobOptions};
 use afterglow_queue::{Lane as Counts, LaneKey, Queue, QueueError, QueuedJob};
 use afterglow_scheduler::{Candidate, Lane, is_due};
 
+use super::running::Running;
 use crate::clock;
 
 /// Jobs held ready for each lane. The scheduler sees no more, however long the queue is.
@@ -25,23 +26,23 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Reads the counts again, and heads where few are left. `taken` are jobs that are under way; `wanted` are jobs that the person
+    /// Reads the counts again, and heads where few are left. `running` are not among them; `wanted` are jobs that the person
     /// wants anyway, and that are held ready however far back they stand.
-    pub(super) async fn refresh(&mut self, queue: &Queue, taken: &HashSet<JobId>, wanted: &[JobId]) -> Result<(), QueueError> {
+    pub(super) async fn refresh(&mut self, queue: &Queue, running: &Running, wanted: &[JobId]) -> Result<(), QueueError> {
         self.counts = queue.lanes().await?;
         let now = clock::wall();
         let counts = &self.counts;
         self.heads.retain(|key, _| counts.iter().any(|lane| &lane.key == key));
         for lane in counts {
             let heads = self.heads.entry(lane.key.clone()).or_default();
-            heads.retain(|job| !taken.contains(&job.id));
+            heads.retain(|job| !running.contains(&job.id));
             if heads.len() < HEADS_LOW && (heads.len() as u64) < available(lane, now) {
                 let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
-                known.extend(taken.iter().cloned());
+                known.extend(running.ids().cloned());
                 heads.extend(queue.heads(&lane.key, HEADS_MAX, now, &known).await?.into_iter().map(Arc::new));
             }
         }
-        for id in wanted.iter().filter(|id| !taken.contains(id)) {
+        for id in wanted.iter().filter(|id| !running.contains(id)) {
             let Some(job) = queue.queued_job(id).await? else { continue };
             let heads = self.heads.entry(key_of(&job)).or_default();
             if matches!(job.phase, Phase::Queued) && !job.state.is_terminal() && heads.iter().all(|held| held.id != job.id) {

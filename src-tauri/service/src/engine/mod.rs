@@ -9,6 +9,7 @@ mod endings;
 pub(crate) mod history;
 mod lanes;
 mod report;
+mod running;
 mod turns;
 
 use std::{
@@ -34,20 +35,20 @@ use tokio::{
     task::JoinSet,
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Throughput, apps::requests, clock, core::Core, host, rules, run::Senders};
 use carry::{Ended, Errand, carry};
 use endings::Endings;
 use lanes::Lanes;
+use running::Running;
 use turns::Turns;
 
 /// Small jobs started in one commit; those without a turn wait in memory, their intent written.
-const SMALL_JOBS_STARTED: usize = 128;
+const SMALL_JOBS_STARTED: usize = 256;
 /// Files at once that are larger than `SMALL_BYTES`.
 const LARGE_JOBS_STARTED: usize = 3;
 /// Files at once to all destinations, those without a turn too.
-const JOBS_STARTED: usize = 256;
+const JOBS_STARTED: usize = 1024;
 /// Jobs of a batch that *Upload anyway* brings to the front at a time.
 const BATCH_JOBS_AHEAD: u32 = 256;
 /// How often a folder that is away is looked for.
@@ -88,19 +89,6 @@ pub(crate) enum Command {
     Tell(oneshot::Sender<()>),
 }
 
-struct Running {
-    job: Arc<QueuedJob>,
-    cancel: CancellationToken,
-    stopping: bool,
-}
-
-impl Running {
-    fn stop(&mut self) {
-        self.stopping = true;
-        self.cancel.cancel();
-    }
-}
-
 /// Since when something waits for a reason, so that the status can say so.
 type WaitingSince = HashMap<(DestinationId, afterglow_model::WaitingReason), Timestamp>;
 
@@ -115,7 +103,7 @@ pub(crate) struct Engine {
     apps: HashMap<AppId, App>,
     lanes: Lanes,
     lanes_stale: bool,
-    running: HashMap<JobId, Running>,
+    running: Running,
     turns: Turns,
     concurrency: Concurrency,
     tasks: JoinSet<Ended>,
@@ -178,7 +166,7 @@ impl Engine {
             apps: HashMap::new(),
             lanes: Lanes::default(),
             lanes_stale: true,
-            running: HashMap::new(),
+            running: Running::default(),
             turns: Turns::default(),
             concurrency: Concurrency::default(),
             tasks: JoinSet::new(),
@@ -282,9 +270,7 @@ impl Engine {
     }
 
     async fn stop_all(&mut self) {
-        for running in self.running.values() {
-            running.cancel.cancel();
-        }
+        self.running.stop_all();
         while self.tasks.join_next().await.is_some() {}
         self.count_bytes().await;
         self.remember().await;
@@ -330,7 +316,7 @@ impl Engine {
             Ok(QueueEvent::JobsChanged { jobs, more: _ }) => {
                 for change in jobs {
                     if change.state == JobState::Cancelled {
-                        self.stop(&change.job_id);
+                        self.running.stop(&change.job_id);
                         self.lanes.forget();
                     }
                     self.touched.extend(change.asset_id);
@@ -427,7 +413,7 @@ impl Engine {
             }
         };
         let id = &ended.job.id;
-        let stopping = self.running.remove(id).is_some_and(|running| running.stopping);
+        let stopping = self.running.end(id).is_some_and(|carried| carried.stopping);
         let destination = ended.job.destination_id.clone();
         if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
             self.source_away(ended.job.source_id.as_ref()).await;
@@ -457,7 +443,7 @@ impl Engine {
                 tracing::warn!(%error, "a destination's state could not be written down");
             }
             if !matches!(state, DestinationState::Ready | DestinationState::Unreachable) {
-                self.stop_at(&destination);
+                self.running.stop_at(&destination);
             }
             self.core.tell(Event::DestinationsChanged);
             self.reload().await;
@@ -490,8 +476,7 @@ impl Engine {
             Err(None) => return,
         };
         let id = &ended.job.destination_id;
-        let under_way = self.running.values().filter(|running| running.job.destination_id == *id).count();
-        self.concurrency.ended(id, ending, under_way, clock::now().boot_ms);
+        self.concurrency.ended(id, ending, self.running.at(id), clock::now().boot_ms);
         self.turns.at(id, self.concurrency.limit(id));
     }
 
@@ -512,13 +497,13 @@ impl Engine {
         self.destinations = queue.destinations().await?;
         self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
         let mut stop = Vec::new();
-        for running in self.running.values().filter(|running| !running.stopping) {
-            if !self.has_access(&running.job).await {
-                stop.push(running.job.id.clone());
+        for carried in self.running.going_on() {
+            if !self.has_access(&carried.job).await {
+                stop.push(carried.job.id.clone());
             }
         }
         for job in stop {
-            self.stop(&job);
+            self.running.stop(&job);
         }
         Ok(())
     }
@@ -557,9 +542,8 @@ impl Engine {
         self.forget_spent();
         // What backed off and is due now is in the queue, not among the heads; no event tells of it.
         if self.lanes_stale || self.lanes.run_low() {
-            let taken: HashSet<JobId> = self.running.keys().cloned().collect();
             let wanted = self.wanted_anyway().await;
-            match self.lanes.refresh(&self.core.queue, &taken, &wanted).await {
+            match self.lanes.refresh(&self.core.queue, &self.running, &wanted).await {
                 Ok(()) => self.lanes_stale = false,
                 Err(error) => tracing::error!(%error, "the queue could not be read"),
             }
@@ -581,7 +565,7 @@ impl Engine {
         self.memory = self.plan.memory;
         self.core.transfer.set_bandwidth(bytes_per_s(self.plan.rate));
         for stop in std::mem::take(&mut self.plan.stop) {
-            self.stop(&stop.job_id);
+            self.running.stop(&stop.job_id);
         }
         if (conditions.session.suspending || conditions.session.ending) && self.running.is_empty() {
             self.core.sensors.ready_to_sleep();
@@ -620,7 +604,7 @@ impl Engine {
         if self.adrift_due.is_none_or(|due| due > Instant::now()) {
             return;
         }
-        let carried: Vec<JobId> = self.running.keys().cloned().collect();
+        let carried: Vec<JobId> = self.running.ids().cloned().collect();
         match self.core.queue.put_back(&carried).await {
             Ok(_) => self.adrift_due = None,
             Err(error) => {
@@ -672,8 +656,7 @@ impl Engine {
     fn make_plan(&self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Plan {
         let lanes = self.lanes.for_plan(|key| self.options_of(key));
         let facts: Vec<DestinationFacts> = self.destinations.iter().map(|destination| self.facts(destination, now.wall)).collect();
-        let active: Vec<Active> =
-            self.running.values().filter(|running| !running.stopping).map(|running| self.active(&running.job)).collect();
+        let active: Vec<Active> = self.running.going_on().map(|carried| self.active(&carried.job)).collect();
         let policy = self.policy();
         let limits = Limits {
             small_bytes: SMALL_BYTES,
@@ -722,7 +705,7 @@ impl Engine {
 
     /// Bytes that servers confirmed of what is under way.
     fn confirmed(&self) -> u64 {
-        self.running.values().map(|running| self.confirmed_of(&running.job)).sum()
+        self.running.iter().map(|carried| self.confirmed_of(&carried.job)).sum()
     }
 
     fn confirmed_of(&self, job: &QueuedJob) -> u64 {
@@ -780,18 +763,6 @@ impl Engine {
 
     // ---- acting ----
 
-    fn stop(&mut self, job: &JobId) {
-        if let Some(running) = self.running.get_mut(job) {
-            running.stop();
-        }
-    }
-
-    /// Nothing more can be sent there: what still arrives from now on began before.
-    fn stop_at(&mut self, destination: &DestinationId) {
-        let there = self.running.values_mut().filter(|running| running.job.destination_id == *destination);
-        there.for_each(Running::stop);
-    }
-
     /// Starts jobs: the intent is committed, their grants are looked at, and then they run.
     async fn start(&mut self, ids: &[JobId], now: Timestamp) {
         let mut jobs = self.lanes.take(ids);
@@ -818,12 +789,11 @@ impl Engine {
             };
             Arc::make_mut(&mut job).attempts += 1;
             let queueing = self.turns.at(&job.destination_id, self.concurrency.limit(&job.destination_id));
-            let cancel = CancellationToken::new();
             let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
             self.core.live.begin(&job.id, &job.batch_id, confirmed);
             let errand = Errand { root: self.root_of(&job), destination, job: job.clone() };
-            self.tasks.spawn(carry(self.core.clone(), self.endings.clone(), errand, queueing, cancel.clone()));
-            self.running.insert(job.id.clone(), Running { job, cancel, stopping: false });
+            let cancel = self.running.begin(job);
+            self.tasks.spawn(carry(self.core.clone(), self.endings.clone(), errand, queueing, cancel));
         }
         self.lanes_stale |= self.lanes.run_low();
     }
@@ -929,11 +899,11 @@ impl Engine {
         }
         let waiting = self.waiting_groups(conditions, now.wall);
         let bytes_per_s = self.throughput.bytes_per_s(now.boot_ms);
-        let destinations: HashSet<&DestinationId> = self.running.values().map(|running| &running.job.destination_id).collect();
+        let destinations: HashSet<&DestinationId> = self.running.iter().map(|carried| &carried.job.destination_id).collect();
         Ok(report::status(report::Facts {
             counts,
             attention,
-            active: self.running.values().filter(|running| !running.stopping).count(),
+            active: self.running.going_on().count(),
             active_destinations: self.destinations.iter().filter(|destination| destinations.contains(&destination.id)).collect(),
             run: self.progress(counts.open(), bytes_per_s),
             waiting,
@@ -952,7 +922,7 @@ impl Engine {
     }
 
     fn progress(&self, open: u64, bytes_per_s: u64) -> RunProgress {
-        let (confirmed, total) = (self.confirmed(), self.running.values().map(|running| running.job.byte_count).sum::<u64>());
+        let (confirmed, total) = (self.confirmed(), self.running.iter().map(|carried| carried.job.byte_count).sum::<u64>());
         let bytes_total = self.run.bytes_done + total + self.lanes.bytes();
         let bytes_done = self.run.bytes_done + confirmed;
         RunProgress {
