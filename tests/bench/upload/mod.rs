@@ -32,8 +32,8 @@ const LONG: Duration = Duration::from_millis(20);
 /// What is asked for.
 struct Asked {
     kinds: Vec<Kind>,
-    /// Photos, tiny photos, and bytes of each of four films.
-    sizes: (usize, usize, usize),
+    /// Photos, tiny photos, films, and bytes of each film.
+    sizes: (usize, usize, usize, usize),
     /// Runs of each; the one in the middle counts.
     runs: usize,
     /// How long a line that went silent is watched.
@@ -45,14 +45,14 @@ struct Asked {
 impl Asked {
     fn read(words: &[String]) -> Result<Self> {
         let mut asked =
-            Self { kinds: Vec::new(), sizes: (300, 1000, 64 * MB), runs: 1, patience: Duration::from_secs(45), lines: true };
+            Self { kinds: Vec::new(), sizes: (300, 1000, 4, 64 * MB), runs: 1, patience: Duration::from_secs(45), lines: true };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--server" => asked.kinds.push(Kind::read(value()?)?),
-                "--quick" => (asked.sizes, asked.lines) = ((100, 200, 16 * MB), false),
-                "--full" => asked.sizes = (2000, 5000, 250 * MB),
+                "--quick" => (asked.sizes, asked.lines) = ((100, 200, 4, 16 * MB), false),
+                "--full" => asked.sizes = (2000, 20_000, 10, 300 * MB),
                 "--runs" => asked.runs = value()?.parse::<usize>()?.max(1),
                 "--patience" => asked.patience = Duration::from_secs(value()?.parse()?),
                 other => bail!("{other}: say --server NAME, --quick, --full, --runs N, --patience SECONDS"),
@@ -70,11 +70,11 @@ pub(crate) async fn run(words: &[String]) -> Result<()> {
     let asked = Asked::read(words)?;
     println!("uploading on loopback, plain HTTP, warm cache; processor and memory are the client's alone");
     println!("{}", measure::machine()?);
-    let (photos, tiny, film) = asked.sizes;
+    let (photos, tiny, films, film) = asked.sizes;
     let sets = [
         Files::new(&format!("{photos} photos of 324 kB"), photos, 324_000)?,
         Files::new(&format!("{tiny} photos of 24 kB"), tiny, 24_000)?,
-        Files::new(&format!("4 films of {} MB", film / MB), 4, film)?,
+        Files::new(&format!("{films} films of {} MB", film / MB), films, film)?,
     ];
     let mut servers = Vec::new();
     for kind in &asked.kinds {
