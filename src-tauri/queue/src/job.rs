@@ -6,7 +6,7 @@ use afterglow_model::{
     AppId, AssetId, AssetResourceType, BatchId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Priority, ResourceId,
     SourceId, Timestamp, UploadJob, UploadJobOptions,
 };
-use rusqlite::types::Type;
+use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, Params, Row};
 
 use crate::QueueError;
@@ -313,7 +313,7 @@ pub(crate) fn upload_job_row(row: &Row<'_>) -> rusqlite::Result<UploadJob> {
         filename: row.get("filename")?,
         byte_count: row.get("byte_count")?,
         state,
-        phase: phase(row)?,
+        phase: shown(row.get("phase")?),
         priority: priority_of(row.get("priority")?)?,
         waiting: Vec::new(),
         attempts: row.get("attempts")?,
@@ -330,54 +330,75 @@ pub(crate) fn upload_job_row(row: &Row<'_>) -> rusqlite::Result<UploadJob> {
     })
 }
 
-/// A row of the table as a transfer needs it.
-pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<QueuedJob> {
-    let Word(state) = row.get("state")?;
-    let Json(options) = row.get("options")?;
-    let source_id: String = row.get("source_id")?;
-    let session = match row.get::<_, Option<String>>("upload_url")? {
-        Some(upload_url) => Some(UploadSession {
-            upload_url,
-            offset: row.get("bytes_sent")?,
-            pin_json: row.get("pin")?,
-            expires_at: row.get::<_, Option<i64>>("session_expires_at")?.map(Timestamp),
-        }),
-        None => None,
+/// The columns that [`queued_job_row`] reads, in its order: to look each up by its name, for hundreds of rows, costs as much as to read them.
+pub(crate) const QUEUED: &str = "seq, due_at, class, created_at, id, epoch, batch_id, app_id, destination_id, asset_id, state, phase, priority,
+    attempts, setbacks, failure, path, source_id, sha256, byte_count, filename, taken_at, url, headers_handle, body_handle, after_job, options,
+    upload_url, bytes_sent, pin, session_expires_at";
+
+/// The columns of a row, one after the other.
+struct Columns<'r> {
+    row: &'r Row<'r>,
+    at: usize,
+}
+
+impl Columns<'_> {
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        self.at += 1;
+        self.row.get(self.at - 1)
+    }
+
+    fn named<T: From<String>>(&mut self) -> rusqlite::Result<Option<T>> {
+        Ok(self.next::<Option<String>>()?.map(T::from))
+    }
+}
+
+/// A row of [`QUEUED`] as a transfer needs it, with what its turn goes by: when it is due, and its row.
+pub(crate) fn queued_job_row(row: &Row<'_>) -> rusqlite::Result<((i64, i64), QueuedJob)> {
+    let mut next = Columns { row, at: 0 };
+    let (seq, due_at): (i64, i64) = (next.next()?, next.next()?);
+    let job = QueuedJob {
+        class: class_of(next.next()?)?,
+        registered_at: Timestamp(next.next()?),
+        id: JobId(next.next()?),
+        epoch: next.next()?,
+        batch_id: BatchId(next.next()?),
+        app_id: AppId(next.next()?),
+        destination_id: DestinationId(next.next()?),
+        asset_id: next.named()?,
+        state: next.next::<Word<_>>()?.0,
+        phase: shown(next.next()?),
+        priority: priority_of(next.next()?)?,
+        attempts: next.next()?,
+        setbacks: next.next()?,
+        next_attempt_at: (due_at != 0).then_some(Timestamp(due_at)),
+        failure: next.next::<Option<Json<_>>>()?.map(|Json(failure)| failure),
+        path: path::from_bytes(next.next()?),
+        source_id: next.named()?.filter(|source: &SourceId| !source.as_str().is_empty()),
+        sha256: text::hex(&next.next()?),
+        byte_count: next.next()?,
+        filename: next.next()?,
+        created_ms: next.next()?,
+        url: next.next()?,
+        headers_handle: next.next()?,
+        body_handle: next.next()?,
+        after: next.named()?,
+        options: next.next::<Json<_>>()?.0,
+        session: match next.next::<Option<String>>()? {
+            Some(upload_url) => Some(UploadSession {
+                upload_url,
+                offset: next.next()?,
+                pin_json: next.next()?,
+                expires_at: next.next::<Option<i64>>()?.map(Timestamp),
+            }),
+            None => None,
+        },
     };
-    Ok(QueuedJob {
-        class: class_of(row.get("class")?)?,
-        registered_at: Timestamp(row.get("created_at")?),
-        id: JobId(row.get("id")?),
-        epoch: row.get("epoch")?,
-        batch_id: BatchId(row.get("batch_id")?),
-        app_id: AppId(row.get("app_id")?),
-        destination_id: DestinationId(row.get("destination_id")?),
-        asset_id: row.get::<_, Option<String>>("asset_id")?.map(AssetId),
-        state,
-        phase: phase(row)?,
-        priority: priority_of(row.get("priority")?)?,
-        attempts: row.get("attempts")?,
-        setbacks: row.get("setbacks")?,
-        next_attempt_at: next_attempt_at(row)?,
-        failure: failure(row)?,
-        path: path::from_bytes(row.get("path")?),
-        source_id: (!source_id.is_empty()).then_some(SourceId(source_id)),
-        sha256: text::hex(&row.get("sha256")?),
-        byte_count: row.get("byte_count")?,
-        filename: row.get("filename")?,
-        created_ms: row.get("taken_at")?,
-        url: row.get("url")?,
-        headers_handle: row.get("headers_handle")?,
-        body_handle: row.get("body_handle")?,
-        after: row.get::<_, Option<String>>("after_job")?.map(JobId),
-        options,
-        session,
-    })
+    Ok(((due_at, seq), job))
 }
 
 /// An ended job has no phase; it is shown as `Queued`, which says nothing beside an end.
-fn phase(row: &Row<'_>) -> rusqlite::Result<Phase> {
-    Ok(row.get::<_, Option<Word<Phase>>>("phase")?.map_or(Phase::Queued, |Word(phase)| phase))
+fn shown(phase: Option<Word<Phase>>) -> Phase {
+    phase.map_or(Phase::Queued, |Word(phase)| phase)
 }
 
 fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {

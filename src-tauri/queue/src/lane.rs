@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use afterglow_model::{DestinationId, FailureCode, JobCounts, JobId, JobState, Phase, Priority, SourceId, Timestamp};
 use rusqlite::{Connection, Rows, named_params, params};
 
+use crate::job::QUEUED;
 use crate::text::Word;
 use crate::{FileClass, Queue, QueueError, QueuedJob, job};
 
@@ -170,11 +171,14 @@ SELECT (SELECT coalesce(sum(jobs), 0) FROM tally WHERE phase = 'held' OR (state 
         AND destination_id IN (SELECT id FROM destination WHERE state = 'ready'))";
 
 /// The jobs of a source in a lane, in the order in which they are tried.
-pub(crate) const HEADS: &str = "
-SELECT * FROM job
-WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off')
-    AND due_at <= ?5
-ORDER BY due_at, seq";
+pub(crate) fn heads_of_source() -> String {
+    format!(
+        "SELECT {QUEUED} FROM job
+         WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off')
+            AND due_at <= ?5
+         ORDER BY due_at, seq"
+    )
+}
 
 /// When the first job of a source in a lane is due again.
 pub(crate) const NEXT_ATTEMPT: &str = "
@@ -182,11 +186,14 @@ SELECT min(due_at) FROM job
 WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND source_id = ?4 AND phase IN ('queued', 'backing_off') AND due_at > 0";
 
 /// The uploads of a lane that their server will forget, the first to expire first.
-pub(crate) const EXPIRING: &str = "
-SELECT * FROM job INDEXED BY job_expiring
-WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND session_expires_at IS NOT NULL AND phase IN ('queued', 'backing_off')
-    AND due_at <= ?4 AND source_id NOT IN (SELECT source_id FROM offline_source)
-ORDER BY session_expires_at";
+pub(crate) fn expiring() -> String {
+    format!(
+        "SELECT {QUEUED} FROM job INDEXED BY job_expiring
+         WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND session_expires_at IS NOT NULL
+            AND phase IN ('queued', 'backing_off') AND due_at <= ?4 AND source_id NOT IN (SELECT source_id FROM offline_source)
+         ORDER BY session_expires_at"
+    )
+}
 
 fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &[JobId]) -> Result<Vec<QueuedJob>, QueueError> {
     let mut sources = db.prepare_cached(
@@ -198,33 +205,27 @@ fn heads(db: &Connection, lane: &LaneKey, limit: u32, now: Timestamp, exclude: &
     let sources = sources.query_map(params![destination, priority, class], |row| row.get(0))?;
     let (limit, exclude) = (limit as usize, exclude.iter().map(JobId::as_str).collect());
     let mut found = Vec::new();
-    let mut of_source = db.prepare_cached(HEADS)?;
+    let mut of_source = db.prepare_cached(&heads_of_source())?;
     for source in sources.collect::<Result<Vec<String>, _>>()? {
         let rows = of_source.query(params![destination, priority, class, source, now.0])?;
         found.extend(first(rows, limit, &exclude)?);
     }
-    let mut of_lane = db.prepare_cached(EXPIRING)?;
+    let mut of_lane = db.prepare_cached(&expiring())?;
     // However far back they stand, and once only.
     let expiring = first(of_lane.query(params![destination, priority, class, now.0])?, limit, &exclude)?;
-    found.retain(|head| expiring.iter().all(|known| known.seq != head.seq));
-    found.sort_by_key(Head::turn);
+    found.retain(|head| expiring.iter().all(|known| known.turn != head.turn));
+    found.sort_by_key(|head| head.turn);
     found.truncate(limit.saturating_sub(expiring.len()));
     found.extend(expiring);
-    found.sort_by_key(Head::turn);
+    found.sort_by_key(|head| head.turn);
     Ok(found.into_iter().map(|head| head.job).collect())
 }
 
 /// A job that may be started, and what its turn goes by.
 struct Head {
-    due_at: i64,
-    seq: i64,
+    /// When it is due, and its row, of which no two are alike.
+    turn: (i64, i64),
     job: QueuedJob,
-}
-
-impl Head {
-    fn turn(&self) -> (i64, i64) {
-        (self.due_at, self.seq)
-    }
 }
 
 /// The first rows, as many as are wanted. That some are left out is not for the statement: a table of them would cost it more than its rows.
@@ -234,7 +235,8 @@ fn first(mut rows: Rows<'_>, limit: usize, exclude: &HashSet<&str>) -> Result<Ve
         && let Some(row) = rows.next()?
     {
         if !exclude.contains(row.get_ref("id")?.as_str().map_err(rusqlite::Error::from)?) {
-            found.push(Head { due_at: row.get("due_at")?, seq: row.get("seq")?, job: job::queued_job_row(row)? });
+            let (turn, job) = job::queued_job_row(row)?;
+            found.push(Head { turn, job });
         }
     }
     Ok(found)

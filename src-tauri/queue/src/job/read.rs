@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use afterglow_model::{AppId, AssetId, BatchId, DestinationId, JobAction, JobBadge, JobId, JobPage, JobQuery, JobState, UploadJob};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::{queued_job_row, select, upload_job_row};
+use super::{QUEUED, queued_job_row, select, upload_job_row};
 use crate::text;
 use crate::{Queue, QueueError, QueuedJob, lane, receipt};
 
@@ -47,8 +47,8 @@ impl Queue {
     pub async fn queued_job(&self, id: &JobId) -> Result<Option<QueuedJob>, QueueError> {
         let id = id.clone();
         self.read(move |db| {
-            let mut found = db.prepare_cached("SELECT * FROM job WHERE id = ?1")?;
-            Ok(found.query_row([id.as_str()], queued_job_row).optional()?)
+            let mut found = db.prepare_cached(&format!("SELECT {QUEUED} FROM job WHERE id = ?1"))?;
+            Ok(found.query_row([id.as_str()], queued_job_row).optional()?.map(|(_, job)| job))
         })
         .await
     }
