@@ -17,7 +17,7 @@ use crate::{
     failure,
     order::{Companions, Delivered, Journal, Order, Progress, Sidecar},
     reading::Reading,
-    source::{Source, SourceError},
+    source::{Source, SourceError, Whole},
     steps::RESTARTS_MAX,
     transfer::TransferOptions,
 };
@@ -104,35 +104,31 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     async fn open(&self, digest: [u8; 32]) -> Result<Opened, End> {
         let (root, path): (PathBuf, PathBuf) = (self.order.root.clone(), self.order.path.clone());
         let (byte_count, session_pin) = (self.order.byte_count, self.order.session.as_ref().map(|session| session.pin));
-        let (small_bytes, block_bytes) = (self.options.small_bytes, self.options.block_bytes);
-        let is_small = byte_count <= small_bytes && session_pin.is_none();
-        let line = is_small.then(|| root.clone());
-        let open = move || {
-            let source = Source::open(&root, &path)?;
-            if source.pin().size != byte_count {
-                return Err(SourceError::Changed);
+        let opened = async {
+            if byte_count <= self.options.small_bytes && session_pin.is_none() {
+                let Whole { source, content, digest: found } = self.reading.whole(&root, &path, byte_count).await?;
+                return if found == digest {
+                    Ok(Opened { source: Arc::new(source), whole: Some(content) })
+                } else {
+                    Err(SourceError::Changed)
+                };
             }
-            let (whole, found) = if is_small {
-                let (whole, found) = source.read_whole()?;
-                (Some(whole), found)
-            } else if session_pin.is_some_and(|pin| pin != source.pin()) {
-                // Touched since the session began, or the drive has another number now. The content decides, before a byte is sent.
-                (None, source.digest(block_bytes)?)
-            } else {
-                (None, digest)
-            };
-            if found == digest { Ok(Opened { source: Arc::new(source), whole }) } else { Err(SourceError::Changed) }
-        };
-        let opening = async {
-            match line {
-                Some(root) => self.reading.read(&root, open).await.ok(),
-                None => tokio::task::spawn_blocking(open).await.ok(),
-            }
+            let block_bytes = self.options.block_bytes;
+            let opening = tokio::task::spawn_blocking(move || {
+                let source = Source::open(&root, &path)?;
+                // Touched since the session began, or the drive has another number now? The content decides, before a byte is sent.
+                let is_touched = session_pin.is_some_and(|pin| pin != source.pin());
+                if source.pin().size != byte_count || (is_touched && source.digest(block_bytes)? != digest) {
+                    return Err(SourceError::Changed);
+                }
+                Ok(Opened { source: Arc::new(source), whole: None })
+            });
+            opening.await.unwrap_or(Err(SourceError::Broken))
         };
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stopped),
-            opened = opening => opened.ok_or_else(|| End::Failed(failure::internal("reading the file")))?,
+            opened = opened => opened,
         };
         match opened {
             Ok(opened) => Ok(opened),
@@ -173,7 +169,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     async fn carry(&self, sidecar: Sidecar) -> Result<(), End> {
         let reading = tokio::task::spawn_blocking(move || {
             let source = Source::open(&sidecar.root, &sidecar.path)?;
-            if source.pin().size > SIDECAR_BYTES_MAX { Ok(None) } else { source.read_whole().map(|(content, _)| Some(content)) }
+            if source.pin().size > SIDECAR_BYTES_MAX { Ok(None) } else { source.read_whole().map(|whole| Some(whole.content)) }
         });
         let read = tokio::select! {
             biased;

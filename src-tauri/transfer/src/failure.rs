@@ -164,6 +164,7 @@ pub(crate) fn too_large(host: &str, limit: u64) -> Failure {
 /// What a file that cannot be read as one version means.
 pub(crate) fn of_source(name: &str, error: &SourceError) -> Failure {
     let (class, code, message) = match error {
+        SourceError::Broken => return internal("reading the file"),
         SourceError::RootMissing(root) => (
             Transient,
             FailureCode::SourceOffline,

@@ -13,6 +13,7 @@
 mod again;
 mod another;
 mod bandwidth;
+mod cached;
 mod certificate;
 mod dav;
 mod destination;

@@ -12,14 +12,39 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use crate::{
+    cached,
+    source::{self, SourceError, Whole},
+};
+
 /// Threads that read from one folder at once: enough to keep a disk busy that answers late.
 const THREADS: usize = 4;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The files that wait to be read, by the folder beneath which they lie.
+/// Folders of which it is remembered where they lie. A library has few; files from elsewhere lie in any.
+const FOLDERS_MAX: usize = 64;
+
+/// Reads small files.
 #[derive(Clone, Default)]
-pub struct Reading(Arc<Mutex<HashMap<PathBuf, Line>>>);
+pub struct Reading(Arc<Mutex<Folders>>);
+
+#[derive(Default)]
+struct Folders {
+    /// The files that wait to be read, by the folder beneath which they lie.
+    lines: HashMap<PathBuf, Line>,
+    /// Whether a folder lies on a disk of this computer.
+    locality: HashMap<PathBuf, bool>,
+}
+
+impl Folders {
+    fn learn(&mut self, root: &Path, is_local: bool) {
+        if self.locality.len() >= FOLDERS_MAX {
+            self.locality.clear();
+        }
+        self.locality.insert(root.to_owned(), is_local);
+    }
+}
 
 #[derive(Default)]
 struct Line {
@@ -34,9 +59,28 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
+    /// Opens and reads a small file that is as large as it is said to be.
+    pub(crate) async fn whole(&self, root: &Path, path: &Path, byte_count: u64) -> Result<Whole, SourceError> {
+        let is_local = self.folders().locality.get(root).copied();
+        if is_local == Some(true)
+            && let Some(whole) = cached::read(root, path, byte_count)
+        {
+            return Ok(whole);
+        }
+        let (at, path) = (root.to_owned(), path.to_owned());
+        let (whole, found) = self
+            .read(root, move || (source::whole(&at, &path, byte_count), is_local.is_none().then(|| cached::is_local(&at))))
+            .await
+            .map_err(|_| SourceError::Broken)?;
+        if let Some(is_local) = found {
+            self.folders().learn(root, is_local);
+        }
+        whole
+    }
+
     /// Runs `work`, which reads a file beneath `root`, where it may block. The receiver fails only if `work` panics. Work that nobody waits
     /// for any more when its turn comes is dropped.
-    pub(crate) fn read<T: Send + 'static>(&self, root: &Path, work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    fn read<T: Send + 'static>(&self, root: &Path, work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move || {
             if !reply.is_closed() {
@@ -44,8 +88,8 @@ impl Reading {
                 let _ = reply.send(work());
             }
         });
-        let mut lines = self.lines();
-        let line = lines.entry(root.to_owned()).or_default();
+        let mut folders = self.folders();
+        let line = folders.lines.entry(root.to_owned()).or_default();
         line.waiting.push_back(work);
         if line.threads < THREADS {
             line.threads += 1;
@@ -62,7 +106,7 @@ impl Reading {
 
     /// The next file of a folder; without one the thread that asks gives up its place.
     fn next(&self, root: &Path) -> Option<Work> {
-        let mut lines = self.lines();
+        let lines = &mut self.folders().lines;
         let line = lines.get_mut(root)?;
         let next = line.waiting.pop_front();
         if next.is_none() {
@@ -74,7 +118,7 @@ impl Reading {
         next
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<PathBuf, Line>> {
+    fn folders(&self) -> MutexGuard<'_, Folders> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

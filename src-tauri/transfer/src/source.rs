@@ -51,6 +51,9 @@ pub(crate) enum SourceError {
     Changed,
     #[error("the file cannot be read: {0}")]
     Unreadable(io::Error),
+    /// The thread that read it panicked.
+    #[error("reading it broke off")]
+    Broken,
 }
 
 /// An open file and its pin.
@@ -60,11 +63,34 @@ pub(crate) struct Source {
     pin: Pin,
 }
 
+/// A file that fits in memory, read as one version.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) source: Source,
+    pub(crate) content: Bytes,
+    /// Its SHA-256.
+    pub(crate) digest: [u8; 32],
+}
+
+/// Opens and reads a file that is as large as it is said to be; no byte of one that is not.
+pub(crate) fn whole(root: &Path, path: &Path, byte_count: u64) -> Result<Whole, SourceError> {
+    let source = Source::open(root, path)?;
+    if source.pin().size == byte_count { source.read_whole() } else { Err(SourceError::Changed) }
+}
+
 impl Source {
     /// Opens `path` beneath `root`; an absolute `path` must begin with `root`.
     pub(crate) fn open(root: &Path, path: &Path) -> Result<Self, SourceError> {
-        let relative = if path.is_absolute() { path.strip_prefix(root).map_err(|_| SourceError::OutsideRoot)? } else { path };
-        let file = beneath::open(root, relative)?;
+        Self::of(beneath::open(root, relative(root, path)?)?)
+    }
+
+    /// Opens a file of which the kernel knows everything, without waiting for a disk; none if it does not.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_known(root: &Path, path: &Path) -> Option<Self> {
+        Self::of(beneath::open_known(root, relative(root, path).ok()?)?).ok()
+    }
+
+    fn of(file: File) -> Result<Self, SourceError> {
         let metadata = file.metadata().map_err(SourceError::Unreadable)?;
         if !metadata.is_file() {
             return Err(SourceError::NotRegular);
@@ -74,6 +100,11 @@ impl Source {
 
     pub(crate) fn pin(&self) -> Pin {
         self.pin
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Fails if the file is no longer what it was when it was opened.
@@ -91,17 +122,22 @@ impl Source {
     }
 
     /// The whole file and its SHA-256, for files that fit in memory.
-    pub(crate) fn read_whole(&self) -> Result<(Bytes, [u8; 32]), SourceError> {
+    pub(crate) fn read_whole(self) -> Result<Whole, SourceError> {
         let size = usize::try_from(self.pin.size).map_err(|_| SourceError::NotRegular)?;
         // Into memory that nobody has filled with zeros before. Nothing else moves the file's own position.
         let mut content = Vec::with_capacity(size);
         (&self.file).take(self.pin.size).read_to_end(&mut content).map_err(SourceError::Unreadable)?;
-        if content.len() != size {
+        self.whole_of(content)
+    }
+
+    /// What was just read of this file, if it is all of it and the file still the same.
+    pub(crate) fn whole_of(self, content: Vec<u8>) -> Result<Whole, SourceError> {
+        if content.len() as u64 != self.pin.size {
             return Err(SourceError::Changed);
         }
         self.ensure_unchanged()?;
         let digest = Sha256::digest(&content).into();
-        Ok((content.into(), digest))
+        Ok(Whole { source: self, content: content.into(), digest })
     }
 
     /// SHA-256 of the whole file, read in blocks.
@@ -125,6 +161,11 @@ impl Source {
         self.ensure_unchanged()?;
         Ok((sha256.finalize().into(), sha1.finalize().into()))
     }
+}
+
+/// A path beneath its root; an absolute one must begin with it.
+fn relative<'a>(root: &Path, path: &'a Path) -> Result<&'a Path, SourceError> {
+    if path.is_absolute() { path.strip_prefix(root).map_err(|_| SourceError::OutsideRoot) } else { Ok(path) }
 }
 
 /// SHA-256 over everything from the file's first byte to where sending stands, with marks to step back to after a cut.
@@ -208,14 +249,27 @@ mod beneath {
         open_in(&folder, relative).map(File::from).map_err(refusal)
     }
 
+    /// As [`open`], of what the kernel knows already.
+    #[cfg(target_os = "linux")]
+    pub(super) fn open_known(root: &Path, relative: &Path) -> Option<File> {
+        use rustix::fs::{CWD, ResolveFlags, openat2};
+        let folder = openat2(CWD, root, FOLDER, Mode::empty(), ResolveFlags::CACHED).ok()?;
+        // What is mounted inside the folder may lie elsewhere.
+        let known = INSIDE | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+        openat2(folder, relative, READ, Mode::empty(), known).map(File::from).ok()
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const INSIDE: rustix::fs::ResolveFlags = rustix::fs::ResolveFlags::BENEATH
+        .union(rustix::fs::ResolveFlags::NO_SYMLINKS)
+        .union(rustix::fs::ResolveFlags::NO_MAGICLINKS);
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn open_in(folder: &OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
-        use rustix::fs::ResolveFlags;
         /// The kernel gives up with EAGAIN when a rename elsewhere makes the walk uncertain.
         const ATTEMPTS: usize = 16;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..ATTEMPTS {
-            match rustix::fs::openat2(folder, relative, READ, Mode::empty(), resolve) {
+            match rustix::fs::openat2(folder, relative, READ, Mode::empty(), INSIDE) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 // Kernels before 5.6, and sandboxes that do not know the call.
                 Err(Errno::NOSYS | Errno::PERM) => return step_by_step(folder, relative),

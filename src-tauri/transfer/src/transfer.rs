@@ -176,7 +176,8 @@ impl Transfer {
                 Err(setback) => return Outcome::Failed(trial::failure_of(setback)),
             };
             let session = journal.session().and_then(|session| route::session_over(connector, session, &ever, &by.url));
-            let order = Order { session, ..order.clone() };
+            let order =
+                if session == order.session { Cow::Borrowed(order) } else { Cow::Owned(Order { session, ..order.clone() }) };
             left -= 1;
             match self.deliver_by(connector, &by, &order, &journal, progress, cancel).await {
                 Outcome::Failed(failure) if route::lies_on_the_way(&failure) => {
