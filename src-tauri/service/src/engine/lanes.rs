@@ -37,9 +37,10 @@ impl Lanes {
             let heads = self.heads.entry(lane.key.clone()).or_default();
             heads.retain(|job| !running.contains(&job.id));
             if heads.len() < HEADS_LOW && (heads.len() as u64) < available(lane, now) {
-                let mut known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
-                known.extend(running.ids().cloned());
-                heads.extend(queue.heads(&lane.key, HEADS_MAX, now, &known).await?.into_iter().map(Arc::new));
+                let known: Vec<JobId> = heads.iter().map(|job| job.id.clone()).collect();
+                let found = queue.heads(&lane.key, HEADS_MAX, now, &known).await?;
+                // One that has just ended may stand in line again before the loop has heard of it.
+                heads.extend(found.into_iter().filter(|job| !running.contains(&job.id)).map(Arc::new));
             }
         }
         for id in wanted.iter().filter(|id| !running.contains(id)) {
