@@ -181,6 +181,13 @@ pub fn photos_and_videos(kinds: impl IntoIterator<Item = AssetResourceType>) -> 
     }
 }
 
+/// Characters that do something else than be seen, such as turning what stands beside them, with which a name could pretend to be another
+/// (Unicode UAX #9).
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Bytes for people, decimal units as file managers and networks use them: `3.2 MB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -6,6 +6,7 @@ use afterglow_model::{
     AccessAnswer, App, AppEvent, AppId, AppKind, Asset, AssetCollection, AssetId, AssetResource, Assets, Authorization,
     AuthorizationStatus, ChangeToken, CollectionId, CollectionKind, Connector, CreateJob, Destination, Event, JobId, JobState,
     PairRequest, Paired, PersistentChanges, Priority, RequestAuthorization, ResourceId, RetryJob, SetAccess, SmartAlbum, UploadJob,
+    is_invisible,
 };
 use afterglow_queue::{First, JobRequest, NewApp, NewBatch, NewDestination, NewJob};
 use sha2::{Digest, Sha256};
@@ -52,7 +53,7 @@ fn random() -> [u8; 32] {
 /// Introduces a program: the person is asked, and the call waits for the answer.
 pub(crate) async fn pair(core: &Core, request: PairRequest, pid: Option<i32>) -> Answer<Paired> {
     let name = request.name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(|c| c.is_control() || is_bidi(c)) {
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(is_invisible) {
         return Err(Refusal::bad("bad_name", format!("A program needs a plain name of at most {NAME_CHARS_MAX} characters.")));
     }
     let url_bases = checked_bases(&request.url_bases)?;
@@ -483,11 +484,6 @@ fn key_hash(key: &str) -> [u8; 32] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Characters that turn the direction of text, with which a name could pretend to be another (Unicode UAX #9).
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a certificate says of itself, for a person who is asked to trust it. Each word of it was written by whoever made it: it is shown
 //! as one short line, and nothing is decided by it.
 
-use afterglow_model::{Certificate, Timestamp};
+use afterglow_model::{Certificate, Timestamp, is_invisible};
 use sha2::{Digest, Sha256};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer, time::ASN1Time, x509::X509Name};
 
@@ -42,12 +42,6 @@ fn name(name: &X509Name<'_>) -> Option<String> {
         .collect();
     let line = line.trim();
     (!line.is_empty()).then(|| line.to_owned())
-}
-
-/// Characters that do something else than be seen, such as turning what stands beside them.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

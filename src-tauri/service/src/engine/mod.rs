@@ -4,12 +4,14 @@
 //! run, and makes it so. Between events it sleeps until the one wake-up that the plan names. Order that makes a crash harmless: a job
 //! is marked as started, in one commit for all that start together, before its first byte leaves.
 
+mod beliefs;
 mod carry;
 mod endings;
 pub(crate) mod history;
 mod lanes;
 mod report;
 mod running;
+mod telling;
 mod turns;
 
 use std::{
@@ -22,21 +24,18 @@ use std::{
 use afterglow_library::LibraryEvent;
 use afterglow_model::{
     App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, DestinationState, Event, Failure,
-    FailureClass, FailureCode, JobId, JobQuery, JobState, Override, OverrideScope, Pause, Rate, Reachability, RunProgress,
-    ScanProgress, SentenceContext, Settings, SourceId, Status, Timestamp, UploadJobOptions, WaitingGroup, WaitingReason,
-    waiting_sentence,
+    FailureClass, FailureCode, JobId, JobState, Override, OverrideScope, Pause, Rate, Reachability, ScanProgress, Settings,
+    SourceId, Timestamp,
 };
-use afterglow_queue::{Finished, LaneKey, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{
-    Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, Policy, StateChange, strictest,
-};
+use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
+use afterglow_scheduler::{Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, StateChange};
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
 
-use crate::{activity::Throughput, apps::requests, clock, core::Core, host, rules, run::Senders};
+use crate::{activity::Throughput, apps::requests, clock, core::Core, run::Senders};
 use carry::{Ended, Errand, carry};
 use endings::Endings;
 use lanes::Lanes;
@@ -363,44 +362,6 @@ impl Engine {
         self.status_changed();
     }
 
-    async fn sources_changed(&mut self) {
-        if let Err(error) = self.note_sources().await {
-            tracing::warn!(%error, "whether folders are there could not be written down");
-        }
-    }
-
-    /// A transfer found a folder gone before the library did: its jobs wait until the library has seen it again.
-    async fn source_away(&mut self, source: Option<&SourceId>) {
-        if let Some(source) = source
-            && let Err(error) = self.core.queue.set_source_offline(source, true).await
-        {
-            tracing::warn!(%error, "that a folder is away could not be written down");
-        }
-        self.sources_due = Some(Instant::now() + SOURCES_EVERY);
-        self.lanes.forget();
-        self.lanes_stale = true;
-    }
-
-    async fn note_sources(&mut self) -> Result<(), QueueError> {
-        let sources = match self.core.library.sources().await {
-            Ok(sources) => sources,
-            Err(error) => {
-                tracing::warn!(%error, "the folders could not be read");
-                return Ok(());
-            }
-        };
-        self.roots = sources.iter().map(|source| (source.id.clone(), PathBuf::from(&source.path))).collect();
-        self.unreadable = sources.iter().map(|source| source.unreadable).sum();
-        let away = sources.iter().any(|source| !source.online);
-        self.sources_due = away.then(|| Instant::now() + SOURCES_EVERY);
-        for source in sources {
-            self.core.queue.set_source_offline(&source.id, !source.online).await?;
-        }
-        self.lanes.forget();
-        self.lanes_stale = true;
-        Ok(())
-    }
-
     async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         let ended = match ended {
             Ok(ended) => ended,
@@ -478,49 +439,6 @@ impl Engine {
         let id = &ended.job.destination_id;
         self.concurrency.ended(id, ending, self.running.at(id), clock::now().boot_ms);
         self.turns.at(id, self.concurrency.limit(id));
-    }
-
-    // ---- what the loop believes ----
-
-    /// Reads settings, pause, overrides, destinations and grants again.
-    async fn reload(&mut self) {
-        if let Err(error) = self.try_reload().await {
-            tracing::error!(%error, "settings could not be read; the last known ones hold");
-        }
-    }
-
-    async fn try_reload(&mut self) -> Result<(), QueueError> {
-        let queue = &self.core.queue;
-        self.settings = queue.settings().await?;
-        self.pause = queue.pause().await?;
-        self.overrides = queue.overrides().await?;
-        self.destinations = queue.destinations().await?;
-        self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
-        let mut stop = Vec::new();
-        for carried in self.running.going_on() {
-            if !self.has_access(&carried.job).await {
-                stop.push(carried.job.id.clone());
-            }
-        }
-        for job in stop {
-            self.running.stop(&job);
-        }
-        Ok(())
-    }
-
-    /// Whether a job's app may still see its asset.
-    async fn has_access(&self, job: &QueuedJob) -> bool {
-        match self.apps.get(&job.app_id).map(|app| app.status) {
-            Some(AuthorizationStatus::Authorized) => true,
-            Some(AuthorizationStatus::Limited) => match &job.asset_id {
-                Some(asset) => {
-                    self.core.queue.may_see(&job.app_id, std::slice::from_ref(asset)).await.is_ok_and(|may| may == [true])
-                }
-                // A file that the person dropped themself is not the library's to withhold.
-                None => true,
-            },
-            Some(AuthorizationStatus::Denied | AuthorizationStatus::NotDetermined) | None => false,
-        }
     }
 
     /// One turn: refresh, plan, act, tell.
@@ -616,43 +534,6 @@ impl Engine {
         self.lanes_stale = true;
     }
 
-    async fn expire(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
-        if self.pause.as_ref().is_some_and(|pause| afterglow_scheduler::end_of_pause(pause, conditions, now)) {
-            if let Err(error) = self.core.queue.set_pause(None).await {
-                tracing::warn!(%error, "the end of a pause could not be written down");
-            }
-            self.pause = None;
-            self.status_changed();
-        }
-        if self.overrides.iter().any(|over| afterglow_scheduler::expired(over, conditions, now)) {
-            let key = conditions.network.key.as_deref();
-            if let Err(error) = self.core.queue.remove_expired_overrides(now.wall, key).await {
-                tracing::warn!(%error, "the end of an override could not be written down");
-            }
-            self.overrides.retain(|over| !afterglow_scheduler::expired(over, conditions, now));
-            self.status_changed();
-        }
-    }
-
-    /// Jobs that an *Upload anyway* of their own lifts out of the line.
-    async fn wanted_anyway(&self) -> Vec<JobId> {
-        let mut wanted = Vec::new();
-        for over in &self.overrides {
-            match &over.scope {
-                OverrideScope::Job { job_id } => wanted.push(job_id.clone()),
-                OverrideScope::Batch { batch_id } => {
-                    let query = JobQuery { batch_id: Some(batch_id.clone()), limit: Some(BATCH_JOBS_AHEAD), ..JobQuery::default() };
-                    match self.core.queue.jobs(&query).await {
-                        Ok(page) => wanted.extend(page.jobs.into_iter().filter(|job| !job.state.is_terminal()).map(|job| job.id)),
-                        Err(error) => tracing::warn!(%error, "the jobs of a batch could not be read"),
-                    }
-                }
-                OverrideScope::Hour | OverrideScope::Network => {}
-            }
-        }
-        wanted
-    }
-
     fn make_plan(&self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Plan {
         let lanes = self.lanes.for_plan(|key| self.options_of(key));
         let facts: Vec<DestinationFacts> = self.destinations.iter().map(|destination| self.facts(destination, now.wall)).collect();
@@ -665,100 +546,6 @@ impl Engine {
             jobs: JOBS_STARTED,
         };
         afterglow_scheduler::plan(&lanes, &facts, &active, conditions, &policy, &limits, now)
-    }
-
-    fn policy(&self) -> Policy<'_> {
-        Policy {
-            settings: &self.settings,
-            pause: self.pause.as_ref(),
-            overrides: &self.overrides,
-            bytes_today: self.day.1 + self.uncounted(),
-            memory: self.memory,
-        }
-    }
-
-    /// Whether load and room on the disk matter: something is under way, starts, or waits for them. What waits for the network, an hour
-    /// or the person does not wake the machine for them.
-    fn has_use_for_resources(&self) -> bool {
-        let holds = |reason: &WaitingReason| matches!(reason, WaitingReason::DiskFull | WaitingReason::ThermalOrLoad);
-        let mut waits = self.plan.waiting.iter().flat_map(|wait| &wait.reasons).map(|found| found.reason);
-        !self.running.is_empty() || !self.plan.start.is_empty() || waits.any(|reason| holds(&reason))
-    }
-
-    /// What a lane's destination and kind of file ask for beyond the settings.
-    fn options_of(&self, key: &LaneKey) -> UploadJobOptions {
-        let destination = self.destinations.iter().find(|destination| destination.id == key.destination_id);
-        destination.map(|destination| rules::lane_options(destination, key.class, &self.settings)).unwrap_or_default()
-    }
-
-    fn active(&self, job: &QueuedJob) -> Active {
-        let key = LaneKey { destination_id: job.destination_id.clone(), priority: job.priority, class: job.class };
-        Active {
-            job_id: job.id.clone(),
-            batch_id: job.batch_id.clone(),
-            destination_id: job.destination_id.clone(),
-            priority: job.priority,
-            byte_count: job.byte_count,
-            options: strictest(&self.options_of(&key), &job.options),
-        }
-    }
-
-    /// Bytes that servers confirmed of what is under way.
-    fn confirmed(&self) -> u64 {
-        self.running.iter().map(|carried| self.confirmed_of(&carried.job)).sum()
-    }
-
-    fn confirmed_of(&self, job: &QueuedJob) -> u64 {
-        self.core.live.get(&job.id).map_or(0, |point| point.confirmed.min(job.byte_count))
-    }
-
-    /// Payload that is not written down yet.
-    fn uncounted(&self) -> u64 {
-        self.core.transfer.bytes_sent() - self.counted
-    }
-
-    /// Writes down what was sent since the last time, for the day's budget and the chart.
-    async fn count_bytes(&mut self) {
-        let bytes = self.uncounted();
-        if bytes == 0 {
-            return;
-        }
-        match self.core.queue.add_bytes(&self.day.0, bytes).await {
-            Ok(()) => {
-                self.day.1 += bytes;
-                self.counted += bytes;
-            }
-            Err(error) => tracing::warn!(%error, "the day's bytes could not be counted"),
-        }
-    }
-
-    /// Begins a new day if there is one.
-    async fn note_day(&mut self) {
-        let today = clock::today();
-        if self.day.0 == today {
-            return;
-        }
-        if !self.day.0.is_empty() {
-            self.count_bytes().await;
-        }
-        // A clock that was set back begins no day anew.
-        match self.core.queue.bytes_by_day(DAYS_READ).await {
-            Ok(days) => {
-                let sent = days.into_iter().find(|known| known.day == today).map_or(0, |known| known.bytes);
-                self.day = (today, sent);
-            }
-            Err(error) => tracing::warn!(%error, "the bytes of the day could not be read"),
-        }
-    }
-
-    fn facts(&self, destination: &Destination, now: Timestamp) -> DestinationFacts {
-        DestinationFacts {
-            id: destination.id.clone(),
-            app_id: Some(destination.app_id.clone()),
-            state: destination.state,
-            not_before: self.health.not_before(&destination.id, now),
-            local: destination.addresses().all(host::is_local),
-        }
     }
 
     // ---- acting ----
@@ -822,14 +609,6 @@ impl Engine {
         kept
     }
 
-    // ---- telling ----
-
-    fn status_changed(&mut self) {
-        if self.status_due.is_none() {
-            self.status_due = Some(Instant::now());
-        }
-    }
-
     /// When the loop wakes by itself: for the plan's next deadline, or to tell a status that is due.
     fn next_wake(&self) -> Option<Instant> {
         let planned = self.plan.wake_at.as_ref().map(|wake| {
@@ -842,142 +621,6 @@ impl Engine {
             .into_iter()
             .flatten()
             .min()
-    }
-
-    async fn report(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) {
-        let moving = !self.running.is_empty();
-        if moving {
-            self.throughput.sample(self.core.transfer.bytes_sent(), now.boot_ms);
-            self.status_changed();
-        } else {
-            self.throughput.rest();
-            self.status_due = self.status_due.map(|due| due.min(self.status_told + END_TOLD_AFTER));
-        }
-        match self.status_due {
-            Some(due) if due <= Instant::now() => {}
-            _ => return,
-        }
-        self.status_due = None;
-        self.status_told = Instant::now();
-        match self.make_status(conditions, now).await {
-            Ok(status) => self.publish(status, now),
-            Err(error) => tracing::error!(%error, "the status could not be made"),
-        }
-        for listener in self.listeners.drain(..) {
-            // Who has gone need not be told.
-            let _ = listener.send(());
-        }
-        if moving {
-            self.status_due = Some(Instant::now() + STATUS_EVERY);
-        }
-    }
-
-    fn publish(&mut self, status: Status, now: afterglow_scheduler::Now) {
-        self.senders.throughput.send_replace(self.throughput.line(now.boot_ms));
-        self.senders.present.send_replace(self.present.so_far());
-        let changed = self.senders.status.send_if_modified(|shown| {
-            let changed = **shown != status;
-            *shown = Arc::new(status);
-            changed
-        });
-        if changed {
-            self.core.tell(Event::Status { status: Box::new((*self.senders.status.borrow()).as_ref().clone()) });
-        }
-        if !self.touched.is_empty() {
-            let asset_ids: Vec<AssetId> = self.touched.drain().collect();
-            self.senders.backed_up(asset_ids.clone());
-            let shown = if asset_ids.len() > 500 { Vec::new() } else { asset_ids };
-            self.core.tell(Event::JobsChanged { asset_ids: shown });
-        }
-    }
-
-    async fn make_status(&mut self, conditions: &Conditions, now: afterglow_scheduler::Now) -> Result<Status, QueueError> {
-        let counts = self.core.queue.counts().await?;
-        let attention = self.core.queue.attention_count().await?;
-        if counts.open() == 0 && self.running.is_empty() {
-            self.run = Run::default();
-        }
-        let waiting = self.waiting_groups(conditions, now.wall);
-        let bytes_per_s = self.throughput.bytes_per_s(now.boot_ms);
-        let destinations: HashSet<&DestinationId> = self.running.iter().map(|carried| &carried.job.destination_id).collect();
-        Ok(report::status(report::Facts {
-            counts,
-            attention,
-            active: self.running.going_on().count(),
-            active_destinations: self.destinations.iter().filter(|destination| destinations.contains(&destination.id)).collect(),
-            run: self.progress(counts.open(), bytes_per_s),
-            waiting,
-            destinations: &self.destinations,
-            conditions,
-            bytes_per_s,
-            scan: self.scans.values().next().cloned(),
-            unreadable: self.unreadable,
-            looking: self.core.is_looking(),
-            settings: &self.settings,
-            pause: self.pause.clone(),
-            overrides: self.overrides.clone(),
-            prompts: self.core.prompts.list(),
-            now: now.wall,
-        }))
-    }
-
-    fn progress(&self, open: u64, bytes_per_s: u64) -> RunProgress {
-        let (confirmed, total) = (self.confirmed(), self.running.iter().map(|carried| carried.job.byte_count).sum::<u64>());
-        let bytes_total = self.run.bytes_done + total + self.lanes.bytes();
-        let bytes_done = self.run.bytes_done + confirmed;
-        RunProgress {
-            done: self.run.done,
-            total: self.run.done + open,
-            bytes_done,
-            bytes_total,
-            remaining_s: (bytes_per_s > 0).then(|| bytes_total.saturating_sub(bytes_done) / bytes_per_s),
-        }
-    }
-
-    fn waiting_groups(&mut self, conditions: &Conditions, now: Timestamp) -> Vec<WaitingGroup> {
-        let mut since = WaitingSince::new();
-        let mut groups: Vec<WaitingGroup> = Vec::new();
-        for wait in &self.plan.waiting {
-            let Some(reason) = wait.reasons.first() else { continue };
-            if reason.reason == afterglow_model::WaitingReason::JobLimit {
-                continue;
-            }
-            let key = (wait.destination_id.clone(), reason.reason);
-            let from = *since.entry(key.clone()).or_insert_with(|| self.waiting_since.get(&key).copied().unwrap_or(now));
-            if let Some(group) = groups.iter_mut().find(|group| group.destination_id == key.0 && group.reason == key.1) {
-                group.jobs += wait.jobs;
-                group.bytes += wait.bytes;
-                continue;
-            }
-            let destination = self.destinations.iter().find(|other| other.id == wait.destination_id);
-            let name = destination.map(|other| other.name.as_str());
-            // What its last attempts ran into says more than that it does not answer: a sign-in page for instance.
-            let problem = destination.and_then(|other| other.problem.as_ref());
-            let problem = problem.filter(|_| reason.reason == WaitingReason::DestinationUnreachable);
-            groups.push(WaitingGroup {
-                reason: reason.reason,
-                destination_id: wait.destination_id.clone(),
-                jobs: wait.jobs,
-                bytes: wait.bytes,
-                since: from,
-                until: reason.until,
-                sentence: match problem {
-                    Some(problem) => format!("Waiting: {}", problem.message),
-                    None => waiting_sentence(reason.reason, conditions, self.context(name, reason.until, now)),
-                },
-                can_override: reason.reason.can_override(),
-            });
-        }
-        self.waiting_since = since;
-        groups
-    }
-
-    fn context<'a>(&self, destination: Option<&'a str>, until: Option<Timestamp>, now: Timestamp) -> SentenceContext<'a> {
-        SentenceContext {
-            destination,
-            battery_minimum_percent: Some(self.settings.battery_minimum_percent),
-            minutes: until.map(|at| u64::try_from((at.ms_since(now) + 30_000) / 60_000).unwrap_or(0)),
-        }
     }
 }
 
