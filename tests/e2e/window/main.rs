@@ -139,6 +139,42 @@ async fn a_service_that_died_is_said_to_be_gone_and_started_again() {
     stage.quit().await;
 }
 
+#[tokio::test]
+#[ignore = "needs a display: ./dev test"]
+async fn a_server_that_nobody_vouches_for_is_trusted_on_the_persons_word() {
+    let stage = Stage::set().await;
+    let (_receiver, address) = stage.encrypted_receiver().await;
+    let window = Window::open(&stage, &["--pane", "destinations"]).await;
+    window.click_named("button", "Add a destination").await;
+    // Engines differ in how high a dialog becomes by itself: WebKit's once hid all but the title.
+    let shown = "document.querySelector('dialog .content').clientHeight > 300";
+    window.see("the places to choose from", shown, true).await;
+    window.click_named("button", "Resumable HTTP").await;
+    window.write("Address", &address).await;
+    window.write("Token, if it wants one", stage::TOKEN).await;
+    window.write("Name", "Another computer").await;
+    window.click_named("button", "Test and add").await;
+    window.see("whose certificate it is", "document.body.innerText.includes('Afterglow receiver')", true).await;
+    assert_eq!(stage.destinations().await.len(), 1, "nothing is added before the certificate is trusted");
+
+    window.click_named("button", "Trust exactly this certificate").await;
+    window.click_named("button", "Done").await;
+    let destinations = stage.destinations().await;
+    assert_eq!(destinations[1].url, address);
+
+    // At another address of it, it is the same server.
+    let also = address.replace("127.0.0.1", "localhost");
+    window.click("button[aria-label^='More for'][aria-label*='Another computer']").await;
+    window.click_named("[role=menuitem]", "Addresses…").await;
+    window.click_named("button", "The server has another address").await;
+    window.write("Address 2", &also).await;
+    window.click_named("button", "Test and save").await;
+    until("both addresses are kept", async || (stage.destinations().await[1].config.addresses == [also.clone()]).then_some(()))
+        .await;
+    assert_eq!(window.violations().await, Vec::<String>::new(), "the content security policy stops what the pages do");
+    window.close().await;
+}
+
 /// The picture in the README, of the real window at work.
 #[tokio::test]
 #[ignore = "needs a display: ./dev test"]

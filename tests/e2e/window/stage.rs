@@ -11,8 +11,8 @@ use std::{
 
 use afterglow_client::{
     model::{
-        AddDestination, AddSource, AddedDestination, AssetPage, Connector, CreateUpload, DestinationId, Home, Settings, Source,
-        Status, UploadPreview,
+        AddDestination, AddSource, AddedDestination, AssetPage, Connector, CreateUpload, Destination, DestinationId, Home,
+        Settings, Source, Status, UploadPreview,
     },
     owner::Owner,
 };
@@ -59,7 +59,7 @@ impl Stage {
     pub(crate) async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
         draw_photos(&folder.path().join("Photos"));
-        let (receiver, url) = receive(folder.path()).await;
+        let (receiver, url) = receive(folder.path(), &["--cleartext"]).await;
         let mut stage = Self::serve(folder).await;
         stage._receiver = Some(receiver);
         let destination = AddDestination {
@@ -67,7 +67,7 @@ impl Stage {
             config: Default::default(),
             url,
             name: "Archive".to_owned(),
-            token: Some("a token for tests".to_owned()),
+            token: Some(TOKEN.to_owned()),
             sign_in: None,
             skip_test: false,
         };
@@ -130,6 +130,18 @@ impl Stage {
         self.settings(|settings| settings.bandwidth_bytes_per_s = bytes_per_s).await;
     }
 
+    /// Another receiver, with a certificate of its own, and its address. It ends with the value.
+    pub(crate) async fn encrypted_receiver(&self) -> (Child, String) {
+        let folder = self.folder.path().join("Another computer");
+        fs::create_dir(&folder).unwrap();
+        receive(&folder, &[]).await
+    }
+
+    /// The destinations.
+    pub(crate) async fn destinations(&self) -> Vec<Destination> {
+        self.owner.get("/v1/destinations").await.unwrap()
+    }
+
     /// What the service says.
     pub(crate) async fn status(&self) -> Status {
         self.owner.get("/v1/status").await.unwrap()
@@ -184,16 +196,14 @@ fn home(folder: &Path) -> Home {
     Home::resolve(Some(folder.to_owned()), |_| None).unwrap()
 }
 
-async fn receive(folder: &Path) -> (Child, String) {
+/// What receivers here ask for.
+pub(crate) const TOKEN: &str = "a token for tests";
+
+async fn receive(folder: &Path, encryption: &[&str]) -> (Child, String) {
     let url_file = folder.join("url");
     let mut command = Command::new(program("AFTERGLOW_BIN"));
-    command.arg("receive").arg("--dir").arg(folder.join("Archive")).args([
-        "--cleartext",
-        "--listen",
-        "127.0.0.1:0",
-        "--token",
-        "a token for tests",
-    ]);
+    command.arg("--home").arg(folder).arg("receive").arg("--dir").arg(folder.join("Archive")).args(encryption);
+    command.args(["--listen", "127.0.0.1:0", "--token", TOKEN]);
     let child = quietly(command.arg("--url-file").arg(&url_file));
     let url = until("the receiver listens", async || fs::read_to_string(&url_file).ok().filter(|url| !url.is_empty())).await;
     (child, url)

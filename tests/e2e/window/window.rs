@@ -116,6 +116,15 @@ impl Window {
         let _ = button.click().await;
     }
 
+    /// Writes into the field with this label, once it is there.
+    pub(crate) async fn write(&self, label: &str, text: &str) {
+        let field = format!("[...document.querySelectorAll('label')].find(e => e.textContent.trim() === {label:?})?.control");
+        self.see(label, &format!("{field} != null"), true).await;
+        self.run(&format!("{field}.setAttribute('data-journey', {label:?});")).await;
+        let field = self.client.find(Locator::Css(&format!("[data-journey={label:?}]"))).await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
     /// Presses a key with another held.
     pub(crate) async fn press(&self, held: char, key: &str) {
         let mut keys = KeyActions::new("keyboard".to_owned()).then(KeyAction::Down { value: held });
