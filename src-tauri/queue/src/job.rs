@@ -98,7 +98,8 @@ CREATE INDEX job_given_up ON job (destination_id, sha256) WHERE given_up;
 CREATE INDEX job_ready ON job (destination_id, priority, class, source_id, due_at, seq) WHERE phase IN ('queued', 'backing_off');
 CREATE INDEX job_under_way ON job (seq) WHERE phase = 'preparing';
 CREATE INDEX job_held ON job (destination_id) WHERE phase = 'held';
-CREATE INDEX job_expiring ON job (destination_id, priority, class, session_expires_at) WHERE session_expires_at IS NOT NULL;
+CREATE INDEX job_expiring ON job (destination_id, priority, class, session_expires_at)
+    WHERE session_expires_at IS NOT NULL AND finished_at IS NULL;
 -- What fails again and again is that while it is being tried, too: otherwise the person would be told anew with every attempt.
 CREATE INDEX job_stuck ON job (seq) WHERE setbacks >= 3 AND finished_at IS NULL;
 CREATE INDEX job_attention ON job (seq) WHERE phase = 'held' OR (state = 'failed' AND acknowledged = 0);

@@ -190,7 +190,8 @@ pub(crate) fn expiring() -> String {
     format!(
         "SELECT {QUEUED} FROM job INDEXED BY job_expiring
          WHERE destination_id = ?1 AND priority = ?2 AND class = ?3 AND session_expires_at IS NOT NULL
-            AND phase IN ('queued', 'backing_off') AND due_at <= ?4 AND source_id NOT IN (SELECT source_id FROM offline_source)
+            AND finished_at IS NULL AND phase IN ('queued', 'backing_off') AND due_at <= ?4
+            AND source_id NOT IN (SELECT source_id FROM offline_source)
          ORDER BY session_expires_at"
     )
 }

@@ -247,9 +247,6 @@ impl Sums {
     }
 
     fn batch(&mut self, id: &str) -> &mut BatchSum {
-        if !self.batches.contains_key(id) {
-            self.batches.insert(id.to_owned(), BatchSum::default());
-        }
         self.batches.entry(id.to_owned()).or_default()
     }
 }
