@@ -101,6 +101,18 @@ async fn the_heads_of_a_long_lane_come_in_order() {
     assert_eq!((lane.backing_off, lane.next_attempt_at), (load(2), Some(NOW.plus_ms(500))));
 }
 
+/// What is undone if a call fails is more than stays in memory.
+#[tokio::test]
+async fn a_call_may_change_any_number_of_jobs() {
+    let bench = Bench::new().await;
+    let files = (0..20_000u32).map(|n| NewJob { sha256: format!("{n:064x}"), ..file(1) }).collect();
+    bench.create(Priority::Backup, files).await;
+    let app = &bench.destination.app_id;
+    assert_eq!(bench.queue.hold_app(app, failure(FailureCode::AccessDenied)).await.unwrap(), 20_000);
+    assert_eq!(bench.queue.release_app(app).await.unwrap(), 20_000);
+    bench.queue.read(sound).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_upload_that_expires_is_a_head_however_far_back_it_stands() {
     let bench = Bench::new().await;
