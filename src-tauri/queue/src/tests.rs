@@ -146,7 +146,7 @@ fn failure(code: FailureCode) -> Failure {
     }
 }
 
-/// Every count that triggers keep, compared with a recount of the rows; and what must hold of any file at any moment.
+/// Every count that is kept, compared with a recount of the rows; and what must hold of any file at any moment.
 fn sound(db: &rusqlite::Connection) -> Result<(), QueueError> {
     let none = |what: &str, sql: &str| {
         assert!(!db.prepare(sql).unwrap().exists([]).unwrap(), "{what}");

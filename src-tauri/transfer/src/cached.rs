@@ -63,6 +63,8 @@ mod tests {
         if let Some(quick) = read(root, &root.join("a.jpg"), 7) {
             assert_eq!((quick.content, quick.digest), (slow.content, slow.digest));
             assert_eq!(quick.source.pin(), slow.source.pin());
+        } else {
+            eprintln!("SKIPPED: this kernel or file system reads nothing without waiting, so that was not compared");
         }
         for (path, byte_count) in [("a.jpg", 8), ("link.jpg", 7), ("../a.jpg", 7), (".", 7), ("none.jpg", 7)] {
             assert!(read(root, Path::new(path), byte_count).is_none(), "{path}");

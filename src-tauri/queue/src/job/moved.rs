@@ -47,7 +47,7 @@ struct Sums {
     /// Jobs and bytes that came to each kind of job, or left it.
     tally: HashMap<Kind, (i64, i64)>,
     batches: HashMap<String, BatchSum>,
-    /// The rows of jobs that ended, in whose place others may wait.
+    /// The rows of jobs that ended; others may wait for them.
     ended: Vec<i64>,
 }
 
