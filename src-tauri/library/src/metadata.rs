@@ -16,8 +16,7 @@ use crate::content::Kind;
 /// be taken into memory as a whole.
 const READ_MAX: u64 = 16 << 20;
 
-/// Bytes read at most in search of a picture's size. The decoder of JPEG takes in all that it can have before it looks at the header, which lies
-/// behind the preview and the colour profile.
+/// Bytes read at most in search of a picture's size, which lies behind the preview and the colour profile.
 const HEADER_MAX: u64 = 2 << 20;
 
 /// A file that ends when so much of it was read.
@@ -177,8 +176,8 @@ fn rewound(file: &File, left: u64) -> Option<BufReader<Bounded>> {
 
 /// Width and height as stored, for the formats that are drawn.
 fn drawn_size(file: &File) -> Option<(u32, u32)> {
-    let reader = image::ImageReader::new(rewound(file, HEADER_MAX)?).with_guessed_format().ok()?;
-    reader.into_dimensions().ok()
+    let size = imagesize::reader_size(rewound(file, HEADER_MAX)?).ok()?;
+    Some((size.width.try_into().ok()?, size.height.try_into().ok()?))
 }
 
 /// An animated GIF has a NETSCAPE2.0 loop extension, an animated PNG an `acTL` chunk before its data (PNG 3rd ed. 11.3.6.1), an
@@ -226,6 +225,22 @@ mod tests {
         assert_eq!(io::copy(&mut bounded, &mut io::sink()).unwrap(), READ_MAX);
         bounded.rewind().unwrap();
         assert_eq!(bounded.read(&mut [0; 10]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_pictures_size_is_found_behind_its_preview_and_without_the_rest() {
+        // ITU-T T.81 B.1: markers with the length of what follows; the frame header says height, then width.
+        let mut jpeg = vec![0xff, 0xd8];
+        for _ in 0..5 {
+            jpeg.extend([0xff, 0xe2, 0xff, 0xff]);
+            jpeg.resize(jpeg.len() + 0xfffd, 0);
+        }
+        jpeg.extend([0xff, 0xc0, 0, 17, 8, 0x0b, 0xd0, 0x0f, 0xc0, 3]);
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, &jpeg).unwrap();
+        assert_eq!(drawn_size(&file), Some((4032, 3024)));
+        file.set_len(jpeg.len() as u64 - 5).unwrap();
+        assert_eq!(drawn_size(&file), None, "it ends before that");
     }
 
     #[test]
