@@ -13,9 +13,12 @@ use axum::{
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{CoreState, events, socket::Peer};
+use super::{
+    CoreState, events,
+    routes::{Routes, routes},
+    socket::Peer,
+};
 use crate::{
     apps::{self, Caller},
     core::Core,
@@ -26,8 +29,8 @@ use crate::{
 /// Jobs in one answer.
 const PAGE: u32 = 200;
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(pair))
         .routes(routes!(authorization, request_authorization))
         .routes(routes!(collections))

@@ -3,6 +3,7 @@
 mod apps;
 mod events;
 mod owner;
+mod routes;
 mod socket;
 
 use std::sync::Arc;
@@ -18,12 +19,12 @@ type CoreState = axum::extract::State<Arc<Core>>;
 
 /// The OpenAPI document of the windows' and command line's socket.
 pub fn owner_openapi() -> OpenApi {
-    titled(owner::router().into_openapi(), "Afterglow: the owner's API", "Everything the person may do. Served on `owner.sock`.")
+    titled(owner::router().document(), "Afterglow: the owner's API", "Everything the person may do. Served on `owner.sock`.")
 }
 
 /// The OpenAPI document of other programs' socket.
 pub fn apps_openapi() -> OpenApi {
-    titled(apps::router().into_openapi(), "Afterglow: the API for apps", "What a paired program may do. Served on `apps.sock`.")
+    titled(apps::router().document(), "Afterglow: the API for apps", "What a paired program may do. Served on `apps.sock`.")
 }
 
 fn titled(mut document: OpenApi, title: &str, description: &str) -> OpenApi {

@@ -76,9 +76,9 @@ fn bind(path: &Path) -> Result<UnixListener, ServeError> {
 impl Servers {
     /// Serves both until the service ends.
     pub(crate) async fn serve(self, core: Arc<Core>) {
-        let owner = owner::router().split_for_parts().0.with_state(core.clone());
+        let owner = owner::router().into_router().with_state(core.clone());
         let owner = guarded(owner.layer(middleware::from_fn_with_state(core.clone(), settled)), OWNER_BODY_BYTES_MAX);
-        let apps = guarded(apps::router().split_for_parts().0.with_state(core.clone()), APPS_BODY_BYTES_MAX);
+        let apps = guarded(apps::router().into_router().with_state(core.clone()), APPS_BODY_BYTES_MAX);
         let owner = axum::serve(self.owner, owner.into_make_service_with_connect_info::<Peer>());
         let apps = axum::serve(self.apps, apps.into_make_service_with_connect_info::<Peer>());
         // Dropped with the task that runs this when the service ends.

@@ -8,17 +8,19 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{
     apps,
     core::Core,
     error::{Answer, Refusal},
 };
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(list))
         .routes(routes!(set_access))
         .routes(routes!(selection))

@@ -13,9 +13,11 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{
     addresses, clock,
     core::Core,
@@ -25,8 +27,8 @@ use crate::{
     nearby,
 };
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(list, add))
         .routes(routes!(remove))
         .routes(routes!(receivers, pair))

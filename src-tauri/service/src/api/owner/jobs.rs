@@ -9,9 +9,11 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{
     clock,
     core::Core,
@@ -24,8 +26,8 @@ use crate::{
 /// Jobs in one answer.
 const LIMIT_MAX: u32 = 1000;
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(list))
         .routes(routes!(why_job))
         .routes(routes!(why))

@@ -15,9 +15,11 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{
     core::Core,
     engine::Command,
@@ -31,8 +33,8 @@ const PAGE_MAX: u32 = 500;
 /// Sizes that thumbnails are made in, longest edge in pixels.
 const SIZES: [u32; 3] = [256, 512, 1024];
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(suggested))
         .routes(routes!(sources, add_source))
         .routes(routes!(remove_source))

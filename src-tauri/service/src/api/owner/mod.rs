@@ -12,14 +12,14 @@ mod uploads;
 use std::sync::Arc;
 
 use axum::Json;
-use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use settings::{pause, resume, upload_anyway};
 
+use super::routes::Routes;
 use crate::core::Core;
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .merge(settings::router())
         .merge(library::router())
         .merge(destinations::router())

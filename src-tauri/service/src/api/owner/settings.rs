@@ -7,9 +7,11 @@ use afterglow_model::{
     UploadRun,
 };
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::{CoreState, events};
+use super::super::{
+    CoreState, events,
+    routes::{Routes, routes},
+};
 use crate::{
     clock,
     core::Core,
@@ -27,8 +29,8 @@ const RUNS: u32 = 200;
 /// Batches of each kind that one answer lists.
 const BATCHES: u32 = 50;
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new()
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new()
         .routes(routes!(health))
         .routes(routes!(status))
         .routes(routes!(stream))

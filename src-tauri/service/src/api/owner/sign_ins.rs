@@ -8,13 +8,15 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{core::Core, error::Answer, sign_ins};
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new().routes(routes!(begin)).routes(routes!(state, cancel))
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new().routes(routes!(begin)).routes(routes!(state, cancel))
 }
 
 /// Begins a sign-in: the answer names a page for the person's browser.

@@ -8,13 +8,15 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{core::Core, error::Answer, space};
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new().routes(routes!(begin)).routes(routes!(state, forget)).routes(routes!(trash))
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new().routes(routes!(begin)).routes(routes!(state, forget)).routes(routes!(trash))
 }
 
 /// Begins a check of which files could go to the trash, since a destination shows now that it holds them. Nothing is moved. Forgets the

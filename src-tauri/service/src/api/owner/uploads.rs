@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use afterglow_model::{ApiError, CreateUpload, UploadPreview};
 use axum::{Json, extract::State};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::super::CoreState;
+use super::super::{
+    CoreState,
+    routes::{Routes, routes},
+};
 use crate::{core::Core, error::Answer, uploads};
 
-pub(super) fn router() -> OpenApiRouter<Arc<Core>> {
-    OpenApiRouter::new().routes(routes!(preview)).routes(routes!(create))
+pub(super) fn router() -> Routes<Arc<Core>> {
+    Routes::new().routes(routes!(preview)).routes(routes!(create))
 }
 
 /// What an upload would do.
