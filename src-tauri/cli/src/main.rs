@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    afterglow_service::share_pools();
+    afterglow_service::keep_little();
     let args = Args::parse();
     // The service has few threads: transfers wait for the network, and what computes runs on threads of its own.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {

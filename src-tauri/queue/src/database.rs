@@ -64,7 +64,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<WriteConnection, QueueError> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "fullfsync", true)?;
     db.pragma_update(None, "foreign_keys", true)?;
-    db.pragma_update(None, "cache_size", -2000)?;
+    db.pragma_update(None, "cache_size", -1000)?;
     db.set_prepared_statement_cache_capacity(64);
     let moves = Moves::default();
     moves.watch(&db)?;

@@ -30,7 +30,7 @@ mod space;
 mod uploads;
 
 pub use afterglow_library::decode_worker;
-pub use afterglow_system::share_pools;
+pub use afterglow_system::keep_little;
 pub use api::{apps_openapi, owner_openapi};
 pub use archives::{ArchiveHost, OpenArchive};
 pub use error::ServeError;

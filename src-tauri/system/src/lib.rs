@@ -23,7 +23,7 @@ mod window;
 use std::time::Duration;
 
 pub use clock::boot_ms;
-pub use memory::{give_back, share_pools};
+pub use memory::{give_back, keep_little};
 pub use notices::{Notice, NoticeAction, NoticeButton, Notifier};
 pub use secrets::{Secret, SecretError, Secrets, SecretsKind, SecretsOptions};
 pub use sensors::{SensorOptions, Sensors};

@@ -1,4 +1,4 @@
-//! How the allocator deals with memory, and giving it back to the system when a time of work is over. One of the two files here that call
+//! How the allocator deals with memory, and giving it back to the system when a time of work begins or is over. One of the two files here that call
 //! foreign functions.
 //!
 //! The service sleeps most of the day, and what it used last is not what it will use next. Two things stay behind otherwise: free blocks
@@ -6,19 +6,24 @@
 //! page that was ever near to a used one counts as resident. Neither is lost: the next use of the code maps it again from the page cache.
 #![cfg_attr(target_os = "linux", allow(unsafe_code, reason = "mallopt(3), malloc_trim(3) and madvise(2) have no safe form"))]
 
-/// Lets all threads share two pools of memory. To be called before the first of them starts.
+/// Has the allocator (GNU libc) keep little. To be called before the first thread starts.
 ///
-/// Without it the allocator (GNU libc) makes up to eight pools for each processor, and a photo's buffer that was freed in one of them is of no
-/// use to the thread that reads the next: a third of the memory of a service at work lay idle in them.
-pub fn share_pools() {
+/// By itself it makes up to eight pools for each processor, and what is free in one is of no use to a thread of another: here all threads
+/// share two. After the first large piece that is freed it keeps every piece of that size in its pools, where it lies about between small ones
+/// ("dynamic mmap threshold", mallopt(3)): here they always go back to the system at once, and who needs them often keeps his own. To set
+/// that ends the adaptation of the other limit as well, below which the free end of a pool stays: at its default of 128 kB it would be given
+/// back and taken again with every few photos.
+pub fn keep_little() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets a number of the allocator's, under its own lock.
-    if unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) } == 0 {
-        tracing::debug!("the allocator keeps its many pools");
+    for (option, value) in [(libc::M_ARENA_MAX, 2), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 4 << 20)] {
+        // SAFETY: mallopt only sets a number of the allocator's, under its own lock.
+        if unsafe { libc::mallopt(option, value) } == 0 {
+            tracing::debug!(option, "the allocator does not take an option");
+        }
     }
 }
 
-/// Gives back what can be had again. Takes about a millisecond; to be called when nothing is under way.
+/// Gives back what can be had again. Takes about a millisecond; to be called when nothing is under way yet, or any more.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     trim();

@@ -8,13 +8,13 @@ use std::path::Path;
 
 #[cfg(target_os = "linux")]
 use crate::source::Source;
-use crate::source::Whole;
+use crate::{buffers::Buffers, source::Whole};
 
 /// Files that are read so at most, in bytes: to read and digest them takes a tenth of a millisecond.
 const BYTES_MAX: u64 = 128 << 10;
 
 #[cfg(target_os = "linux")]
-pub(crate) fn read(root: &Path, path: &Path, byte_count: u64) -> Option<Whole> {
+pub(crate) fn read(root: &Path, path: &Path, byte_count: u64, buffers: &Buffers) -> Option<Whole> {
     use rustix::io::ReadWriteFlags;
 
     if byte_count > BYTES_MAX {
@@ -24,13 +24,15 @@ pub(crate) fn read(root: &Path, path: &Path, byte_count: u64) -> Option<Whole> {
     if source.pin().size != byte_count {
         return None;
     }
-    let mut content = vec![0; usize::try_from(byte_count).ok()?];
-    let read = rustix::io::preadv2(source.file(), &mut [std::io::IoSliceMut::new(&mut content)], 0, ReadWriteFlags::NOWAIT).ok()?;
-    if read == content.len() { source.whole_of(content).ok() } else { None }
+    let size = usize::try_from(byte_count).ok()?;
+    let mut buffer = buffers.take(size);
+    let content = &mut [std::io::IoSliceMut::new(buffer.sized(size))];
+    let read = rustix::io::preadv2(source.file(), content, 0, ReadWriteFlags::NOWAIT).ok()?;
+    if read == size { source.whole_of(buffer.freeze()).ok() } else { None }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn read(_: &Path, _: &Path, _: u64) -> Option<Whole> {
+pub(crate) fn read(_: &Path, _: &Path, _: u64, _: &Buffers) -> Option<Whole> {
     None
 }
 
@@ -59,15 +61,15 @@ mod tests {
         let root = folder.path();
         std::fs::write(root.join("a.jpg"), b"a photo").unwrap();
         symlink(root.join("a.jpg"), root.join("link.jpg")).unwrap();
-        let slow = crate::source::whole(root, Path::new("a.jpg"), 7).unwrap();
-        if let Some(quick) = read(root, &root.join("a.jpg"), 7) {
+        let slow = crate::source::whole(root, Path::new("a.jpg"), 7, &Default::default()).unwrap();
+        if let Some(quick) = read(root, &root.join("a.jpg"), 7, &Buffers::default()) {
             assert_eq!((quick.content, quick.digest), (slow.content, slow.digest));
             assert_eq!(quick.source.pin(), slow.source.pin());
         } else {
             eprintln!("SKIPPED: this kernel or file system reads nothing without waiting, so that was not compared");
         }
         for (path, byte_count) in [("a.jpg", 8), ("link.jpg", 7), ("../a.jpg", 7), (".", 7), ("none.jpg", 7)] {
-            assert!(read(root, Path::new(path), byte_count).is_none(), "{path}");
+            assert!(read(root, Path::new(path), byte_count, &Buffers::default()).is_none(), "{path}");
         }
     }
 }

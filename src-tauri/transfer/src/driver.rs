@@ -167,9 +167,14 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
 
     /// Reads what goes along with the file. The file goes without what cannot be read.
     async fn carry(&self, sidecar: Sidecar) -> Result<(), End> {
+        let buffers = self.reading.buffers();
         let reading = tokio::task::spawn_blocking(move || {
             let source = Source::open(&sidecar.root, &sidecar.path)?;
-            if source.pin().size > SIDECAR_BYTES_MAX { Ok(None) } else { source.read_whole().map(|whole| Some(whole.content)) }
+            if source.pin().size > SIDECAR_BYTES_MAX {
+                Ok(None)
+            } else {
+                source.read_whole(&buffers).map(|whole| Some(whole.content))
+            }
         });
         let read = tokio::select! {
             biased;

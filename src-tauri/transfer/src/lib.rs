@@ -13,6 +13,7 @@
 mod again;
 mod another;
 mod bandwidth;
+mod buffers;
 mod cached;
 mod certificate;
 mod dav;

@@ -1,8 +1,7 @@
-//! Bytes on their way from the disk to the socket: read and hashed off the async workers, a few blocks ahead, in buffers that are
-//! used again. Memory per transfer is constant, whatever the size of the file.
+//! Bytes on their way from the disk to the socket: read and hashed off the async workers, a few blocks ahead. Memory per transfer is
+//! constant, whatever the size of the file.
 
 use std::{
-    collections::VecDeque,
     io,
     ops::Range,
     sync::{
@@ -19,14 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bandwidth::Bandwidth,
+    buffers::Buffers,
     source::{Prefix, Source, SourceError},
 };
 
 /// Blocks read ahead of the socket.
 const AHEAD: usize = 2;
-
-/// Buffers kept for use again: those ahead, and those that the HTTP stack holds.
-const BUFFERS: usize = 6;
 
 /// What is handed to the socket at a time on a slow line or under a cap, so that progress is seen in small steps: at this size a line
 /// of 1 kB/s still shows a step within the stall limit.
@@ -141,11 +138,12 @@ pub(crate) fn read(
     range: Range<u64>,
     block_bytes: usize,
     expected: Option<[u8; 32]>,
+    buffers: Buffers,
 ) -> (Payload, Reading) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let length = range.end - range.start;
     let reading = tokio::task::spawn_blocking(move || {
-        let result = read_blocks(&source, &mut prefix, &range, block_bytes, expected, &sender);
+        let result = read_blocks(&source, &mut prefix, &range, block_bytes, expected, &buffers, &sender);
         if result.is_err() {
             // Ends the request; why it ended is in the result.
             let _ = sender.blocking_send(Err(io::ErrorKind::InvalidData.into()));
@@ -161,17 +159,15 @@ fn read_blocks(
     range: &Range<u64>,
     block_bytes: usize,
     expected: Option<[u8; 32]>,
+    buffers: &Buffers,
     sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), SourceError> {
     prefix.seek(source, range.start, block_bytes)?;
-    let mut used: VecDeque<Bytes> = VecDeque::with_capacity(BUFFERS);
     while prefix.at() < range.end {
         let length = block_bytes.min(usize::try_from(range.end - prefix.at()).unwrap_or(block_bytes));
-        let free = if used.len() == BUFFERS { used.pop_front().and_then(|buffer| buffer.try_into_mut().ok()) } else { None };
-        let mut buffer = free.unwrap_or_else(|| BytesMut::with_capacity(block_bytes));
-        buffer.resize(length, 0);
-        source.read_at(prefix.at(), &mut buffer)?;
-        prefix.update(&buffer);
+        let mut buffer = buffers.take(block_bytes);
+        source.read_at(prefix.at(), buffer.sized(length))?;
+        prefix.update(buffer.as_ref());
         if prefix.at() == range.end
             && let Some(expected) = expected
         {
@@ -180,9 +176,7 @@ fn read_blocks(
                 return Err(SourceError::Changed);
             }
         }
-        let block = buffer.freeze();
-        used.push_back(block.clone());
-        if sender.blocking_send(Ok(block)).is_err() {
+        if sender.blocking_send(Ok(buffer.freeze())).is_err() {
             break;
         }
     }

@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
+    buffers::Buffers,
     cached,
     source::{self, SourceError, Whole},
 };
@@ -27,7 +28,10 @@ const FOLDERS_MAX: usize = 64;
 
 /// Reads small files.
 #[derive(Clone, Default)]
-pub struct Reading(Arc<Mutex<Folders>>);
+pub struct Reading {
+    folders: Arc<Mutex<Folders>>,
+    buffers: Buffers,
+}
 
 #[derive(Default)]
 struct Folders {
@@ -63,13 +67,15 @@ impl Reading {
     pub(crate) async fn whole(&self, root: &Path, path: &Path, byte_count: u64) -> Result<Whole, SourceError> {
         let is_local = self.folders().locality.get(root).copied();
         if is_local == Some(true)
-            && let Some(whole) = cached::read(root, path, byte_count)
+            && let Some(whole) = cached::read(root, path, byte_count, &self.buffers)
         {
             return Ok(whole);
         }
-        let (at, path) = (root.to_owned(), path.to_owned());
+        let (at, path, buffers) = (root.to_owned(), path.to_owned(), self.buffers.clone());
         let (whole, found) = self
-            .read(root, move || (source::whole(&at, &path, byte_count), is_local.is_none().then(|| cached::is_local(&at))))
+            .read(root, move || {
+                (source::whole(&at, &path, byte_count, &buffers), is_local.is_none().then(|| cached::is_local(&at)))
+            })
             .await
             .map_err(|_| SourceError::Broken)?;
         if let Some(is_local) = found {
@@ -118,8 +124,13 @@ impl Reading {
         next
     }
 
+    /// Where memory for files comes from.
+    pub(crate) fn buffers(&self) -> Buffers {
+        self.buffers.clone()
+    }
+
     fn folders(&self) -> MutexGuard<'_, Folders> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

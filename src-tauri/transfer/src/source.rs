@@ -14,6 +14,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::buffers::Buffers;
+
 /// What tells one version of a file from every other. Equal pins: the same bytes, as far as the file system knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
@@ -73,9 +75,9 @@ pub(crate) struct Whole {
 }
 
 /// Opens and reads a file that is as large as it is said to be; no byte of one that is not.
-pub(crate) fn whole(root: &Path, path: &Path, byte_count: u64) -> Result<Whole, SourceError> {
+pub(crate) fn whole(root: &Path, path: &Path, byte_count: u64, buffers: &Buffers) -> Result<Whole, SourceError> {
     let source = Source::open(root, path)?;
-    if source.pin().size == byte_count { source.read_whole() } else { Err(SourceError::Changed) }
+    if source.pin().size == byte_count { source.read_whole(buffers) } else { Err(SourceError::Changed) }
 }
 
 impl Source {
@@ -122,22 +124,22 @@ impl Source {
     }
 
     /// The whole file and its SHA-256, for files that fit in memory.
-    pub(crate) fn read_whole(self) -> Result<Whole, SourceError> {
+    pub(crate) fn read_whole(self, buffers: &Buffers) -> Result<Whole, SourceError> {
         let size = usize::try_from(self.pin.size).map_err(|_| SourceError::NotRegular)?;
         // Into memory that nobody has filled with zeros before. Nothing else moves the file's own position.
-        let mut content = Vec::with_capacity(size);
-        (&self.file).take(self.pin.size).read_to_end(&mut content).map_err(SourceError::Unreadable)?;
-        self.whole_of(content)
+        let mut buffer = buffers.take(size);
+        (&self.file).take(self.pin.size).read_to_end(buffer.emptied()).map_err(SourceError::Unreadable)?;
+        self.whole_of(buffer.freeze())
     }
 
     /// What was just read of this file, if it is all of it and the file still the same.
-    pub(crate) fn whole_of(self, content: Vec<u8>) -> Result<Whole, SourceError> {
+    pub(crate) fn whole_of(self, content: Bytes) -> Result<Whole, SourceError> {
         if content.len() as u64 != self.pin.size {
             return Err(SourceError::Changed);
         }
         self.ensure_unchanged()?;
         let digest = Sha256::digest(&content).into();
-        Ok(Whole { source: self, content: content.into(), digest })
+        Ok(Whole { source: self, content, digest })
     }
 
     /// SHA-256 of the whole file, read in blocks.
@@ -187,7 +189,7 @@ impl Prefix {
             (self.at, self.hasher) = (at, hasher);
         }
         self.marks.clear();
-        let mut block = vec![0; block_bytes];
+        let mut block = if self.at < offset { vec![0; block_bytes] } else { Vec::new() };
         while self.at < offset {
             let length = block.len().min(usize::try_from(offset - self.at).unwrap_or(usize::MAX));
             source.read_at(self.at, &mut block[..length])?;

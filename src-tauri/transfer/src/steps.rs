@@ -152,7 +152,8 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
             let prefix = std::mem::take(&mut stage.prefix);
             let completes = until == end && self.destination.completes_with_last_byte();
             let expected = completes.then_some(stage.content.digest);
-            let (payload, reading) = payload::read(stage.source.clone(), prefix, offset..until, self.options.block_bytes, expected);
+            let (block_bytes, buffers) = (self.options.block_bytes, self.reading.buffers());
+            let (payload, reading) = payload::read(stage.source.clone(), prefix, offset..until, block_bytes, expected, buffers);
             let sent = self.destination.send(upload_url, offset, payload).await;
             if let Err(Setback::Stopped) = sent {
                 return Err(Setback::Stopped);

@@ -329,6 +329,11 @@ impl Transfer {
         self.shared.leave_all();
     }
 
+    /// Nothing is to be sent for a while: lets go of the memory that was kept for it.
+    pub fn rest(&self) {
+        self.shared.reading.buffers().clear();
+    }
+
     /// Gives up a session that is of no use any more, so that the server need not keep it. Best effort.
     pub async fn abort(&self, connector: Connector, account: &Account, session: &Session) {
         let cancel = CancellationToken::new();

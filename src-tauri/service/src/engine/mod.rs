@@ -70,6 +70,10 @@ const UNCOUNTED_MAX: u64 = 16 << 20;
 const EVENTS_AT_ONCE: usize = 512;
 /// While something is under way, time between two plans at least: of a thousand photos a second, five end and five start with each.
 const PLAN_EVERY: Duration = Duration::from_millis(5);
+/// A plan looks at all that is under way, and costs as much. Of hundreds, one in so many ends before the next is made ...
+const ENDED_FOR_PLAN: usize = 8;
+/// ... or so many times `PLAN_EVERY` has passed, or somebody asked for something.
+const RESTS_MAX: usize = 5;
 
 /// What others ask of the loop.
 #[derive(Debug)]
@@ -86,6 +90,13 @@ pub(crate) enum Command {
     Prompts,
     /// Says so once everything before it is in the status.
     Tell(oneshot::Sender<()>),
+}
+
+/// Where the loop hears of things, but for the conditions and the ends of its own tasks.
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    queue_events: broadcast::Receiver<QueueEvent>,
+    library_events: broadcast::Receiver<LibraryEvent>,
 }
 
 /// Since when something waits for a reason, so that the status can say so.
@@ -196,40 +207,44 @@ impl Engine {
     }
 
     /// Runs until the service is told to end; then stops what is under way and waits until that is written down.
-    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub(crate) async fn run(mut self, commands: mpsc::Receiver<Command>) {
         let mut conditions = self.core.conditions.clone();
-        let mut queue_events = self.core.queue.subscribe();
-        let mut library_events = self.core.library.subscribe();
+        let (queue_events, library_events) = (self.core.queue.subscribe(), self.core.library.subscribe());
+        let mut inbox = Inbox { commands, queue_events, library_events };
         let quit = self.core.quit.clone();
         self.take_up().await;
         self.reload().await;
         self.sources_changed().await;
         loop {
             self.step(&conditions.borrow_and_update().clone()).await;
-            let (wake, rested) = (self.next_wake(), Instant::now() + PLAN_EVERY);
+            let (wake, mut rested) = (self.next_wake(), Instant::now() + PLAN_EVERY);
+            let (under_way, mut soon) = (self.running.len(), false);
             tokio::select! {
                 biased;
                 () = quit.cancelled() => break,
                 Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.ended(ended).await,
-                Some(command) = commands.recv() => self.command(command).await,
-                changed = conditions.changed() => if changed.is_err() { break },
-                event = queue_events.recv() => self.queue_event(event),
-                event = library_events.recv() => self.library_event(event).await,
+                Some(command) = inbox.commands.recv() => {
+                    self.command(command).await;
+                    soon = true;
+                }
+                changed = conditions.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    soon = true;
+                }
+                event = inbox.queue_events.recv() => self.queue_event(event),
+                event = inbox.library_events.recv() => self.library_event(event).await,
                 () = sleep_until(wake) => {}
             }
-            if !self.running.is_empty() {
-                tokio::time::sleep_until(rested).await;
-            }
-            for _ in 0..EVENTS_AT_ONCE {
-                if let Some(ended) = self.tasks.try_join_next() {
-                    self.ended(ended).await;
-                } else if let Ok(command) = commands.try_recv() {
-                    self.command(command).await;
-                } else if let Ok(event) = queue_events.try_recv() {
-                    self.queue_event(Ok(event));
-                } else if let Ok(event) = library_events.try_recv() {
-                    self.library_event(Ok(event)).await;
-                } else {
+            for _ in 0..RESTS_MAX {
+                if !self.running.is_empty() {
+                    tokio::time::sleep_until(rested).await;
+                    rested += PLAN_EVERY;
+                }
+                soon |= self.take_events(&mut inbox).await;
+                let ended = under_way.saturating_sub(self.running.len());
+                if soon || self.running.is_empty() || ended > under_way / ENDED_FOR_PLAN {
                     break;
                 }
             }
@@ -287,6 +302,26 @@ impl Engine {
     }
 
     // ---- events ----
+
+    /// Takes what has come, up to a bound; whether somebody asked for something.
+    async fn take_events(&mut self, inbox: &mut Inbox) -> bool {
+        let mut asked = false;
+        for _ in 0..EVENTS_AT_ONCE {
+            if let Some(ended) = self.tasks.try_join_next() {
+                self.ended(ended).await;
+            } else if let Ok(command) = inbox.commands.try_recv() {
+                self.command(command).await;
+                asked = true;
+            } else if let Ok(event) = inbox.queue_events.try_recv() {
+                self.queue_event(Ok(event));
+            } else if let Ok(event) = inbox.library_events.try_recv() {
+                self.library_event(Ok(event)).await;
+            } else {
+                break;
+            }
+        }
+        asked
+    }
 
     async fn command(&mut self, command: Command) {
         match command {
@@ -504,6 +539,7 @@ impl Engine {
                 self.rest_due = None;
                 self.remember().await;
                 self.senders.present.send_replace(None);
+                self.core.transfer.rest();
                 afterglow_system::give_back();
             }
         }
@@ -569,7 +605,10 @@ impl Engine {
         }
         jobs.retain(|job| started.contains(&job.id));
         let jobs = self.with_access(jobs, now).await;
-        self.run.open = true;
+        if !std::mem::replace(&mut self.run.open, true) {
+            // What looking at files took is not what sending them takes.
+            afterglow_system::give_back();
+        }
         for mut job in jobs {
             let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else {
                 continue;

@@ -33,6 +33,10 @@ impl Running {
         self.jobs.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
     pub(super) fn contains(&self, id: &JobId) -> bool {
         self.jobs.contains_key(id)
     }
