@@ -1,5 +1,5 @@
-//! How the allocator deals with memory, and giving it back to the system when a time of work begins or is over. One of the two files here that call
-//! foreign functions.
+//! How the allocator deals with memory, and giving it back to the system when a time of work begins or is over. One of the two files
+//! here that call foreign functions.
 //!
 //! The service sleeps most of the day, and what it used last is not what it will use next. Two things stay behind otherwise: free blocks
 //! that the allocator keeps for later (tens of megabytes after a large library was read), and the program's own code, of which each

@@ -31,22 +31,21 @@ impl Buffers {
         if size < KEPT_BYTES_MIN {
             return Buffer { content: Vec::with_capacity(size), home: None };
         }
+        // A little more than is asked for, so that one photo's buffer fits another's.
+        let made = || Vec::with_capacity(size.next_multiple_of(size.next_power_of_two() / 8));
+        Buffer { content: self.find(size).unwrap_or_else(made), home: Some(self.clone()) }
+    }
+
+    /// Of those that are large enough the smallest, and none that would lie half empty.
+    fn find(&self, size: usize) -> Option<Vec<u8>> {
         let mut ready = self.ready();
-        // Of those that are large enough the smallest, and none that would lie half empty.
         let fits = |buffer: &Vec<u8>| (size..=2 * size).contains(&buffer.capacity());
         let found = ready.iter().enumerate().filter(|(_, buffer)| fits(buffer)).min_by_key(|(_, buffer)| buffer.capacity());
-        let content = match found.map(|(at, _)| at) {
-            Some(at) => ready.swap_remove(at),
-            // A little more, so that one photo's buffer fits another's.
-            None => Vec::with_capacity(size.next_multiple_of(size.next_power_of_two() / 8)),
-        };
-        Buffer { content, home: Some(self.clone()) }
+        let at = found.map(|(at, _)| at)?;
+        Some(ready.swap_remove(at))
     }
 
     fn put_back(&self, content: Vec<u8>) {
-        if content.capacity() > READY_BYTES_MAX {
-            return;
-        }
         let mut ready = self.ready();
         ready.push(content);
         while ready.iter().map(Vec::capacity).sum::<usize>() > READY_BYTES_MAX {
