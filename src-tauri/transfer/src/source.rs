@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -126,9 +126,8 @@ impl Source {
     /// The whole file and its SHA-256, for files that fit in memory.
     pub(crate) fn read_whole(self, buffers: &Buffers) -> Result<Whole, SourceError> {
         let size = usize::try_from(self.pin.size).map_err(|_| SourceError::NotRegular)?;
-        // Into memory that nobody has filled with zeros before. Nothing else moves the file's own position.
         let mut buffer = buffers.take(size);
-        (&self.file).take(self.pin.size).read_to_end(buffer.emptied()).map_err(SourceError::Unreadable)?;
+        self.read_at(0, buffer.sized(size))?;
         self.whole_of(buffer.freeze())
     }
 
