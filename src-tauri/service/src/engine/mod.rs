@@ -7,10 +7,12 @@
 mod beliefs;
 mod carry;
 mod endings;
+mod hearing;
 pub(crate) mod history;
 mod lanes;
 mod report;
 mod running;
+mod starting;
 mod telling;
 mod turns;
 
@@ -21,25 +23,26 @@ use std::{
     time::Duration,
 };
 
-use afterglow_library::LibraryEvent;
 use afterglow_model::{
-    App, AppEvent, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, DestinationState, Event, Failure,
-    FailureClass, FailureCode, JobId, JobState, Override, OverrideScope, Pause, Rate, Reachability, ScanProgress, Settings,
-    SourceId, Timestamp,
+    App, AppId, AssetId, AuthorizationStatus, Conditions, Destination, DestinationId, JobId, Override, OverrideScope, Pause, Rate,
+    Reachability, ScanProgress, Settings, SourceId, Timestamp,
 };
-use afterglow_queue::{Finished, QueueError, QueueEvent, QueuedJob, SMALL_BYTES};
-use afterglow_scheduler::{Active, Concurrency, DestinationFacts, Ending, Health, Limits, Memory, Plan, StateChange};
+use afterglow_queue::{QueueError, SMALL_BYTES};
+use afterglow_scheduler::{Active, Concurrency, DestinationFacts, Health, Limits, Memory, Plan};
 use tokio::{
-    sync::{broadcast, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
 
 use crate::{activity::Throughput, apps::requests, clock, core::Core, run::Senders};
-use carry::{Ended, Errand, carry};
+use carry::Ended;
 use endings::Endings;
+pub(crate) use hearing::Command;
+use hearing::Inbox;
 use lanes::Lanes;
 use running::Running;
+pub(crate) use starting::withdrawn;
 use turns::Turns;
 
 /// Small jobs started in one commit; those without a turn wait in memory, their intent written.
@@ -66,38 +69,12 @@ const END_TOLD_AFTER: Duration = Duration::from_millis(25);
 const DAYS_READ: u32 = 32;
 /// Bytes that a kill may take out of the day's count.
 const UNCOUNTED_MAX: u64 = 16 << 20;
-/// Events taken in one go before the plan is made anew.
-const EVENTS_AT_ONCE: usize = 512;
 /// While something is under way, time between two plans at least: of a thousand photos a second, five end and five start with each.
 const PLAN_EVERY: Duration = Duration::from_millis(5);
 /// A plan looks at all that is under way, and costs as much. Of hundreds, one in so many ends before the next is made ...
 const ENDED_FOR_PLAN: usize = 8;
 /// ... or so many times `PLAN_EVERY` has passed, or somebody asked for something.
 const RESTS_MAX: usize = 5;
-
-/// What others ask of the loop.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Settings, pause, overrides, destinations, apps or rules changed: read them again.
-    Reload,
-    /// Jobs were made, cancelled or released.
-    Jobs,
-    /// The person wants it now: destinations that are left alone are tried again.
-    Forgive,
-    /// A pass over the rules has ended.
-    Followed,
-    /// The questions to the person changed.
-    Prompts,
-    /// Says so once everything before it is in the status.
-    Tell(oneshot::Sender<()>),
-}
-
-/// Where the loop hears of things, but for the conditions and the ends of its own tasks.
-struct Inbox {
-    commands: mpsc::Receiver<Command>,
-    queue_events: broadcast::Receiver<QueueEvent>,
-    library_events: broadcast::Receiver<LibraryEvent>,
-}
 
 /// Since when something waits for a reason, so that the status can say so.
 type WaitingSince = HashMap<(DestinationId, afterglow_model::WaitingReason), Timestamp>;
@@ -301,180 +278,6 @@ impl Engine {
         }
     }
 
-    // ---- events ----
-
-    /// Takes what has come, up to a bound; whether somebody asked for something.
-    async fn take_events(&mut self, inbox: &mut Inbox) -> bool {
-        let mut asked = false;
-        for _ in 0..EVENTS_AT_ONCE {
-            if let Some(ended) = self.tasks.try_join_next() {
-                self.ended(ended).await;
-            } else if let Ok(command) = inbox.commands.try_recv() {
-                self.command(command).await;
-                asked = true;
-            } else if let Ok(event) = inbox.queue_events.try_recv() {
-                self.queue_event(Ok(event));
-            } else if let Ok(event) = inbox.library_events.try_recv() {
-                self.library_event(Ok(event)).await;
-            } else {
-                break;
-            }
-        }
-        asked
-    }
-
-    async fn command(&mut self, command: Command) {
-        match command {
-            Command::Reload => {
-                self.reload().await;
-                self.core.passes.follow_now();
-                self.lanes_stale = true;
-            }
-            Command::Jobs => {
-                self.lanes.forget();
-                self.lanes_stale = true;
-            }
-            Command::Forgive => self.health.forgive(),
-            Command::Followed => self.lanes_stale = true,
-            Command::Prompts => {}
-            Command::Tell(listener) => {
-                self.listeners.push(listener);
-                self.status_due = Some(Instant::now());
-            }
-        }
-        self.status_changed();
-    }
-
-    fn queue_event(&mut self, event: Result<QueueEvent, broadcast::error::RecvError>) {
-        match event {
-            Ok(QueueEvent::JobsChanged { jobs, more: _ }) => {
-                for change in jobs {
-                    if change.state == JobState::Cancelled {
-                        self.running.stop(&change.job_id);
-                        self.lanes.forget();
-                    }
-                    self.touched.extend(change.asset_id);
-                    // An app that does not listen is no reason to stop.
-                    let _ = self
-                        .core
-                        .app_events
-                        .send((change.app_id, AppEvent::JobChanged { job_id: change.job_id, state: change.state }));
-                }
-                self.lanes_stale = true;
-            }
-            Ok(QueueEvent::Apps | QueueEvent::Destinations | QueueEvent::Rules | QueueEvent::Settings) => {}
-            Err(_) => {
-                self.lanes.forget();
-                self.lanes_stale = true;
-            }
-        }
-        self.status_changed();
-    }
-
-    async fn library_event(&mut self, event: Result<LibraryEvent, broadcast::error::RecvError>) {
-        match event {
-            Ok(LibraryEvent::Scan(progress)) => {
-                let source = progress.source_id.clone();
-                if progress.finished {
-                    self.scans.remove(&source);
-                    self.sources_changed().await;
-                    // In the same step: what the scan found is looked at before anybody is told that it has ended.
-                    self.core.passes.follow_now();
-                } else {
-                    self.scans.insert(source, progress.clone());
-                }
-                self.core.tell(Event::Scan { progress });
-            }
-            Ok(LibraryEvent::Changed) | Err(_) => {
-                self.core.tell(Event::LibraryChanged);
-                self.core.passes.follow_now();
-            }
-            Ok(LibraryEvent::SourcesChanged) => {
-                self.sources_changed().await;
-                self.core.tell(Event::LibraryChanged);
-            }
-        }
-        self.status_changed();
-    }
-
-    async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        let ended = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // A task that panicked took its job along; the queue still has it as started, and recovery puts it back.
-                tracing::error!(%error, "a transfer ended in disorder");
-                self.lanes.forget();
-                self.lanes_stale = true;
-                return;
-            }
-        };
-        let id = &ended.job.id;
-        let stopping = self.running.end(id).is_some_and(|carried| carried.stopping);
-        let destination = ended.job.destination_id.clone();
-        if matches!(&ended.result, Err(Some(failure)) if failure.code == FailureCode::SourceOffline) {
-            self.source_away(ended.job.source_id.as_ref()).await;
-        }
-        self.learn_concurrency(&ended);
-        let change = match &ended.result {
-            Ok(delivered) => {
-                self.run.done += 1;
-                self.run.bytes_done += delivered.byte_count;
-                self.present.delivered(delivered.byte_count);
-                if ended.job.has_own_credential() {
-                    self.spent_due.get_or_insert_with(|| Instant::now() + SPENT_EVERY);
-                }
-                self.health.delivered(&destination, stopping)
-            }
-            Err(Some(failure)) => {
-                self.present.failed();
-                // An app's own credential for one job says nothing of the others'.
-                let its_own = failure.code == FailureCode::AuthenticationRequired && ended.job.has_own_credential();
-                if its_own { None } else { self.failed(&destination, id, failure).await }
-            }
-            Err(None) => None,
-        };
-        let known = self.destinations.iter().find(|known| known.id == destination).map(|known| known.state);
-        if let Some((state, problem)) = change.filter(|(state, _)| known != Some(*state)) {
-            if let Err(error) = self.core.queue.set_destination_state(&destination, state, problem).await {
-                tracing::warn!(%error, "a destination's state could not be written down");
-            }
-            if !matches!(state, DestinationState::Ready | DestinationState::Unreachable) {
-                self.running.stop_at(&destination);
-            }
-            self.core.tell(Event::DestinationsChanged);
-            self.reload().await;
-        }
-        if ended.unrecorded {
-            self.adrift();
-        }
-        self.lanes_stale |= ended.unrecorded || self.lanes.run_low();
-        self.status_changed();
-    }
-
-    /// What a failure says of its destination; a server's wish to be left alone is written down.
-    async fn failed(&mut self, destination: &DestinationId, job: &JobId, failure: &Failure) -> StateChange {
-        let before = self.health.asked_until(destination);
-        let change = self.health.failed(destination, job, failure, clock::wall());
-        let asked = self.health.asked_until(destination).filter(|asked| Some(*asked) != before);
-        if let Some(until) = asked
-            && let Err(error) = self.core.queue.set_asked_until(destination, until).await
-        {
-            tracing::warn!(%error, "a server's wish to be left alone could not be written down");
-        }
-        change
-    }
-
-    /// How many requests go at once follows from how they end.
-    fn learn_concurrency(&mut self, ended: &Ended) {
-        let ending = match &ended.result {
-            Ok(delivered) => Ending::Delivered { bytes: delivered.byte_count },
-            Err(Some(failure)) => Ending::Failed(failure.code),
-            Err(None) => return,
-        };
-        let id = &ended.job.destination_id;
-        self.concurrency.ended(id, ending, self.running.at(id), clock::now().boot_ms);
-        self.turns.at(id, self.concurrency.limit(id));
-    }
 
     /// One turn: refresh, plan, act, tell.
     async fn step(&mut self, conditions: &Conditions) {
@@ -584,70 +387,6 @@ impl Engine {
         afterglow_scheduler::plan(&lanes, &facts, &active, conditions, &policy, &limits, now)
     }
 
-    // ---- acting ----
-
-    /// Starts jobs: the intent is committed, their grants are looked at, and then they run.
-    async fn start(&mut self, ids: &[JobId], now: Timestamp) {
-        let mut jobs = self.lanes.take(ids);
-        let wanted: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
-        let started = match self.core.queue.start(&wanted, now).await {
-            Ok(started) => started.into_iter().collect::<HashSet<_>>(),
-            Err(error) => {
-                tracing::error!(%error, "jobs could not be started");
-                self.adrift();
-                return;
-            }
-        };
-        if started.len() < wanted.len() {
-            // Some were changed by others in the meantime: what is held ready is old.
-            self.lanes.forget();
-            self.lanes_stale = true;
-        }
-        jobs.retain(|job| started.contains(&job.id));
-        let jobs = self.with_access(jobs, now).await;
-        if !std::mem::replace(&mut self.run.open, true) {
-            // What looking at files took is not what sending them takes.
-            afterglow_system::give_back();
-        }
-        for mut job in jobs {
-            let Some(destination) = self.destinations.iter().find(|other| other.id == job.destination_id).cloned() else {
-                continue;
-            };
-            Arc::make_mut(&mut job).attempts += 1;
-            let queueing = self.turns.at(&job.destination_id, self.concurrency.limit(&job.destination_id));
-            let confirmed = job.session.as_ref().map_or(0, |session| session.offset);
-            self.core.live.begin(&job.id, &job.batch_id, confirmed);
-            let errand = Errand { root: self.root_of(&job), destination, job: job.clone() };
-            let cancel = self.running.begin(job);
-            self.tasks.spawn(carry(self.core.clone(), self.endings.clone(), errand, queueing, cancel));
-        }
-        self.lanes_stale |= self.lanes.run_low();
-    }
-
-    /// The folder beneath which a job's file is opened: the library's, or for a file from elsewhere the one it lies in.
-    fn root_of(&self, job: &QueuedJob) -> PathBuf {
-        let known = job.source_id.as_ref().and_then(|source| self.roots.get(source)).filter(|root| job.path.starts_with(root));
-        known.cloned().or_else(|| job.path.parent().map(PathBuf::from)).unwrap_or_default()
-    }
-
-    /// Of started jobs, those whose app may still see their asset; the others are held. Asked at every start, so that a withdrawn grant
-    /// counts at once.
-    async fn with_access(&mut self, jobs: Vec<Arc<QueuedJob>>, now: Timestamp) -> Vec<Arc<QueuedJob>> {
-        let mut kept = Vec::with_capacity(jobs.len());
-        let mut held = Vec::new();
-        for job in jobs {
-            let may = self.has_access(&job).await;
-            if may { kept.push(job) } else { held.push(Finished::Held { job: job.id.clone(), failure: withdrawn() }) }
-        }
-        if !held.is_empty()
-            && let Err(error) = self.core.queue.finish(held, now).await
-        {
-            tracing::error!(%error, "jobs without access could not be held");
-            self.adrift();
-        }
-        kept
-    }
-
     /// When the loop wakes by itself: for the plan's next deadline, or to tell a status that is due.
     fn next_wake(&self) -> Option<Instant> {
         let planned = self.plan.wake_at.as_ref().map(|wake| {
@@ -660,17 +399,6 @@ impl Engine {
             .into_iter()
             .flatten()
             .min()
-    }
-}
-
-/// What a job is that its app may no longer send.
-pub(crate) fn withdrawn() -> Failure {
-    Failure {
-        class: FailureClass::NeedsUser,
-        code: FailureCode::AccessDenied,
-        message: "Access to this photo was withdrawn. Allow it again under Apps to go on.".to_owned(),
-        retry_after_ms: None,
-        certificate: None,
     }
 }
 
