@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use afterglow_model::{AssetId, AssetResourceType, CollectionId, ResourceId, SourceId};
+use data_encoding::HEXLOWER;
 use rusqlite::{
     ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
@@ -72,7 +73,7 @@ pub(crate) fn folder_id(source: &SourceId, folder: &Path) -> CollectionId {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// 128 bits from parts of which each but the last has a length of its own or is fixed in length.

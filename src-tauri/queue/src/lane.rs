@@ -32,7 +32,7 @@ CREATE TABLE offline_source (
 ";
 
 /// A row of the tally: jobs that are counted together.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) destination_id: String,
     pub(crate) priority: i64,

@@ -1,7 +1,6 @@
 //! How values stand in a column: names as their snake_case words, structures as JSON, digests as 32 bytes.
 
-use std::fmt::Write as _;
-
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
@@ -50,24 +49,13 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
 
 /// The bytes of a digest written in hexadecimal.
 pub(crate) fn digest(hex: &str) -> Result<Digest, QueueError> {
-    let wrong = || QueueError::Invalid(format!("“{hex}” is not a SHA-256 in hexadecimal."));
-    let mut digest = [0; 32];
-    if hex.len() != 2 * digest.len() || !hex.is_ascii() {
-        return Err(wrong());
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-    }
-    Ok(digest)
+    let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| QueueError::Invalid(format!("“{hex}” is not a SHA-256 in hexadecimal.")))
 }
 
 /// A digest in lower-case hexadecimal.
 pub(crate) fn hex(digest: &Digest) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(digest)
 }
 
 /// A list of ids as the JSON that `json_each` reads, so that a list of any length is one parameter of one prepared statement.

@@ -9,6 +9,7 @@ use afterglow_model::{
     is_invisible,
 };
 use afterglow_queue::{First, JobRequest, NewApp, NewBatch, NewDestination, NewJob};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -58,7 +59,7 @@ pub(crate) async fn pair(core: &Core, request: PairRequest, pid: Option<i32>) ->
     }
     let url_bases = checked_bases(&request.url_bases)?;
     let executable = pid.and_then(host::executable);
-    let key = hex(&Sha256::digest(random()));
+    let key = HEXLOWER.encode(&Sha256::digest(random()));
     let mut id_key = [0; 16];
     id_key.copy_from_slice(&random()[..16]);
     let new = NewApp {
@@ -480,10 +481,6 @@ fn allowed_url(text: &str, bases: &[String]) -> Answer<Url> {
 
 fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

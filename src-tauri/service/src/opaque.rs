@@ -5,6 +5,7 @@ use aes::{
     Aes128,
     cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit},
 };
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 /// An app's way to write ids.
 pub(crate) struct OpaqueIds {
@@ -20,30 +21,19 @@ impl OpaqueIds {
     pub(crate) fn outward(&self, id: &str) -> Option<String> {
         let mut block = Array::from(from_hex(id)?);
         self.cipher.encrypt_block(&mut block);
-        Some(to_hex(&block.into()))
+        Some(HEXLOWER.encode(&block))
     }
 
     /// The library's id; none if this cannot be an id given out before. That it exists is for the caller to check.
     pub(crate) fn inward(&self, id: &str) -> Option<String> {
         let mut block = Array::from(from_hex(id)?);
         self.cipher.decrypt_block(&mut block);
-        Some(to_hex(&block.into()))
+        Some(HEXLOWER.encode(&block))
     }
 }
 
 fn from_hex(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-fn to_hex(bytes: &[u8; 16]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@
 
 /// Has the allocator (GNU libc) keep little. To be called before the first thread starts.
 ///
-/// By itself it makes up to eight pools for each processor, and what is free in one is of no use to a thread of another: here all threads
-/// share two. After the first large piece that is freed it keeps every piece of that size in its pools, where it lies about between small ones
+/// By itself it makes up to eight pools for each processor, and what is free in one is of no use to a thread of another: here the
+/// two threads of the async runtime and the one that writes the queue have one each, which all others share. After the first large piece that is freed it keeps every piece of that size in its pools, where it lies about between small ones
 /// ("dynamic mmap threshold", mallopt(3)): here they always go back to the system at once, and who needs them often keeps his own. To set
 /// that ends the adaptation of the other limit as well, below which the free end of a pool stays: at its default of 128 kB it would be given
 /// back and taken again with every few photos.
 pub fn keep_little() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (option, value) in [(libc::M_ARENA_MAX, 2), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 4 << 20)] {
+    for (option, value) in [(libc::M_ARENA_MAX, 3), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 4 << 20)] {
         // SAFETY: mallopt only sets a number of the allocator's, under its own lock.
         if unsafe { libc::mallopt(option, value) } == 0 {
             tracing::debug!(option, "the allocator does not take an option");

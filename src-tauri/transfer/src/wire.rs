@@ -160,7 +160,12 @@ impl<'a> Wire<'a> {
 
     /// A URL that the server named, if it lies at one of the account's addresses: as it is reached by the one in use.
     pub(crate) fn resolve(&self, base: &Url, reference: &str) -> Result<Url, Setback> {
-        let url = base.join(reference).map_err(|_| Setback::Failed(failure::unexpected(&self.host, "an unreadable Location")))?;
+        let unreadable = |_| Setback::Failed(failure::unexpected(&self.host, "an unreadable Location"));
+        self.at_home(base.join(reference).map_err(unreadable)?)
+    }
+
+    /// A URL that lies at one of the account's addresses, as it is reached by the one in use.
+    fn at_home(&self, url: Url) -> Result<Url, Setback> {
         if url.origin() == self.account.url.origin() {
             return Ok(url);
         }
@@ -179,7 +184,7 @@ impl<'a> Wire<'a> {
         headers: HeaderMap,
         payload: Payload,
     ) -> Result<Answer, Setback> {
-        let mut url = self.resolve(url, url.as_str())?;
+        let mut url = self.at_home(url.clone())?;
         let again = match &payload {
             Payload::Whole(bytes) => Some(bytes.clone()),
             Payload::Blocks(_) => None,
@@ -242,7 +247,7 @@ impl<'a> Wire<'a> {
 
     /// Reads what is stored at a URL, and says its SHA-256 and its size; none if nothing is there. Constant memory, whatever the size.
     pub(crate) async fn read_back(&self, url: &Url) -> Result<Option<([u8; 32], u64)>, Setback> {
-        let mut request = Request::new(Method::GET, self.resolve(url, url.as_str())?);
+        let mut request = Request::new(Method::GET, self.at_home(url.clone())?);
         request.headers_mut().extend(self.headers.clone());
         let pulse = Pulse::new();
         tokio::select! {

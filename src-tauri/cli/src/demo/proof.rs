@@ -8,6 +8,7 @@ use std::{
 };
 
 use afterglow_client::model::Receipt;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// What was found.
@@ -66,5 +67,5 @@ fn hash(path: &Path) -> io::Result<(String, u64)> {
         hash.update(&block[..read]);
         size += read as u64;
     }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
+    Ok((HEXLOWER.encode(&hash.finalize()), size))
 }

@@ -44,8 +44,8 @@ pub(crate) struct Moves(Arc<Mutex<Sums>>);
 #[derive(Default)]
 struct Sums {
     told: Changes,
-    /// Jobs and bytes that came to each kind of job, or left it.
-    tally: HashMap<Kind, (i64, i64)>,
+    /// Jobs and bytes that came to each kind of job, or left it. A call changes jobs of few kinds.
+    tally: Vec<(Kind, (i64, i64))>,
     batches: HashMap<String, BatchSum>,
     /// The rows of jobs that ended; others may wait for them.
     ended: Vec<i64>,
@@ -68,40 +68,40 @@ struct BatchSum {
 }
 
 /// The columns of a job that change, as far as anything follows from them.
-struct Standing {
+struct Standing<'a> {
     state: JobState,
     phase: Option<Phase>,
-    held_code: String,
+    held_code: &'a str,
     acknowledged: bool,
     priority: i64,
-    batch_id: String,
+    batch_id: &'a str,
     bytes_sent: i64,
     epoch: i64,
 }
 
-impl Standing {
-    fn read(arguments: &Context<'_>, from: usize) -> rusqlite::Result<Self> {
+impl<'a> Standing<'a> {
+    fn read(arguments: &'a Context<'_>, from: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             state: arguments.get::<Word<_>>(from)?.0,
             phase: arguments.get::<Option<Word<_>>>(from + 1)?.map(|Word(phase)| phase),
-            held_code: arguments.get(from + 2)?,
+            held_code: arguments.get_raw(from + 2).as_str()?,
             acknowledged: arguments.get(from + 3)?,
             priority: arguments.get(from + 4)?,
-            batch_id: arguments.get(from + 5)?,
+            batch_id: arguments.get_raw(from + 5).as_str()?,
             bytes_sent: arguments.get(from + 6)?,
             epoch: arguments.get(from + 7)?,
         })
     }
 
     /// Whether the tally has both in one row.
-    fn is_of_one_kind(&self, other: &Self) -> bool {
+    fn is_of_one_kind(&self, other: &Standing<'_>) -> bool {
         (self.state, self.phase, self.acknowledged, self.priority) == (other.state, other.phase, other.acknowledged, other.priority)
             && self.held_code == other.held_code
     }
 }
 
 /// LegalMove: the closed table of changes. Every statement selects the jobs that its change may begin at; this is what holds it to that.
-fn is_legal(old: &Standing, new: &Standing) -> bool {
+fn is_legal(old: &Standing<'_>, new: &Standing<'_>) -> bool {
     if (old.state, old.phase) == (new.state, new.phase) {
         return true;
     }
@@ -193,7 +193,7 @@ fn release(db: &Connection, ended: &[i64]) -> Result<(), QueueError> {
 }
 
 impl Sums {
-    fn note(&mut self, row: &Context<'_>, old: Option<&Standing>, new: &Standing) -> rusqlite::Result<()> {
+    fn note(&mut self, row: &Context<'_>, old: Option<&Standing<'_>>, new: &Standing<'_>) -> rusqlite::Result<()> {
         let byte_count: i64 = row.get(7)?;
         let finished_at: Option<i64> = row.get(8)?;
         let moved = old.is_none_or(|old| !old.is_of_one_kind(new));
@@ -218,31 +218,34 @@ impl Sums {
             Some(old) if old.batch_id == new.batch_id && old.state == new.state && old.bytes_sent == new.bytes_sent => {}
             Some(old) => {
                 let is_robbed = old.batch_id != new.batch_id;
-                let sum = self.batch(&old.batch_id);
+                let sum = self.batch(old.batch_id);
                 sum.add(old, -1, -byte_count);
                 sum.is_robbed |= is_robbed;
-                let sum = self.batch(&new.batch_id);
+                let sum = self.batch(new.batch_id);
                 sum.add(new, 1, byte_count);
                 sum.finished_at = sum.finished_at.max(finished_at);
             }
-            None => self.batch(&new.batch_id).add(new, 1, byte_count),
+            None => self.batch(new.batch_id).add(new, 1, byte_count),
         }
         Ok(())
     }
 
-    fn add_to_tally(&mut self, row: &Context<'_>, standing: &Standing, jobs: i64, bytes: i64) -> rusqlite::Result<()> {
-        let kind = Kind {
-            destination_id: row.get(4)?,
-            priority: standing.priority,
-            class: row.get(5)?,
-            source_id: row.get(6)?,
-            state: standing.state,
-            phase: standing.phase,
-            held_code: standing.held_code.clone(),
-            acknowledged: standing.acknowledged,
-        };
-        let sum = self.tally.entry(kind).or_default();
-        *sum = (sum.0 + jobs, sum.1 + bytes);
+    fn add_to_tally(&mut self, row: &Context<'_>, standing: &Standing<'_>, jobs: i64, bytes: i64) -> rusqlite::Result<()> {
+        let (destination_id, class, source_id) = (row.get_raw(4).as_str()?, row.get(5)?, row.get_raw(6).as_str()?);
+        let Standing { state, phase, held_code, acknowledged, priority, .. } = *standing;
+        let known = self.tally.iter_mut().find(|(kind, _)| {
+            (kind.state, kind.phase, kind.class, kind.priority, kind.acknowledged) == (state, phase, class, priority, acknowledged)
+                && (&*kind.held_code, &*kind.source_id, &*kind.destination_id) == (held_code, source_id, destination_id)
+        });
+        match known {
+            Some((_, sum)) => *sum = (sum.0 + jobs, sum.1 + bytes),
+            None => {
+                let (destination_id, source_id) = (destination_id.to_owned(), source_id.to_owned());
+                let held_code = held_code.to_owned();
+                let kind = Kind { destination_id, priority, class, source_id, state, phase, held_code, acknowledged };
+                self.tally.push((kind, (jobs, bytes)));
+            }
+        }
         Ok(())
     }
 
@@ -252,7 +255,7 @@ impl Sums {
 }
 
 impl BatchSum {
-    fn add(&mut self, standing: &Standing, jobs: i64, bytes: i64) {
+    fn add(&mut self, standing: &Standing<'_>, jobs: i64, bytes: i64) {
         let count = match standing.state {
             JobState::Registered => &mut self.registered,
             JobState::Pending => &mut self.pending,

@@ -4,6 +4,7 @@
 //! a wrong one is told by name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use afterglow_model::{AppId, DestinationId, Failure, JobId, JobResponse, JobState, Phase, Receipt, Timestamp};
 use rusqlite::{Connection, OptionalExtension, named_params, params};
@@ -231,11 +232,12 @@ impl Queue {
     ///
     /// # Errors
     /// [`QueueError::IllegalMove`] if a job cannot have been under way, [`QueueError::Invalid`] if a receipt is not of its job's bytes.
-    pub async fn finish(&self, finished: Vec<Finished>, now: Timestamp) -> Result<Vec<JobId>, QueueError> {
+    pub async fn finish(&self, finished: impl Into<Arc<[Finished]>>, now: Timestamp) -> Result<Vec<JobId>, QueueError> {
+        let finished = finished.into();
         self.write(move |db, changes| {
             let mut late = Vec::new();
             let mut delivered = Deliveries::default();
-            for end in &finished {
+            for end in finished.iter() {
                 if !apply(db, &mut delivered, end, now)? {
                     late.push(end.job().clone());
                 }

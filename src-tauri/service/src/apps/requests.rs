@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use afterglow_model::{DestinationRequest, JobBody};
 use afterglow_system::Secret;
 use afterglow_transfer::unknown_name;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{Caller, allowed_url, hex};
+use super::{Caller, allowed_url};
 use crate::{
     core::{Core, secret_refusal},
     error::{Answer, Refusal},
@@ -124,7 +125,7 @@ async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, S
 /// Puts a value into the secret store under a name made from it.
 async fn put(core: &Core, caller: &Caller, value: &impl serde::Serialize) -> Answer<String> {
     let text = serde_json::to_string(value).map_err(|error| Refusal::internal(error.to_string()))?;
-    let handle = format!("app:{}:{}", caller.app.id, &hex(&Sha256::digest(text.as_bytes()))[..16]);
+    let handle = format!("app:{}:{}", caller.app.id, &HEXLOWER.encode(&Sha256::digest(text.as_bytes()))[..16]);
     core.secrets.set(&handle, Secret::new(text)).await.map_err(secret_refusal)?;
     Ok(handle)
 }

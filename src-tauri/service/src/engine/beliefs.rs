@@ -1,7 +1,7 @@
 //! What the loop believes, and reads again when it is told that it has changed: settings, destinations, grants, folders, the bytes of
 //! the day.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use afterglow_model::{
     AuthorizationStatus, Conditions, Destination, JobId, JobQuery, OverrideScope, SourceId, Timestamp, UploadJobOptions,
@@ -27,7 +27,7 @@ impl Engine {
         self.settings = queue.settings().await?;
         self.pause = queue.pause().await?;
         self.overrides = queue.overrides().await?;
-        self.destinations = queue.destinations().await?;
+        self.destinations = queue.destinations().await?.into_iter().map(Arc::new).collect();
         self.apps = queue.apps().await?.into_iter().map(|app| (app.id.clone(), app)).collect();
         let mut stop = Vec::new();
         for carried in self.running.going_on() {

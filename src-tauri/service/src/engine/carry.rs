@@ -19,7 +19,7 @@ use crate::{
 /// A job with where it goes and the folder that its file lies beneath.
 pub(super) struct Errand {
     pub(super) root: PathBuf,
-    pub(super) destination: Destination,
+    pub(super) destination: Arc<Destination>,
     pub(super) job: Arc<QueuedJob>,
 }
 

@@ -1,6 +1,6 @@
 //! How jobs ended, written down many in one commit: a sync of the disk is what a small photo's end costs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use afterglow_queue::{Finished, Queue, QueueError};
 use tokio::{
@@ -19,11 +19,7 @@ const AT_ONCE: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Endings(mpsc::Sender<Ending>);
 
-#[derive(Debug)]
-struct Ending {
-    finished: Finished,
-    reply: oneshot::Sender<Result<(), QueueError>>,
-}
+type Ending = (Finished, oneshot::Sender<Result<(), QueueError>>);
 
 impl Endings {
     /// Begins to write; ends with the last handle.
@@ -36,7 +32,7 @@ impl Endings {
     /// Writes down how a job ended. It is on disk when this returns.
     pub(super) async fn write(&self, finished: Finished) -> Result<(), QueueError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Ending { finished, reply }).await.map_err(|_| QueueError::Closed)?;
+        self.0.send((finished, reply)).await.map_err(|_| QueueError::Closed)?;
         answer.await.map_err(|_| QueueError::Closed)?
     }
 }
@@ -56,14 +52,15 @@ async fn serve(queue: Queue, mut inbox: mpsc::Receiver<Ending>) {
 }
 
 async fn write(queue: &Queue, endings: &mut Vec<Ending>) {
-    let all = endings.iter().map(|ending| ending.finished.clone()).collect();
-    let together = queue.finish(all, clock::wall()).await;
-    for Ending { finished, reply } in endings.drain(..) {
+    let (all, replies): (Vec<_>, Vec<_>) = endings.drain(..).unzip();
+    let all: Arc<[Finished]> = all.into();
+    let together = queue.finish(all.clone(), clock::wall()).await;
+    for (finished, reply) in all.iter().zip(replies) {
         let outcome = match &together {
             Ok(_) => Ok(()),
             Err(error) if error.must_read_again() => Err(QueueError::UnknownCommit { cause: error.to_string() }),
             // What cannot be written of one is no reason not to write the others.
-            Err(_) => queue.finish(vec![finished], clock::wall()).await.map(drop),
+            Err(_) => queue.finish([finished.clone()], clock::wall()).await.map(drop),
         };
         // Who has gone need not be told.
         let _ = reply.send(outcome);

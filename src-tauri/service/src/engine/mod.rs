@@ -46,7 +46,7 @@ pub(crate) use starting::withdrawn;
 use turns::Turns;
 
 /// Small jobs started in one commit; those without a turn wait in memory, their intent written.
-const SMALL_JOBS_STARTED: usize = 256;
+const SMALL_JOBS_STARTED: usize = 512;
 /// Files at once that are larger than `SMALL_BYTES`.
 const LARGE_JOBS_STARTED: usize = 3;
 /// Files at once to all destinations, those without a turn too.
@@ -86,7 +86,7 @@ pub(crate) struct Engine {
     settings: Settings,
     pause: Option<Pause>,
     overrides: Vec<Override>,
-    destinations: Vec<Destination>,
+    destinations: Vec<Arc<Destination>>,
     apps: HashMap<AppId, App>,
     lanes: Lanes,
     lanes_stale: bool,
@@ -277,7 +277,6 @@ impl Engine {
             tracing::warn!(%error, "what was uploaded when could not be written down");
         }
     }
-
 
     /// One turn: refresh, plan, act, tell.
     async fn step(&mut self, conditions: &Conditions) {

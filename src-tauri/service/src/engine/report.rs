@@ -1,5 +1,7 @@
 //! The status: made from what the loop knows, the same value for tray, windows, notices and command line.
 
+use std::sync::Arc;
+
 use afterglow_model::{
     Conditions, Destination, DestinationId, DestinationState, JobCounts, Metered, Override, Pause, PowerSource, Prompt,
     RunProgress, ScanProgress, ServiceState, Settings, Status, StatusAction, Timestamp, WaitingGroup, WaitingReason, about, bytes,
@@ -11,10 +13,10 @@ pub(super) struct Facts<'a> {
     pub(super) counts: JobCounts,
     pub(super) attention: u64,
     pub(super) active: usize,
-    pub(super) active_destinations: Vec<&'a Destination>,
+    pub(super) active_destinations: Vec<&'a Arc<Destination>>,
     pub(super) run: RunProgress,
     pub(super) waiting: Vec<WaitingGroup>,
-    pub(super) destinations: &'a [Destination],
+    pub(super) destinations: &'a [Arc<Destination>],
     pub(super) conditions: &'a Conditions,
     pub(super) bytes_per_s: u64,
     pub(super) scan: Option<ScanProgress>,
@@ -71,7 +73,7 @@ pub(super) fn status(facts: Facts<'_>) -> Status {
     }
 }
 
-fn needing_attention(destinations: &[Destination]) -> Vec<DestinationId> {
+fn needing_attention(destinations: &[Arc<Destination>]) -> Vec<DestinationId> {
     destinations.iter().filter(|destination| needs_person(destination)).map(|destination| destination.id.clone()).collect()
 }
 
@@ -155,7 +157,7 @@ fn amount(group: &WaitingGroup) -> String {
 }
 
 fn attention(facts: &Facts<'_>) -> (String, Option<String>) {
-    let bad: Vec<&Destination> = facts.destinations.iter().filter(|destination| needs_person(destination)).collect();
+    let bad: Vec<&Arc<Destination>> = facts.destinations.iter().filter(|destination| needs_person(destination)).collect();
     match bad.as_slice() {
         [] => (count(facts.attention, "file needs your attention", "files need your attention"), None),
         [one, ..] => {
