@@ -129,6 +129,11 @@ pub(crate) fn set_placed(connection: &Connection, id: i64) -> rusqlite::Result<(
     Ok(())
 }
 
+/// The file of this name is in staging, whatever was noted: its move into the folder was not on disk yet when the power failed.
+pub(crate) fn set_staged(connection: &Connection, staged: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE objects SET placed = 0 WHERE staged = ?1")?.execute([staged]).map(drop)
+}
+
 /// Forgets an object, and with it the keys and finished uploads that stand for its content.
 pub(crate) fn forget(connection: &Connection, object: &Object) -> rusqlite::Result<()> {
     let content = params![object.sender, object.digest.bytes()];

@@ -94,6 +94,13 @@ async fn a_recorded_file_is_placed_at_the_next_start() {
     assert_eq!(house.files(), [("2026/03/a.jpg".to_owned(), b"photo".to_vec())]);
     assert!(house.staged().is_empty());
 
+    // The move was noted, and the disk forgot it when the power failed.
+    until(|| unplaced() == Ok(0)).await;
+    put_back();
+    let house = house.restart().await;
+    assert_eq!(house.files(), [("2026/03/a.jpg".to_owned(), b"photo".to_vec())]);
+    assert!(house.staged().is_empty());
+
     // Meanwhile another file has taken the place.
     until(|| unplaced() == Ok(0)).await;
     put_back();
