@@ -2,7 +2,7 @@
 //!
 //! A session's URL carries in its fragment, which never leaves this computer, what has to be known between two steps: see [`Marked`].
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use afterglow_model::FailureClass;
 use bytes::Bytes;
@@ -30,6 +30,9 @@ const X_OC_MTIME: HeaderName = HeaderName::from_static("x-oc-mtime");
 
 const X_RECALCULATE_HASH: HeaderName = HeaderName::from_static("x-recalculate-hash");
 pub(crate) const OC_CHECKSUM: HeaderName = HeaderName::from_static("oc-checksum");
+
+/// Bytes of a file that a server digests in a second at least: a small NAS with a busy disk.
+const DIGESTED_PER_S: u64 = 10_000_000;
 
 const NAMESPACE: &str = "DAV:";
 
@@ -254,13 +257,15 @@ impl Dav<'_> {
 
     /// The SHA-256 that the server computes from what it stores; none if it does not, or if nothing is there. Asked for by `PATCH` with
     /// `X-Recalculate-Hash` (Nextcloud 23 and later, `Connector/Sabre/ChecksumUpdatePlugin.php`).
-    async fn server_digest(&self, place: &Url) -> Result<Option<[u8; 32]>, Setback> {
+    async fn server_digest(&self, place: &Url, byte_count: u64) -> Result<Option<[u8; 32]>, Setback> {
         if !self.may_digest {
             return Ok(None);
         }
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(X_RECALCULATE_HASH, HeaderValue::from_static("sha256"));
-        let answer = self.ask("PATCH", place, headers).await?;
+        // It reads the whole file before it answers.
+        let work = Duration::from_secs(byte_count / DIGESTED_PER_S);
+        let answer = self.wire.exchange_at_leisure(Method::PATCH, place, headers, Payload::empty(), work).await?;
         if answer.status.is_success() {
             let stated = answer.headers.get(OC_CHECKSUM).and_then(|value| value.to_str().ok());
             return Ok(stated.and_then(|stated| hex(stated.strip_prefix("SHA256:")?)));
@@ -275,13 +280,13 @@ impl Dav<'_> {
     }
 
     /// What the server proves of what it holds at a place; none if nothing is there.
-    pub(crate) async fn prove(&self, target: &Url) -> Result<Option<Proof>, Setback> {
+    pub(crate) async fn prove(&self, target: &Url, byte_count: u64) -> Result<Option<Proof>, Setback> {
         let remote_id = target.to_string();
         if self.wire.config().read_back {
             let read = self.wire.read_back(target).await?;
             return Ok(read.map(|(digest, bytes)| Proof { remote_id, digest: Some(digest), byte_count: Some(bytes) }));
         }
-        if let Some(digest) = self.server_digest(target).await? {
+        if let Some(digest) = self.server_digest(target, byte_count).await? {
             return Ok(Some(Proof { remote_id, digest: Some(digest), byte_count: None }));
         }
         Ok(self.look(target).await?.map(|found| Proof { remote_id, digest: None, byte_count: found.byte_count }))
@@ -295,7 +300,7 @@ impl Dav<'_> {
             return Ok(Found::Other);
         }
         let reads_back = self.wire.config().read_back;
-        let stated = if reads_back { None } else { self.server_digest(place).await? };
+        let stated = if reads_back { None } else { self.server_digest(place, content.byte_count).await? };
         let digest = match stated {
             Some(digest) => Some(digest),
             None => self.wire.read_back(place).await?.map(|(digest, _)| digest),

@@ -127,7 +127,7 @@ impl<'a> Nextcloud<'a> {
     async fn prove_ours(&self, target: &Url, stated: Option<[u8; 32]>, content: &Content) -> Result<Proof, Setback> {
         let proof = match stated.filter(|digest| !self.reads_back() || *digest != content.digest) {
             Some(_) => Proof { remote_id: target.to_string(), digest: stated, byte_count: None },
-            None => self.dav.prove(target).await?.ok_or_else(|| self.dav.lost())?,
+            None => self.dav.prove(target, content.byte_count).await?.ok_or_else(|| self.dav.lost())?,
         };
         if proof.digest.is_none_or(|digest| digest == content.digest) {
             return Ok(proof);
@@ -271,8 +271,8 @@ impl Destination for Nextcloud<'_> {
         if self.reads_back() { Evidence::ReadBack } else { Evidence::Hashed }
     }
 
-    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
-        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?).await
+    async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content.byte_count).await
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
@@ -381,11 +381,10 @@ impl Destination for Nextcloud<'_> {
             return self.prove_ours(&marked.target, Some(digest), content).await;
         }
         // The answer was lost, or another file was there before.
-        let proof = self.dav.prove(&marked.target).await?.ok_or_else(|| self.dav.lost())?;
-        let is_other = proof.digest.is_some_and(|digest| digest != content.digest)
-            || proof.byte_count.is_some_and(|byte_count| byte_count != content.byte_count);
-        if !is_other {
-            return Ok(proof);
+        match self.dav.compare(&marked.target, content).await? {
+            Found::Same(proof) => return Ok(proof),
+            Found::Nothing => return Err(self.dav.lost()),
+            Found::Other => {}
         }
         match self.dav.place(self.targets(content), content).await? {
             Ok(proof) => Ok(proof),

@@ -46,7 +46,7 @@ pub(crate) struct Requests<'a> {
 
 impl<'a> Requests<'a> {
     pub(crate) fn new(wire: Wire<'a>, described: &'a Described) -> Self {
-        Self { wire: wire.cutting_answers(), described, judged: Mutex::new(None) }
+        Self { wire: wire.cutting_answers().taking_pages(), described, judged: Mutex::new(None) }
     }
 
     fn rule(&self) -> Option<&SuccessRule> {

@@ -138,6 +138,8 @@ impl<'a> Tus<'a> {
         let failure = answer.failure(host);
         match answer.status {
             StatusCode::NOT_FOUND | StatusCode::GONE if session => Setback::SessionGone(failure),
+            // Section "HEAD": 403 without an offset says as much. Whether the account may upload at all, a new creation tells.
+            StatusCode::FORBIDDEN if session && answer.fields.offset.is_none() => Setback::SessionGone(failure),
             // "If the offsets do not match": the right one is asked for, unless the server was so kind as to say it.
             StatusCode::CONFLICT => answer.fields.offset.map_or(Setback::Doubt(failure), Setback::OffsetIs),
             StatusCode::PAYLOAD_TOO_LARGE => Setback::TooLarge { limit: None, failure },

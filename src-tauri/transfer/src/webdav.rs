@@ -122,8 +122,8 @@ impl Destination for Webdav<'_> {
         Evidence::ReadBack
     }
 
-    async fn still_holds(&self, remote_id: &str, _content: &Content) -> Result<Option<Proof>, Setback> {
-        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?).await
+    async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content.byte_count).await
     }
 
     /// Not one request, but without a session: the part's name follows from the content.
@@ -143,7 +143,7 @@ impl Destination for Webdav<'_> {
         }
         for target in self.targets(&folders, content) {
             match self.dav.rename(&part, &target, HeaderMap::new()).await? {
-                Renamed::Done => return self.dav.prove(&target).await?.ok_or_else(|| self.dav.lost()),
+                Renamed::Done => return self.dav.prove(&target, content.byte_count).await?.ok_or_else(|| self.dav.lost()),
                 Renamed::Taken => {
                     if let Found::Same(proof) = self.dav.compare(&target, content).await? {
                         self.dav.delete(&part).await;
@@ -202,7 +202,7 @@ impl Destination for Webdav<'_> {
         let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
         let part = plain(upload_url);
         match self.dav.rename(&part, &marked.target, HeaderMap::new()).await? {
-            Renamed::Done => self.dav.prove(&marked.target).await?.ok_or_else(|| self.dav.lost()),
+            Renamed::Done => self.dav.prove(&marked.target, content.byte_count).await?.ok_or_else(|| self.dav.lost()),
             Renamed::Gone => self.renamed_before(&marked.target, content).await,
             // Somebody has put another file there meanwhile: the session goes on towards another name.
             Renamed::Taken => match self.dav.place(self.targets(&self.folders(content), content), content).await? {

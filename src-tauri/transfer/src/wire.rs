@@ -1,7 +1,10 @@
 //! One request and its answer, with what holds for every protocol: credentials go to the account's addresses only, a silent line is
 //! left, a stop is obeyed at once, an answer is bounded, and a web page is no answer.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use afterglow_model::{Connector, DestinationConfig, Failure, FailureClass, FailureCode};
 use reqwest::{
@@ -47,6 +50,8 @@ pub(crate) struct Wire<'a> {
     cancel: &'a CancellationToken,
     /// Whether an answer that goes on too long is cut instead of refused.
     cuts: bool,
+    /// Whether a web page is an answer like any other.
+    takes_pages: bool,
     answer_bytes_max: usize,
 }
 
@@ -109,6 +114,7 @@ impl<'a> Wire<'a> {
             host,
             cancel,
             cuts: false,
+            takes_pages: false,
             answer_bytes_max: ANSWER_BYTES_MAX,
         })
     }
@@ -116,6 +122,11 @@ impl<'a> Wire<'a> {
     /// The same for servers that may answer at length: what is too much is left unread.
     pub(crate) fn cutting_answers(self) -> Self {
         Self { cuts: true, ..self }
+    }
+
+    /// The same for servers of which nothing is known but that they are the right ones: a page may be how they say that all is well.
+    pub(crate) fn taking_pages(self) -> Self {
+        Self { takes_pages: true, ..self }
     }
 
     /// The same for servers whose lists have no pages.
@@ -184,6 +195,19 @@ impl<'a> Wire<'a> {
         headers: HeaderMap,
         payload: Payload,
     ) -> Result<Answer, Setback> {
+        self.exchange_at_leisure(method, url, headers, payload, Duration::ZERO).await
+    }
+
+    /// The same where the server has work to do before it can answer, for which it may be silent so much longer.
+    pub(crate) async fn exchange_at_leisure(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        payload: Payload,
+        work: Duration,
+    ) -> Result<Answer, Setback> {
+        let silence = self.shared.options.stall + work;
         let mut url = self.at_home(url.clone())?;
         let again = match &payload {
             Payload::Whole(bytes) => Some(bytes.clone()),
@@ -191,7 +215,7 @@ impl<'a> Wire<'a> {
         };
         let mut payload = payload;
         for _ in 0..=REDIRECTS_MAX {
-            match self.exchange_once(method.clone(), &url, headers.clone(), payload).await? {
+            match self.exchange_once(method.clone(), &url, headers.clone(), payload, silence).await? {
                 Reply::Answer(answer) => return Ok(*answer),
                 Reply::Moved(to) => match &again {
                     Some(bytes) => {
@@ -205,7 +229,14 @@ impl<'a> Wire<'a> {
         Err(Setback::Failed(failure::unexpected(&self.host, "redirects without end")))
     }
 
-    async fn exchange_once(&self, method: Method, url: &Url, headers: HeaderMap, payload: Payload) -> Result<Reply, Setback> {
+    async fn exchange_once(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        payload: Payload,
+        silence: Duration,
+    ) -> Result<Reply, Setback> {
         let length = payload.length();
         let tap = Arc::new(Tap {
             bandwidth: self.shared.bandwidth.clone(),
@@ -227,7 +258,7 @@ impl<'a> Wire<'a> {
         let reply = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(Setback::Stopped),
-            () = tap.pulse.stalled(self.shared.options.stall) => {
+            () = tap.pulse.stalled(silence) => {
                 self.pace.is(false);
                 return Err(Setback::Doubt(failure::timed_out(&self.host)));
             }
@@ -293,7 +324,7 @@ impl<'a> Wire<'a> {
         // A portal answers with a page; some servers of files answer with one that says what they made, and then with 201.
         // One without content is no page, whatever its type is said to be.
         let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if status == StatusCode::OK && is_web_page(response.headers()) && !is_empty {
+        if status == StatusCode::OK && is_web_page(response.headers()) && !is_empty && !self.takes_pages {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
         let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { self.answer_bytes_max };

@@ -159,6 +159,25 @@ async fn a_sign_in_that_has_ended_is_named() {
 }
 
 #[tokio::test]
+async fn what_passes_at_the_sign_in_ends_none() {
+    for (status, error) in [
+        ("500 Internal Server Error", "internal_failure"),
+        ("503 Service Unavailable", "temporarily_unavailable"),
+        ("429 Too Many Requests", "slow_down"),
+    ] {
+        let bench = Bench::<Google>::new().await;
+        let order = bench.file("IMG_0001.jpg", 20_000);
+        let body = format!(r#"{{"error":"{error}"}}"#);
+        bench.server.fail(0, Fault::Answer(Answer::new(status).body("application/json", body)));
+        match bench.attempt(&order).await {
+            Outcome::Failed(failure) => assert_eq!(failure.class, FailureClass::Transient, "{status}: {}", failure.message),
+            outcome => assert!(matches!(outcome, Outcome::Delivered(_)), "{status}: {outcome:?}"),
+        }
+        delivered(&bench, &order).await;
+    }
+}
+
+#[tokio::test]
 async fn an_access_token_that_ends_is_renewed_once() {
     for bytes in SIZES {
         let bench = warm().await;

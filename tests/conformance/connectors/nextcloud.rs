@@ -168,6 +168,30 @@ async fn a_name_that_was_taken_meanwhile_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_took_the_name_while_a_session_waited_is_not_taken_for_ours() {
+    let bytes = 3 * MIB;
+    let mut met = 0;
+    for n in 0..8 {
+        let bench = Bench::<Nextcloud>::new().await;
+        // By size alone it would pass.
+        bench.server.with(|server| server.hashes = false);
+        let order = bench.file("IMG_0001.jpg", bytes);
+        bench.server.fail(n, Fault::Answer(Answer::new("401 Unauthorized")));
+        if !matches!(bench.attempt(&order).await, Outcome::Failed(_)) || bench.memory.session.lock().unwrap().is_none() {
+            continue;
+        }
+        met += 1;
+        let theirs = vec![7; usize::try_from(bytes).unwrap()];
+        bench.server.with(|server| server.files.insert(at("IMG_0001.jpg"), File { bytes: theirs.clone(), ..File::default() }));
+        delivered(&bench, &order).await;
+        let truth = bench.server.truth();
+        assert_eq!(truth.objects.len(), 2, "request {n}");
+        assert!(truth.objects.iter().any(|object| server::hex(&object.bytes) == order.sha256), "request {n}");
+    }
+    assert!(met > 0, "no session was left waiting");
+}
+
+#[tokio::test]
 async fn parts_are_put_together_in_their_own_time() {
     for assembling in [1, 3, 6] {
         let bench = Bench::<Nextcloud>::new().await;

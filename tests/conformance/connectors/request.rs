@@ -23,6 +23,8 @@ struct Shelf {
     parts: BTreeMap<String, Vec<u8>>,
     /// Says that all is well on seeing the head alone.
     is_hasty: bool,
+    /// Says that all is well with a web page.
+    says_pages: bool,
 }
 
 impl Shelf {
@@ -30,6 +32,9 @@ impl Shelf {
         let Some(key) = request.header("idempotency-key") else { return Answer::new("400 Bad Request") };
         let sha256 = hex(&Sha256::digest(&bytes));
         self.objects.insert(key.to_owned(), bytes);
+        if self.says_pages {
+            return Answer::new("200 OK").body("text/html; charset=UTF-8", "ok");
+        }
         Answer::new("201 Created")
             .with("Location", format!("/objects/{key}"))
             .with("X-Sha256", &sha256)
@@ -344,6 +349,17 @@ async fn parts_that_are_there_are_not_sent_again() {
     let truth = bench.stored_once(&order, "resumed");
     let puts: Vec<&str> = truth.requests.iter().filter(|request| request.method == "PUT").map(Request::target).collect();
     assert_eq!(puts, ["/part/1", "/part/2", "/part/3", "/part/3"]);
+}
+
+#[tokio::test]
+async fn a_page_may_be_how_a_server_says_that_all_is_well() {
+    let mut bench = Bench::<Raw>::new().await;
+    rule(&mut bench, SuccessRule::default());
+    bench.server.with(|shelf| shelf.says_pages = true);
+    let order = bench.file("IMG_0001.jpg", 20_000);
+    delivered(&bench, &order).await;
+    assert_eq!(bench.memory.response.lock().unwrap().as_ref().unwrap().body, "ok");
+    bench.stored_once(&order, "a page");
 }
 
 #[tokio::test]

@@ -289,7 +289,7 @@ async fn name_kind_digest_and_key_are_in_the_metadata() {
 
 #[tokio::test]
 async fn an_expired_session_is_begun_anew() {
-    for status in ["404 Not Found", "410 Gone"] {
+    for status in ["404 Not Found", "410 Gone", "403 Forbidden"] {
         let bench = Bench::<Tus>::new().await;
         let order = bench.file("IMG_0001.jpg", 21 * MIB);
         bench.server.fail(4, Fault::Answer(Answer::new("503 Service Unavailable").with("Retry-After", 1)));

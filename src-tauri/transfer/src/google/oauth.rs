@@ -231,7 +231,10 @@ impl Line {
         let account = Account::at(url.clone());
         let wire = Wire::new(&self.shared, Connector::GooglePhotos, &account, &[], &self.cancel).map_err(Setback::Failed)?;
         let answer = wire.exchange(Method::POST, &url, parts.headers, Payload::Whole(body.into())).await?;
-        let tells = serde_json::from_slice(&answer.body).is_ok_and(|body: serde_json::Value| body.get("error").is_some());
+        // RFC 6749, section 5.2: only these are the protocol's word. Any other is about the moment, whatever its body says.
+        let is_final = matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
+        let tells =
+            is_final && serde_json::from_slice(&answer.body).is_ok_and(|body: serde_json::Value| body.get("error").is_some());
         if answer.status != StatusCode::OK && !tells {
             let failure = answer.failure(wire.host());
             return Err(if failure::may_work_at_once(&failure) { Setback::Doubt(failure) } else { Setback::Failed(failure) });
