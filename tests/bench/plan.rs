@@ -73,6 +73,7 @@ async fn fill(queue: &Queue) -> Result<Vec<DestinationFacts>> {
             url,
             config: Default::default(),
             capabilities: None,
+            has_credential: false,
             app_id: None,
         };
         let destination = queue.add_destination(new, NOW).await?;

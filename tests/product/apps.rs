@@ -173,6 +173,7 @@ impl Protocol for Numbers {
     fn apply(&mut self, request: &Request) -> Answer {
         match request.target() {
             "/photos" => Answer::new("201 Created").body("application/json", r#"{"photo":{"id":"n-7"}}"#),
+            "/photos/sly" => Answer::new("201 Created").body("application/json", r#"{"letter":"e"}"#),
             "/expired" => Answer::new("403 Forbidden"),
             "/refused" => Answer::new("422 Unprocessable Content").body("application/json", r#"{"why":"too blue"}"#),
             target => {
@@ -223,6 +224,41 @@ async fn a_later_request_uses_what_an_earlier_answer_gave() {
     assert_eq!((answer.status, answer.body.as_str()), (201, r#"{"photo":{"id":"n-7"}}"#));
     assert_eq!(of(&second.id).after.as_ref(), Some(&made.id));
     assert_eq!(of(&second.id).response.as_ref().unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn an_answer_leads_no_job_out_of_what_was_allowed() {
+    let stage = with_photos(1, 50_000).await;
+    let server = ModelServer::start(Numbers::default()).await.unwrap();
+    let base = format!("{}/photos", server.origin());
+    let (app, _) = pair(&stage, &base.parse().unwrap(), &["--full"]).await;
+    let raw = JobBody::Raw { method: Default::default(), success: Default::default() };
+    let first = CreateJob { body: raw, ..job(&app, &format!("{base}/sly")).await };
+    let made = app.create_job(&first).await.unwrap();
+    // Once it is filled in, two points in disguise, which lead a step up.
+    let url = format!("{base}/%2{{{{after.json./letter}}}}%2{{{{after.json./letter}}}}/elsewhere");
+    let destination = DestinationRequest { url, ..first.destination.clone() };
+    let second = app.create_job(&CreateJob { after: Some(made.id), destination, ..first }).await.unwrap();
+    let failed = async || {
+        let jobs = app.fetch_jobs(JobAction::Acknowledge, None).await?.jobs;
+        Ok(jobs.into_iter().find(|job| job.id == second.id))
+    };
+    let failure = until("the end of the second", failed).await.unwrap().failure.unwrap();
+    assert_eq!(failure.code, FailureCode::DestinationNotAllowed, "{}", failure.message);
+}
+
+#[tokio::test]
+async fn an_app_that_is_paired_anew_can_send_where_it_sent() {
+    let stage = with_photos(1, 1000).await;
+    stage.does(&["pause"]).await.unwrap();
+    let url = Url::parse("http://127.0.0.1:9/files").unwrap();
+    for _ in 0..2 {
+        let (app, _) = pair(&stage, &url, &["--full"]).await;
+        let job = job(&app, url.as_str()).await;
+        let (one, other) = tokio::join!(app.create_job(&job), app.create_job(&job));
+        one.unwrap();
+        other.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use afterglow_model::{DestinationState, Status, WaitingReason};
-use afterglow_tests::stage::{Stage, photo};
+use afterglow_tests::{
+    fault_server::{Fault, FaultServer, Step, Traits},
+    stage::{Stage, photo},
+};
 
 #[tokio::test]
 async fn a_wrong_token_is_told_before_anything_is_added() {
@@ -42,6 +45,26 @@ async fn a_token_that_holds_no_more_stops_its_destination_alone() {
     assert_eq!(again.code, Some(0), "{again:?}");
     stage.delivered().await.unwrap();
     assert_eq!(archive.files().unwrap().len(), 1);
+}
+
+/// Behind a proxy, a server that restarts is an address with nothing at it.
+#[tokio::test]
+async fn a_server_that_is_away_behind_its_proxy_holds_up_nothing_for_good() {
+    let stage = Stage::new().await.unwrap();
+    let server = FaultServer::start(Traits { digests: true, ..Traits::default() }).await.unwrap();
+    stage.destination("Home", &server.url().parse().unwrap()).await.unwrap();
+    for (name, seed) in [("one.jpg", 1), ("two.jpg", 2)] {
+        photo(&stage.path(name), seed, 30_000).unwrap();
+    }
+    stage.does(&["add", "one.jpg", "--to", "Home"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    let nothing_here = Fault::Answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned());
+    for step in [Step::Whole, Step::Create] {
+        server.always(step, nothing_here.clone());
+    }
+    stage.does(&["add", "two.jpg", "--to", "Home"]).await.unwrap();
+    let comes_again = |status: &Status| status.waiting.iter().any(|group| group.reason == WaitingReason::Backoff);
+    stage.until_status("the next attempt", comes_again).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a file is and what its bytes are: extension and magic bytes, the stat that pins it, one pass of SHA-256.
 
 use std::{
+    ffi::OsStr,
     fs::{File, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::Path,
@@ -9,7 +10,7 @@ use std::{
 use afterglow_model::MediaType;
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::Digest;
+use crate::{identity::Digest, names};
 
 /// What a file can be to an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,12 @@ impl Kind {
             Self::Sidecar => MediaType::Unknown,
         }
     }
+}
+
+/// The content type of a photo or video that its name tells; none if the name tells of neither.
+pub fn content_type(filename: &str) -> Option<&'static str> {
+    let extension = names::extension(OsStr::new(filename));
+    EXTENSIONS.iter().find(|(known, _, _)| *known == extension).map(|(_, _, content_type)| *content_type)
 }
 
 /// Kind and content type of a file, by its first bytes where they tell and by its extension otherwise. None: nothing of ours.

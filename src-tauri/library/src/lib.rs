@@ -31,6 +31,7 @@ mod table;
 mod thumbnail;
 mod watch;
 
+pub use content::content_type;
 pub use decode::decode_worker;
 pub use error::{LibraryError, SourceProblem, ThumbnailError};
 pub use library::{Library, LibraryEvent, LibraryOptions};

@@ -163,6 +163,8 @@ words! {
         pub problem: Option<Failure>,
         /// What it can do; none before the first test.
         pub capabilities: Option<Capabilities>,
+        /// Whether the secret store has a credential of it.
+        pub has_credential: bool,
         /// When it was added.
         pub created_at: Timestamp,
         /// Files delivered.

@@ -29,6 +29,7 @@ const STEPS: &[M<'static>] = &[
     M::up(destination::OPTIONS),
     M::up(history::SCHEMA),
     M::up(mirror::SCHEMA),
+    M::up(destination::HAS_CREDENTIAL),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

@@ -35,6 +35,9 @@ CREATE UNIQUE INDEX destination_name ON destination (name) WHERE removed_at IS N
 /// The rules of its own.
 pub(crate) const OPTIONS: &str = "ALTER TABLE destination ADD COLUMN options TEXT NOT NULL DEFAULT '{}';";
 
+/// Whether the secret store has a credential of it; of those that were there before, it may.
+pub(crate) const HAS_CREDENTIAL: &str = "ALTER TABLE destination ADD COLUMN has_credential INTEGER NOT NULL DEFAULT 1;";
+
 /// A destination to add.
 #[derive(Debug, Clone)]
 pub struct NewDestination {
@@ -48,6 +51,8 @@ pub struct NewDestination {
     pub config: DestinationConfig,
     /// What its test showed.
     pub capabilities: Option<Capabilities>,
+    /// Whether a credential of it is kept in the secret store.
+    pub has_credential: bool,
     /// The program whose uploads go there; none for the person's own, which gets a connector with the whole library in sight.
     pub app_id: Option<AppId>,
 }
@@ -84,12 +89,13 @@ impl Queue {
                 None => app::add(db, changes, &connector_app(&new), now)?.id,
             };
             db.execute(
-                "INSERT INTO destination (id, name, connector, url, config, app_id, capabilities, created_at)
-                 VALUES (:id, :name, :connector, :url, :config, :app_id, :capabilities, :created_at)",
+                "INSERT INTO destination (id, name, connector, url, config, app_id, capabilities, has_credential, created_at)
+                 VALUES (:id, :name, :connector, :url, :config, :app_id, :capabilities, :has_credential, :created_at)",
                 named_params! {
                     ":id": id.as_str(), ":name": new.name, ":connector": Word(new.connector), ":url": new.url,
                     ":config": Json(&new.config),
-                    ":app_id": app_id.as_str(), ":capabilities": new.capabilities.as_ref().map(Json), ":created_at": now.0,
+                    ":app_id": app_id.as_str(), ":capabilities": new.capabilities.as_ref().map(Json),
+                    ":has_credential": new.has_credential, ":created_at": now.0,
                 },
             )?;
             app::update(db, &app_id, "destination_id = coalesce(destination_id, ?2)", &id.as_str())?;
@@ -211,6 +217,16 @@ impl Queue {
         .await
     }
 
+    /// Notes that a credential of a destination is kept in the secret store.
+    pub async fn set_has_credential(&self, id: &DestinationId) -> Result<Destination, QueueError> {
+        let id = id.clone();
+        self.write(move |db, changes| {
+            changes.destinations = true;
+            update(db, &id, "has_credential = ?2", &true)
+        })
+        .await
+    }
+
     /// Notes what was learnt of a destination.
     pub async fn set_capabilities(&self, id: &DestinationId, capabilities: Capabilities) -> Result<Destination, QueueError> {
         let id = id.clone();
@@ -253,7 +269,8 @@ fn update(db: &Connection, id: &DestinationId, assignment: &str, value: &dyn ToS
 
 fn select(condition: &str) -> String {
     format!(
-        "SELECT id, name, connector, url, config, app_id, state, problem, capabilities, options, created_at, delivered, delivered_bytes
+        "SELECT id, name, connector, url, config, app_id, state, problem, capabilities, has_credential, options, created_at, delivered,
+            delivered_bytes
          FROM destination WHERE {condition}"
     )
 }
@@ -274,6 +291,7 @@ fn destination_row(row: &Row<'_>) -> rusqlite::Result<Destination> {
         state,
         problem: row.get::<_, Option<Json<Failure>>>("problem")?.map(|Json(problem)| problem),
         capabilities: row.get::<_, Option<Json<Capabilities>>>("capabilities")?.map(|Json(capabilities)| capabilities),
+        has_credential: row.get("has_credential")?,
         created_at: Timestamp(row.get("created_at")?),
         delivered: row.get("delivered")?,
         delivered_bytes: row.get("delivered_bytes")?,

@@ -95,6 +95,7 @@ fn new_destination(name: &str) -> NewDestination {
         url,
         config: Default::default(),
         capabilities: None,
+        has_credential: false,
         app_id: None,
     }
 }

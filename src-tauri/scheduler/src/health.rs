@@ -60,7 +60,8 @@ impl Health {
             | FailureCode::TlsFailed
             | FailureCode::CaptivePortal
             | FailureCode::Throttled => true,
-            FailureCode::ServerError | FailureCode::UnexpectedAnswer => false,
+            // Nothing at the address: what stands before the server says so while it is away.
+            FailureCode::ServerError | FailureCode::UnexpectedAnswer | FailureCode::ProtocolUnsupported => false,
             FailureCode::DestinationNotAllowed
             | FailureCode::Unencrypted
             | FailureCode::PayloadTooLarge
@@ -72,7 +73,6 @@ impl Health {
             | FailureCode::SourceOffline
             | FailureCode::SourceUnreadable
             | FailureCode::ServerRejected
-            | FailureCode::ProtocolUnsupported
             | FailureCode::AccessDenied
             | FailureCode::DependencyFailed
             | FailureCode::Internal => return None,
@@ -176,6 +176,14 @@ mod tests {
         }
         assert_eq!(health.failed(&id, &"another".into(), &fault, now), None);
         assert!(health.failed(&id, &"a third".into(), &fault, now).is_some());
+    }
+
+    #[test]
+    fn a_server_at_whose_address_nothing_is_any_more_is_left_alone() {
+        let (mut health, id) = (Health::default(), DestinationId::from("d"));
+        let gone = Failure { code: FailureCode::ProtocolUnsupported, ..lost() };
+        let said = ["one", "two", "three"].map(|job| health.failed(&id, &job.into(), &gone, Timestamp(0)));
+        assert!(matches!(said, [None, None, Some((DestinationState::Unreachable, Some(_)))]), "{said:?}");
     }
 
     #[test]

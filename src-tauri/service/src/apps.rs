@@ -408,17 +408,24 @@ fn not_open(state: JobState) -> &'static str {
 /// The destination that stands for an origin that this app sends to.
 async fn destination_for(core: &Core, caller: &Caller, url: &Url) -> Answer<Destination> {
     let origin = url.origin().ascii_serialization();
-    let known = core.queue.destinations().await?.into_iter().find(|other| other.app_id == caller.app.id && other.url == origin);
-    if let Some(known) = known {
-        return Ok(known);
+    // One caller at a time: of two first jobs at once, the second finds what the first has made.
+    let _others_wait = core.app_destinations.lock().await;
+    let all = core.queue.destinations().await?;
+    if let Some(known) = all.iter().find(|other| other.app_id == caller.app.id && other.url == origin) {
+        return Ok(known.clone());
     }
     let host = url.host_str().unwrap_or_default();
+    let name = format!("{} → {host}{}", caller.app.name, url.port().map(|port| format!(":{port}")).unwrap_or_default());
+    // A program that was paired anew is another app, whose uploads are told apart from those of before.
+    let numbered = (2..).map(|number| format!("{name} ({number})"));
+    let name = std::iter::once(name.clone()).chain(numbered).find(|name| all.iter().all(|other| other.name != *name));
     let new = NewDestination {
-        name: format!("{} → {host}{}", caller.app.name, url.port().map(|port| format!(":{port}")).unwrap_or_default()),
+        name: name.unwrap_or_default(),
         connector: Connector::Resumable,
         config: Default::default(),
         url: origin,
         capabilities: None,
+        has_credential: false,
         app_id: Some(caller.app.id.clone()),
     };
     let destination = core.queue.add_destination(new, clock::wall()).await?;
@@ -456,7 +463,7 @@ fn checked_bases(bases: &[String]) -> Answer<Vec<String>> {
 }
 
 /// A URL under one of the bases: the same origin, and the base's path up to a `/`.
-fn allowed_url(text: &str, bases: &[String]) -> Answer<Url> {
+pub(crate) fn allowed_url(text: &str, bases: &[String]) -> Answer<Url> {
     let url = parse_url(text)?;
     let under = |base: &String| {
         let Ok(base) = Url::parse(base) else { return false };

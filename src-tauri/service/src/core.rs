@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use afterglow_library::Library;
 use afterglow_model::{
-    App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Home, JobId, Status, Timestamp,
+    App, AppEvent, AppId, Conditions, Connector, Destination, DestinationId, Event, Failure, FailureClass, FailureCode, Home,
+    JobId, Status, Timestamp,
 };
 use afterglow_queue::{Queue, QueuedJob};
 use afterglow_system::{SecretError, Secrets, Sensors};
 use afterglow_transfer::{Account, Described, Transfer, filled_url};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
+    apps::allowed_url,
     archives::{self, Access, Archives},
     engine::Command,
     error::{Answer, Refusal},
@@ -38,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) secrets: Secrets,
     /// Held from when a request of an app's is kept until a job names it, and while those are thrown away that no job names.
     pub(crate) requests: Mutex<()>,
+    /// Held while the destination that stands for where an app sends is looked for or made.
+    pub(crate) app_destinations: Mutex<()>,
     pub(crate) live: Arc<Live>,
     pub(crate) prompts: Prompts,
     pub(crate) sign_ins: SignIns,
@@ -103,12 +108,16 @@ impl Core {
 
     /// How a destination is reached with its credential.
     pub(crate) async fn access(&self, destination: &Destination) -> Answer<Access> {
+        Ok(self.reach(destination).await?)
+    }
+
+    async fn reach(&self, destination: &Destination) -> Result<Access, Failure> {
         if destination.connector == Connector::Archive {
-            return Ok(self.archives.reach(&archives::folder(&destination.url, || None)?).await?);
+            return self.archives.reach(&archives::folder(&destination.url, || None).map_err(unfit)?).await;
         }
         let url = match destination.connector {
             // A folder's address was made from its path.
-            Connector::Folder => Url::parse(&destination.url).map_err(|error| Refusal::internal(error.to_string()))?,
+            Connector::Folder => Url::parse(&destination.url).map_err(|error| unfit(Refusal::internal(error.to_string())))?,
             Connector::Archive
             | Connector::Resumable
             | Connector::Tus
@@ -116,45 +125,80 @@ impl Core {
             | Connector::Nextcloud
             | Connector::Webdav
             | Connector::S3
-            | Connector::GooglePhotos => parse_url(&destination.url)?,
+            | Connector::GooglePhotos => parse_url(&destination.url).map_err(unfit)?,
         };
-        let secret = self.secrets.get(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
+        let secret = match destination.has_credential {
+            true => self.secrets.get(&token_handle(&destination.id)).await.map_err(|error| withheld(&error))?,
+            false => None,
+        };
         let secret = secret.map(|secret| secret.expose().to_owned());
         Ok(Account { config: destination.config.clone(), secret, ..Account::at(url) }.into())
     }
 
     /// How a job's destination is reached: an app's job may bring a URL and header fields of its own.
-    pub(crate) async fn job_access(&self, job: &QueuedJob, destination: &Destination) -> Answer<Access> {
-        let mut access = self.access(destination).await?;
+    ///
+    /// # Errors
+    /// Why the job cannot go now. What only waits for the secret store goes on by itself.
+    pub(crate) async fn job_access(&self, job: &QueuedJob, destination: &Destination) -> Result<Access, Failure> {
+        let mut access = self.reach(destination).await?;
         let account = &mut access.account;
         let after = match &job.after {
-            Some(first) => self.queue.job(first).await?.and_then(|first| first.response),
+            Some(first) => self.queue.job(first).await.map_err(|error| unfit(error.into()))?.and_then(|first| first.response),
             None => None,
         };
         if let Some(url) = &job.url {
-            let url = parse_url(&filled_url(url, after.as_ref())?)?;
-            if url.origin() != account.url.origin() {
-                return Err(Refusal::denied("The answer to the upload before leads this one elsewhere."));
-            }
-            account.url = url;
+            let app = self.queue.app(&job.app_id).await.map_err(|error| unfit(error.into()))?;
+            let bases = app.map(|app| app.url_bases).unwrap_or_default();
+            // An answer that was filled in can lead out of what the person allowed.
+            let url = allowed_url(&filled_url(url, after.as_ref())?, &bases).ok();
+            account.url = url.filter(|url| url.origin() == account.url.origin()).ok_or_else(elsewhere)?;
         }
         if let Some(handle) = &job.body_handle {
-            let body = self.secrets.get(handle).await.map_err(secret_refusal)?;
-            let body = body.ok_or_else(|| Refusal::internal("What this job is made of is gone from the secret store."))?;
-            let body = serde_json::from_str(body.expose())
-                .map_err(|error| Refusal::internal(format!("What this job is made of cannot be read: {error}")))?;
+            let body = self.kept(handle, "What this job is made of").await?;
             account.described = Some(Described { body, after });
         }
         if let Some(handle) = &job.headers_handle {
-            let fields = self.secrets.get(handle).await.map_err(secret_refusal)?;
-            let fields =
-                fields.ok_or_else(|| Refusal::internal("The header fields of this job are gone from the secret store."))?;
-            let fields: Vec<(String, String)> = serde_json::from_str(fields.expose())
-                .map_err(|error| Refusal::internal(format!("The header fields of this job cannot be read: {error}")))?;
+            let fields: Vec<(String, String)> = self.kept(handle, "What this job sends as header fields").await?;
             account.headers.extend(fields);
         }
         Ok(access)
     }
+
+    /// What an app's job has in the secret store.
+    async fn kept<T: DeserializeOwned>(&self, handle: &str, what: &str) -> Result<T, Failure> {
+        let kept = self.secrets.get(handle).await.map_err(|error| absent(&error))?;
+        let kept = kept.ok_or_else(|| unfit(Refusal::internal(format!("{what} is gone from the secret store."))))?;
+        serde_json::from_str(kept.expose()).map_err(|error| unfit(Refusal::internal(format!("{what} cannot be read: {error}"))))
+    }
+}
+
+/// What nobody but the person can mend.
+fn unfit(refusal: Refusal) -> Failure {
+    failure(FailureClass::NeedsUser, FailureCode::Internal, refusal.error.message)
+}
+
+fn elsewhere() -> Failure {
+    let message = "The answer to the upload before leads this one out of what the person allowed.".to_owned();
+    failure(FailureClass::Permanent, FailureCode::DestinationNotAllowed, message)
+}
+
+/// The secret store gives nothing now: a keyring is locked until the person unlocks it, and then nothing more need be done.
+fn absent(error: &SecretError) -> Failure {
+    failure(FailureClass::Transient, FailureCode::ConnectionLost, format!("The secret store: {error}"))
+}
+
+/// The same for a destination's credential, which the person can also enter anew.
+fn withheld(error: &SecretError) -> Failure {
+    match error {
+        SecretError::KeyringMissing => {
+            failure(FailureClass::NeedsUser, FailureCode::AuthenticationRequired, format!("The secret store: {error}"))
+        }
+        SecretError::NoAnswer | SecretError::Keyring(_) | SecretError::File { .. } => absent(error),
+    }
+}
+
+fn failure(class: FailureClass, code: FailureCode, message: String) -> Failure {
+    Failure { class, code, message, retry_after_ms: None, certificate: None }
 }
 
 /// Where a destination's token is kept.

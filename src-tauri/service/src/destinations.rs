@@ -74,11 +74,16 @@ pub(crate) async fn add(core: &Core, request: AddDestination) -> Answer<AddedDes
         url: url.to_string(),
         config: access.account.config,
         capabilities: test.as_ref().map(|test| test.capabilities.clone()),
+        has_credential: token.is_some(),
         app_id: None,
     };
     let destination = core.queue.add_destination(new, clock::wall()).await?;
-    if let Some(token) = token {
-        core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
+    if let Some(token) = token
+        && let Err(error) = core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await
+    {
+        // Without its credential it is of no use, and would have the name that the person tries again with.
+        core.queue.remove_destination(&destination.id, clock::wall()).await?;
+        return Err(secret_refusal(error));
     }
     core.sign_ins.used(request.sign_in.as_ref());
     changed(core).await;
@@ -156,6 +161,7 @@ pub(crate) async fn set_credential(core: &Core, destination: &Destination, reque
     core.transfer.test(destination.connector, &account).await?;
     core.secrets.set(&token_handle(&destination.id), Secret::new(token)).await.map_err(secret_refusal)?;
     core.sign_ins.used(request.sign_in.as_ref());
+    core.queue.set_has_credential(&destination.id).await?;
     core.queue.set_config(&destination.id, account.config).await?;
     mended(core, destination).await
 }
@@ -172,10 +178,12 @@ pub(crate) async fn mended(core: &Core, destination: &Destination) -> Answer<Des
 pub(crate) async fn remove(core: &Core, destination: &Destination) -> Answer<()> {
     let access = core.access(destination).await;
     core.queue.remove_destination(&destination.id, clock::wall()).await?;
-    core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
     changed(core).await;
     if let Ok(access) = access {
         core.transfer.sign_out(destination.connector, &access.account).await;
+    }
+    if destination.has_credential {
+        core.secrets.delete(&token_handle(&destination.id)).await.map_err(secret_refusal)?;
     }
     Ok(())
 }

@@ -108,6 +108,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         archives: Archives::new(options.archives.clone(), home.runtime.clone()),
         secrets,
         requests: Default::default(),
+        app_destinations: Default::default(),
         live: Arc::new(Live::default()),
         prompts: Prompts::new(),
         sign_ins: SignIns::default(),

@@ -716,6 +716,10 @@ problem: Failure | null,
  */
 capabilities: Capabilities | null, 
 /**
+ * Whether the secret store has a credential of it.
+ */
+has_credential: boolean, 
+/**
  * When it was added.
  */
 created_at: Timestamp, 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use afterglow_model::{Connector, Destination, Failure, FailureClass, FailureCode, JobId, JobState, Priority, Receipt};
+use afterglow_model::{Destination, Failure, FailureClass, FailureCode, JobId, JobState, Priority, Receipt};
 use afterglow_queue::{Finished, Queue, QueueError, QueuedJob, UploadSession};
 use afterglow_scheduler::Next;
 use afterglow_transfer::{Delivered, Journal, JournalError, Order, Outcome, Session};
@@ -98,6 +98,7 @@ pub(super) async fn carry(
         }
         Outcome::Stopped => (Finished::Stopped { job: job.id.clone() }, Err(None)),
         Outcome::Failed(failure) => {
+            let failure = passing(&core, failure, &job).await;
             // A line that carries something, however often it breaks, is not a line to wait longer and longer for.
             let before = job.session.as_ref().map_or(0, |session| session.offset);
             // Nor is a file that changes under way one that comes further: what was sent of it is of no use.
@@ -113,7 +114,8 @@ pub(super) async fn carry(
         None => Ok(()),
     };
     let recorded = match answered {
-        Ok(()) => endings.write(finished).await,
+        // Taken away in the meantime. A proof counts nevertheless.
+        Ok(()) | Err(QueueError::IllegalMove { .. }) => endings.write(finished).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &recorded {
@@ -171,24 +173,7 @@ async fn deliver(core: &Core, errand: &Errand, cancel: &CancellationToken) -> Ou
     let Errand { root, destination, job } = errand;
     let access = match core.job_access(job, destination).await {
         Ok(access) => access,
-        Err(refusal) if destination.connector == Connector::Archive => {
-            return Outcome::Failed(Failure {
-                class: FailureClass::Transient,
-                code: FailureCode::ConnectionLost,
-                message: refusal.error.message,
-                retry_after_ms: None,
-                certificate: None,
-            });
-        }
-        Err(refusal) => {
-            return Outcome::Failed(Failure {
-                class: FailureClass::NeedsUser,
-                code: FailureCode::Internal,
-                message: refusal.error.message,
-                retry_after_ms: None,
-                certificate: None,
-            });
-        }
+        Err(failure) => return Outcome::Failed(failure),
     };
     let Beside { companions, sidecar } = match uploads::beside(core, job, destination.connector).await {
         Ok(beside) => beside,
@@ -208,7 +193,7 @@ async fn deliver(core: &Core, errand: &Errand, cancel: &CancellationToken) -> Ou
         root: root.clone(),
         path: job.path.clone(),
         filename: job.filename.clone(),
-        content_type: None,
+        content_type: afterglow_library::content_type(&job.filename).map(str::to_owned),
         byte_count: job.byte_count,
         sha256: job.sha256.clone(),
         created_ms: job.created_ms,
@@ -218,6 +203,18 @@ async fn deliver(core: &Core, errand: &Errand, cancel: &CancellationToken) -> Ou
     };
     let journal = QueueJournal(core.queue.clone());
     core.transfer.deliver(destination.connector, &access.account, &order, &journal, core.live.as_ref(), cancel).await
+}
+
+/// A destination that took files and now has nothing at its address will have it again: a proxy answers so while the server behind it starts,
+/// and a disk of it may not be there. Jobs that were held for that would wait for the person, one after the other.
+async fn passing(core: &Core, failure: Failure, job: &QueuedJob) -> Failure {
+    if failure.code != FailureCode::ProtocolUnsupported || job.url.is_some() {
+        return failure;
+    }
+    match core.queue.destination(job.destination_id.as_str()).await {
+        Ok(Some(destination)) if destination.delivered > 0 => Failure { class: FailureClass::Transient, ..failure },
+        Ok(_) | Err(_) => failure,
+    }
 }
 
 /// What a failure means for the job: tried again, held for the person, or given up.

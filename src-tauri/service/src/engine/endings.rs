@@ -85,6 +85,7 @@ mod tests {
             url: "https://attic.example/".to_owned(),
             config: Default::default(),
             capabilities: None,
+            has_credential: false,
             app_id: None,
         };
         let destination = queue.add_destination(destination, now).await.unwrap();

@@ -164,8 +164,12 @@ impl Engine {
             }
             Err(Some(failure)) => {
                 self.present.failed();
-                // An app's own credential for one job says nothing of the others'.
-                let its_own = failure.code == FailureCode::AuthenticationRequired && ended.job.has_own_credential();
+                // An app's own credential or URL for one job says nothing of the others'.
+                let its_own = match failure.code {
+                    FailureCode::AuthenticationRequired => ended.job.has_own_credential(),
+                    FailureCode::ProtocolUnsupported => ended.job.url.is_some(),
+                    _ => false,
+                };
                 if its_own { None } else { self.failed(&destination, id, failure).await }
             }
             Err(None) => None,

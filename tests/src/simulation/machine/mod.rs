@@ -82,6 +82,7 @@ impl Machine {
                 url: format!("https://server-{number}.example.com/"),
                 config: Default::default(),
                 capabilities: None,
+                has_credential: false,
                 app_id: program,
             };
             let destination = steady(queue.add_destination(new, now))?;

@@ -347,6 +347,7 @@ export class Mock implements Backend {
         server: connector === "immich" ? "Immich 3.2.2" : null,
         probed_at: Date.now(),
       },
+      has_credential: connector !== "folder" && connector !== "archive",
       app_id: `app-${id}`,
       created_at: Date.now(),
       delivered: 0,

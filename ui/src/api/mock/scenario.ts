@@ -175,6 +175,7 @@ export function destinationsIn(scenario: Scenario, now: number): Destination[] {
       server: null,
       probed_at: now - DAY_MS,
     },
+    has_credential: true,
     created_at: now - 90 * DAY_MS,
     delivered,
     delivered_bytes,
