@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-use afterglow_model::{DestinationState, Status, WaitingReason};
+use afterglow_model::{DestinationState, Home, Status, WaitingReason};
 use afterglow_tests::{
     fault_server::{Fault, FaultServer, Step, Traits},
     stage::{Stage, photo},
@@ -45,6 +45,28 @@ async fn a_token_that_holds_no_more_stops_its_destination_alone() {
     assert_eq!(again.code, Some(0), "{again:?}");
     stage.delivered().await.unwrap();
     assert_eq!(archive.files().unwrap().len(), 1);
+}
+
+/// A home of its own never asks for a keyring; the home of a person does.
+#[tokio::test]
+async fn without_a_keyring_what_needs_no_password_goes_on() {
+    let mut stage = Stage::empty().unwrap();
+    let folder = |name: &str| {
+        fs::create_dir(stage.path(name)).unwrap();
+        fs::set_permissions(stage.path(name), Permissions::from_mode(0o700)).unwrap();
+        stage.path(name).to_str().unwrap().to_owned()
+    };
+    let mut environment = vec![("AFTERGLOW_HOME", String::new()), ("HOME", folder("person")), ("XDG_RUNTIME_DIR", folder("run"))];
+    environment.extend(["XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"].map(|name| (name, String::new())));
+    let value = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+    stage.home = Home::resolve(None, value).unwrap();
+    stage.environment = environment;
+    stage.serve().await.unwrap();
+    fs::create_dir(stage.path("drive")).unwrap();
+    stage.does(&["destination", "add", "folder", "drive", "--name", "Drive"]).await.unwrap();
+    photo(&stage.path("one.jpg"), 1, 30_000).unwrap();
+    stage.does(&["add", "one.jpg", "--to", "Drive"]).await.unwrap();
+    stage.delivered().await.unwrap();
 }
 
 /// Behind a proxy, a server that restarts is an address with nothing at it.
