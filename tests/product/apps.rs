@@ -1,5 +1,7 @@
 //! Other programs.
 
+use std::fs;
+
 use afterglow_client::{AppClient, ClientError};
 use afterglow_model::{
     AppId, AssetPage, AuthorizationStatus, CreateJob, DestinationRequest, FailureCode, FormField, JobAction, JobBody, JobPage,
@@ -176,8 +178,8 @@ impl Protocol for Numbers {
             "/photos/sly" => Answer::new("201 Created").body("application/json", r#"{"letter":"e"}"#),
             "/expired" => Answer::new("403 Forbidden"),
             "/refused" => Answer::new("422 Unprocessable Content").body("application/json", r#"{"why":"too blue"}"#),
-            target => {
-                self.forms.push((target.to_owned(), request.body.clone()));
+            _ => {
+                self.forms.push((request.path.clone(), request.body.clone()));
                 Answer::new("204 No Content")
             }
         }
@@ -224,6 +226,29 @@ async fn a_later_request_uses_what_an_earlier_answer_gave() {
     assert_eq!((answer.status, answer.body.as_str()), (201, r#"{"photo":{"id":"n-7"}}"#));
     assert_eq!(of(&second.id).after.as_ref(), Some(&made.id));
     assert_eq!(of(&second.id).response.as_ref().unwrap().status, 204);
+}
+
+#[tokio::test]
+async fn the_signature_of_a_url_is_in_the_secret_store_alone() {
+    let stage = with_photos(1, 50_000).await;
+    let server = ModelServer::start(Numbers::default()).await.unwrap();
+    let (app, _) = pair(&stage, &server.origin().parse().unwrap(), &["--full"]).await;
+    let raw = JobBody::Raw { method: Default::default(), success: Default::default() };
+    let signed = "/signed?X-Signature=5167";
+    let made = app.create_job(&CreateJob { body: raw, ..job(&app, &format!("{}{signed}", server.origin())).await }).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(server.with(|server| server.forms.remove(0).0), signed);
+    let shown = serde_json::to_string(&app.fetch_jobs(JobAction::Acknowledge, None).await.unwrap()).unwrap();
+    assert!(shown.contains(made.id.as_str()) && !shown.contains("5167"), "{shown}");
+    for file in fs::read_dir(&stage.home.data).unwrap() {
+        let file = file.unwrap().path();
+        let is_database = file.file_name().is_some_and(|name| name.to_string_lossy().contains("sqlite"));
+        assert!(
+            !is_database || !fs::read(&file).unwrap().windows(16).any(|part| part == b"X-Signature=5167"),
+            "{}",
+            file.display()
+        );
+    }
 }
 
 #[tokio::test]

@@ -339,7 +339,7 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         client_reference: request.client_reference,
         options: request.options,
         // As it was given: what a name in it stands for is not known yet.
-        url: Some(request.destination.url),
+        url: Some(kept.url.clone()),
         headers_handle: kept.headers_handle.clone(),
         body_handle: kept.body_handle.clone(),
         after: after.map(First::Job),
@@ -380,11 +380,8 @@ pub(crate) async fn retry_with(core: &Core, caller: &Caller, id: &JobId, request
     }
     let _unspent = core.requests.lock().await;
     let kept = requests::keep(core, caller, &request.destination, &request.body, job.byte_count).await?;
-    let request = JobRequest {
-        url: request.destination.url,
-        headers_handle: kept.headers_handle.clone(),
-        body_handle: kept.body_handle.clone(),
-    };
+    let request =
+        JobRequest { url: kept.url.clone(), headers_handle: kept.headers_handle.clone(), body_handle: kept.body_handle.clone() };
     let replaced = core.queue.retry_with(id, request).await?;
     let is_open = replaced.is_some();
     requests::forget_unnamed(core, kept.handles().into_iter().chain(replaced.into_iter().flatten())).await;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    apps::allowed_url,
+    apps::{allowed_url, requests::QUERY},
     archives::{self, Access, Archives},
     engine::Command,
     error::{Answer, Refusal},
@@ -146,20 +146,23 @@ impl Core {
             Some(first) => self.queue.job(first).await.map_err(|error| unfit(error.into()))?.and_then(|first| first.response),
             None => None,
         };
+        let mut fields: Vec<(String, String)> = match &job.headers_handle {
+            Some(handle) => self.kept(handle, "What this job sends as header fields").await?,
+            None => Vec::new(),
+        };
+        let query = fields.extract_if(.., |(name, _)| name == QUERY).next().map(|(_, query)| query);
+        account.headers.extend(fields);
         if let Some(url) = &job.url {
+            let url = query.map_or_else(|| url.clone(), |query| format!("{url}?{query}"));
             let app = self.queue.app(&job.app_id).await.map_err(|error| unfit(error.into()))?;
             let bases = app.map(|app| app.url_bases).unwrap_or_default();
             // An answer that was filled in can lead out of what the person allowed.
-            let url = allowed_url(&filled_url(url, after.as_ref())?, &bases).ok();
+            let url = allowed_url(&filled_url(&url, after.as_ref())?, &bases).ok();
             account.url = url.filter(|url| url.origin() == account.url.origin()).ok_or_else(elsewhere)?;
         }
         if let Some(handle) = &job.body_handle {
             let body = self.kept(handle, "What this job is made of").await?;
             account.described = Some(Described { body, after });
-        }
-        if let Some(handle) = &job.headers_handle {
-            let fields: Vec<(String, String)> = self.kept(handle, "What this job sends as header fields").await?;
-            account.headers.extend(fields);
         }
         Ok(access)
     }

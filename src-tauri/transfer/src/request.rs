@@ -76,6 +76,9 @@ impl<'a> Requests<'a> {
         if judged.verdict.is_none() && answer.is_early {
             judged.verdict = Some(failure::unexpected(self.wire.host(), "an answer before the file was sent"));
         }
+        if judged.verdict.is_some() && answer.is_portals() {
+            judged.verdict = Some(failure::captive_portal(self.wire.host()));
+        }
         let verdict = judged.verdict.clone();
         *self.judged.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         match verdict {
@@ -141,6 +144,9 @@ impl<'a> Requests<'a> {
             let failure = answer.failure(self.wire.host());
             return Err(if failure::may_work_at_once(&failure) { Setback::Doubt(failure) } else { Setback::Failed(failure) });
         }
+        if answer.is_portals() {
+            return Err(Setback::Failed(failure::captive_portal(self.wire.host())));
+        }
         if answer.is_early {
             return Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the part was sent")));
         }
@@ -152,7 +158,7 @@ impl<'a> Requests<'a> {
     /// An empty file is one empty part.
     async fn empty_part(&self, content: &Content) -> Result<Proof, Setback> {
         let session = Session { content: content.clone(), etags: Vec::new() };
-        let upload_url = session.url(self.wire.url().clone());
+        let upload_url = session.url(self.place());
         match self.part(session, &upload_url, Payload::empty()).await {
             Ok(_) => self.finish(&upload_url, content).await,
             Err(Setback::Moved(upload_url)) => self.finish(&upload_url, content).await,
@@ -180,8 +186,15 @@ impl<'a> Requests<'a> {
     fn proof(&self, content: &Content) -> Option<Proof> {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         let judged = judged.as_ref().filter(|judged| judged.verdict.is_none())?;
-        let remote_id = judged.location.clone().unwrap_or_else(|| self.wire.url().to_string());
+        let remote_id = judged.location.clone().unwrap_or_else(|| self.place().to_string());
         Some(Proof { remote_id, digest: judged.proved.then_some(content.digest), byte_count: None })
+    }
+
+    /// The URL without what may be its signature, which is not to be written down.
+    fn place(&self) -> Url {
+        let mut place = self.wire.url().clone();
+        place.set_query(None);
+        place
     }
 
     fn is_done(&self) -> bool {
@@ -248,7 +261,7 @@ impl Destination for Requests<'_> {
             }
         };
         let session = Session { content: content.clone(), etags: Vec::new() };
-        Ok(Begun::Session { upload_url: session.url(self.wire.url().clone()), offset: 0, limits })
+        Ok(Begun::Session { upload_url: session.url(self.place()), offset: 0, limits })
     }
 
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {

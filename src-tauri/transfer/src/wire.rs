@@ -50,7 +50,7 @@ pub(crate) struct Wire<'a> {
     cancel: &'a CancellationToken,
     /// Whether an answer that goes on too long is cut instead of refused.
     cuts: bool,
-    /// Whether a web page is an answer like any other.
+    /// Whether what a portal answers may be the server's own answer.
     takes_pages: bool,
     answer_bytes_max: usize,
 }
@@ -321,10 +321,7 @@ impl<'a> Wire<'a> {
         if status.is_redirection() && !leads_nowhere {
             return self.redirected(&url, status, response.headers()).map(Reply::Moved);
         }
-        // A portal answers with a page; some servers of files answer with one that says what they made, and then with 201.
-        // One without content is no page, whatever its type is said to be.
-        let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-        if status == StatusCode::OK && is_web_page(response.headers()) && !is_empty && !self.takes_pages {
+        if is_portals(status, response.headers()) && !self.takes_pages {
             return Err(Setback::Failed(failure::captive_portal(&self.host)));
         }
         let most = if status == StatusCode::MULTI_STATUS { MULTISTATUS_BYTES_MAX } else { self.answer_bytes_max };
@@ -387,10 +384,22 @@ impl Answer {
         kind.rsplit(['#', '/', ':']).next().map(str::to_owned)
     }
 
+    /// Whether it is such as a portal gives.
+    pub(crate) fn is_portals(&self) -> bool {
+        is_portals(self.status, &self.headers)
+    }
+
     /// The `Location` of the answer.
     pub(crate) fn location(&self) -> Option<&str> {
         self.headers.get(LOCATION)?.to_str().ok()
     }
+}
+
+/// A portal answers with a page; some servers of files answer with one that says what they made, and then with 201. One without content is
+/// no page, whatever its type is said to be.
+fn is_portals(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_empty = headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    status == StatusCode::OK && is_web_page(headers) && !is_empty
 }
 
 fn is_web_page(headers: &HeaderMap) -> bool {

@@ -18,12 +18,16 @@ use crate::{
 /// Header fields that an app may set. The rest are the transfer's own, or could smuggle another request.
 const HEADERS_ALLOWED: [&str; 3] = ["authorization", "idempotency-key", "x-api-key"];
 
+/// The URL's query among the header fields that are kept: no header field can have this name.
+pub(crate) const QUERY: &str = ":query";
+
 /// Signed URLs of one job, and fields of one form.
 const PARTS_MAX: usize = 1000;
 const FIELDS_MAX: usize = 100;
 
-/// Where the secret store keeps what of a request is a secret.
+/// Where the secret store keeps what of a request is a secret, and what of its URL is none.
 pub(super) struct Kept {
+    pub(super) url: String,
     pub(super) headers_handle: Option<String>,
     pub(super) body_handle: Option<String>,
 }
@@ -53,8 +57,10 @@ pub(super) async fn keep(
 ) -> Answer<Kept> {
     let url = allowed_url(&destination.url, &caller.app.url_bases)?;
     checked_body(body, &url, &caller.app.url_bases, byte_count)?;
+    let (url, query) = without_query(&destination.url);
     Ok(Kept {
-        headers_handle: keep_headers(core, caller, &destination.headers).await?,
+        url: url.to_owned(),
+        headers_handle: keep_headers(core, caller, &destination.headers, query).await?,
         body_handle: keep_body(core, caller, body).await?,
     })
 }
@@ -99,12 +105,25 @@ async fn forget(core: &Core, handles: &[String]) -> bool {
     true
 }
 
-/// Puts header fields into the secret store under a name made from them: the same fields are kept once.
-async fn keep_headers(core: &Core, caller: &Caller, headers: &BTreeMap<String, String>) -> Answer<Option<String>> {
-    if headers.is_empty() {
+/// A URL and its query, which of a signed one is the key. Names that stand for something are left whole.
+fn without_query(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('?') {
+        Some((url, query)) if url.matches("{{").count() == url.matches("}}").count() => (url, Some(query)),
+        Some(_) | None => (url, None),
+    }
+}
+
+/// Puts header fields and the URL's query into the secret store under a name made from them: the same are kept once.
+async fn keep_headers(
+    core: &Core,
+    caller: &Caller,
+    headers: &BTreeMap<String, String>,
+    query: Option<&str>,
+) -> Answer<Option<String>> {
+    if headers.is_empty() && query.is_none() {
         return Ok(None);
     }
-    let mut fields = Vec::new();
+    let mut fields: Vec<_> = query.map(|query| (QUERY.to_owned(), query.to_owned())).into_iter().collect();
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         if !HEADERS_ALLOWED.contains(&name.as_str()) {
