@@ -5,8 +5,9 @@
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
-//! first file that it was given; until that is known, and where it does not, it is asked for the key before. If the person wants that, each
-//! object is read back instead, and its bytes decide.
+//! first file that it was given; until that is known, and where it does not, it is asked for the key before, and immediately before an
+//! upload of parts is completed always. A key is reserved within this process before it is asked for, so that of two files of one name on
+//! their way at once the second gets the other name. If the person wants that, each object is read back instead, and its bytes decide.
 //!
 //! A multipart upload whose creation was not answered is looked for and aborted in the same delivery; after a crash in that moment it
 //! stays until the bucket's own rules remove it.
@@ -14,9 +15,13 @@
 mod bucket;
 mod parts;
 mod refusal;
+mod reserved;
 mod xml;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use afterglow_model::{Capabilities, Evidence, Failure, Timestamp};
 use async_trait::async_trait;
@@ -29,7 +34,8 @@ use reqwest::{
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use self::{bucket::Bucket, parts::Parts};
+pub(crate) use self::reserved::Reserved;
+use self::{bucket::Bucket, parts::Parts, reserved::Reservation};
 use crate::{
     destination::{Begun, Content, Destination, Held, Proof, Setback},
     driver::base16,
@@ -49,6 +55,11 @@ pub(crate) struct S3<'a> {
     wire: Wire<'a>,
     bucket: Bucket,
     parts: Parts,
+    reserved: &'a Reserved,
+    /// The server, whichever of its addresses is in use.
+    server: String,
+    /// The key that this delivery is about to store under.
+    reservation: Mutex<Option<Reservation<'a>>>,
 }
 
 /// What a server was found to do.
@@ -91,8 +102,18 @@ impl Habits {
 
 impl<'a> S3<'a> {
     /// `Err` if the account has no key or names no bucket.
-    pub(crate) fn new(wire: Wire<'a>, account: &Account) -> Result<Self, Failure> {
-        Ok(Self { wire, bucket: Bucket::of(account)?, parts: Parts::default() })
+    pub(crate) fn new(wire: Wire<'a>, account: &Account, reserved: &'a Reserved) -> Result<Self, Failure> {
+        let server = account.bases().iter().map(|base| base.origin().ascii_serialization()).min().unwrap_or_default();
+        let (bucket, parts) = (Bucket::of(account)?, Parts::default());
+        Ok(Self { wire, bucket, parts, reserved, server, reservation: Mutex::new(None) })
+    }
+
+    /// Reserves a key for this delivery, in place of the one that it had; false if another file is about to be stored there.
+    fn reserves(&self, object: &Url, digest: &[u8; 32]) -> bool {
+        let reservation = self.reserved.take(format!("{}{}", self.server, object.path()), digest);
+        let is_ours = reservation.is_some();
+        *self.reservation.lock().unwrap_or_else(PoisonError::into_inner) = reservation;
+        is_ours
     }
 
     fn nonsense(&self, what: &str) -> Setback {
@@ -256,14 +277,15 @@ impl<'a> S3<'a> {
         }
     }
 
-    /// The first key that is free, or the content if it is there already.
+    /// The first key that is free, and reserved from here on; or the content if it is there already.
     async fn place(&self, content: &Content) -> Result<Result<Url, Proof>, Setback> {
         for key in self.bucket.keys(content) {
             let object = self.bucket.object(&key);
+            let is_reserved = self.reserves(&object, &content.digest);
             match self.standing(&object, content.byte_count, &content.digest).await? {
-                Standing::Free => return Ok(Ok(object)),
+                Standing::Free if is_reserved => return Ok(Ok(object)),
                 Standing::Ours(proof) => return Ok(Err(proof)),
-                Standing::Other => {}
+                Standing::Free | Standing::Other => {}
             }
         }
         Err(Setback::Failed(refusal::no_name_left(self.wire.host())))
@@ -313,8 +335,8 @@ impl Destination for S3<'_> {
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {
         for key in self.bucket.keys(content) {
             let object = self.bucket.object(&key);
-            let mut is_free = true;
-            if self.habits().await?.conditions != Some(true) {
+            let mut is_free = self.reserves(&object, &content.digest);
+            if !is_free || self.habits().await?.conditions != Some(true) {
                 match self.standing(&object, content.byte_count, &content.digest).await? {
                     Standing::Free => {}
                     Standing::Ours(proof) => return Ok(proof),

@@ -36,7 +36,7 @@ use crate::{
     request::Requests,
     resumable::Resumable,
     route::{self, Errand, Remembering},
-    s3::S3,
+    s3::{self, S3},
     trial,
     trust::System,
     tus::Tus,
@@ -117,6 +117,8 @@ pub(crate) struct Shared {
     notes: Mutex<HashMap<Url, u8>>,
     /// Accounts at Google.
     pub(crate) google: google::Accounts,
+    /// Keys of buckets that deliveries under way are about to store under.
+    reserved: s3::Reserved,
 }
 
 impl Transfer {
@@ -139,6 +141,7 @@ impl Transfer {
             largest_bodies: Mutex::new(HashMap::new()),
             notes: Mutex::new(HashMap::new()),
             google: google::Accounts::default(),
+            reserved: s3::Reserved::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -390,7 +393,7 @@ impl Transfer {
             Connector::Webdav => Box::new(Webdav::new(wire()?)),
             Connector::Nextcloud => Box::new(Nextcloud::new(wire()?)?),
             Connector::Immich => Box::new(Immich::new(wire()?)),
-            Connector::S3 => Box::new(S3::new(wire()?, account)?),
+            Connector::S3 => Box::new(S3::new(wire()?, account, &self.shared.reserved)?),
             Connector::GooglePhotos => Box::new(Google::new(&self.shared, account, cancel)?),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
         })

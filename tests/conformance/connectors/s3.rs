@@ -2,14 +2,17 @@
 
 mod store;
 
+use std::pin::pin;
+
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode, Layout};
 use afterglow_tests::model_server::{Answer, Fault};
 use afterglow_transfer::{Account, Order, Outcome};
+use tokio_util::sync::CancellationToken;
 
 use self::store::{BUCKET, KEY_ID, REGION, SECRET, Store};
 use crate::{
     every::{Bench, Peer, conformance},
-    rig::MIB,
+    rig::{MIB, Memory},
 };
 
 fn account_at(origin: &str) -> Account {
@@ -197,8 +200,8 @@ async fn a_refusal_that_comes_with_200_is_no_delivery() {
     let bench = Bench::<S3>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
     let refused = refusal("200 OK", "InternalError", "");
-    // Probe, question, creation, five parts, three pages of the list; then the completion.
-    bench.server.fail(11, Fault::Answer(refused));
+    // Probe, question, creation, five parts, three pages of the list, question; then the completion.
+    bench.server.fail(12, Fault::Answer(refused));
     delivered(&bench, &order).await;
     let truth = bench.stored_once(&order, "refused with 200");
     let completions = truth.requests.iter().filter(|request| request.method == "POST" && request.query().contains_key("uploadId"));
@@ -217,8 +220,8 @@ async fn an_upload_that_is_gone_was_completed_or_is_begun_anew() {
 
     let bench = Bench::<S3>::new().await;
     let order = bench.file("IMG_0001.jpg", 21 * MIB);
-    bench.server.fail(11, Fault::CutAfter);
-    bench.server.fail(12, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.server.fail(12, Fault::CutAfter);
+    bench.server.fail(13, Fault::Answer(Answer::new("401 Unauthorized")));
     bench.failed(&order, FailureCode::AuthenticationRequired, "after it was completed").await;
     let content = bench.server.truth().content_bytes;
     delivered(&bench, &order).await;
@@ -228,15 +231,109 @@ async fn an_upload_that_is_gone_was_completed_or_is_begun_anew() {
 
 #[tokio::test]
 async fn another_file_that_takes_the_key_meanwhile_is_kept() {
-    let bench = Bench::<S3>::new().await;
-    let order = bench.file("IMG_0001.jpg", 21 * MIB);
-    bench.server.fail(10, Fault::Answer(Answer::new("401 Unauthorized")));
-    bench.failed(&order, FailureCode::AuthenticationRequired, "before the completion").await;
-    bench.server.with(|store| store.put_by_another("Photos of mine/2023/11/IMG_0001.jpg", b"another's"));
-    delivered(&bench, &order).await;
-    let truth = bench.server.truth();
-    assert_eq!((truth.objects.len(), truth.leftovers), (2, 0));
-    assert!(truth.objects.iter().any(|object| object.bytes == b"another's"));
+    async fn kept<P: Peer<Server = Store>>() {
+        let bench = Bench::<P>::new().await;
+        let order = bench.file("IMG_0001.jpg", 21 * MIB);
+        bench.server.fail(10, Fault::Answer(Answer::new("401 Unauthorized")));
+        bench.failed(&order, FailureCode::AuthenticationRequired, "before the completion").await;
+        bench.server.with(|store| store.put_by_another(&format!("{MONTH}/IMG_0001.jpg"), b"another's"));
+        delivered(&bench, &order).await;
+        let truth = bench.server.truth();
+        assert_eq!((truth.objects.len(), truth.leftovers), (2, 0));
+        assert!(truth.objects.iter().any(|object| object.bytes == b"another's"));
+    }
+    kept::<S3>().await;
+    kept::<Simple>().await;
+}
+
+const MONTH: &str = "Photos of mine/2023/11";
+
+/// A job of its own, beside another.
+async fn deliver<P: Peer>(bench: &Bench<P>, order: &Order, memory: &Memory) -> Outcome {
+    let order = Order { session: memory.session.lock().unwrap().clone(), ..order.clone() };
+    bench.transfer.deliver(P::CONNECTOR, &bench.account, &order, memory, memory, &CancellationToken::new()).await
+}
+
+/// A delivery that is left alone once the server has so many of its requests, until it is awaited again.
+macro_rules! begun {
+    ($bench:expr, $delivery:expr, $requests:expr) => {
+        let reached = $bench.server.truth().requests.len() + $requests;
+        tokio::select! {
+            biased;
+            () = $bench.server.requests_reach(reached) => {}
+            outcome = &mut $delivery => panic!("it ended before: {outcome:?}"),
+        }
+    };
+}
+
+fn names<P: Peer<Server = Store>>(bench: &Bench<P>) -> Vec<(String, usize)> {
+    bench.server.truth().objects.into_iter().map(|object| (object.name, object.bytes.len())).collect()
+}
+
+#[tokio::test]
+async fn of_two_files_of_one_name_at_once_neither_is_overwritten() {
+    // The second comes while the first has been told that the key is free; while the first has sent some of its parts.
+    for (bytes, requests) in [(20_000, 3), (11 * MIB, 5)] {
+        let bench = Bench::<Simple>::new().await;
+        let first = bench.file("DSC_0001.NEF", bytes);
+        let second = Order { filename: "DSC_0001.NEF".to_owned(), ..bench.file("second.NEF", 30_000) };
+        let (memory, other) = (Memory::default(), Memory::default());
+        let mut delivery = pin!(deliver(&bench, &first, &memory));
+        begun!(bench, delivery, requests);
+        let outcome = deliver(&bench, &second, &other).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        let outcome = delivery.await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        let suffixed = format!("{MONTH}/DSC_0001 ({}).NEF", &second.sha256[..8]);
+        assert_eq!(names(&bench), [(suffixed, 30_000), (format!("{MONTH}/DSC_0001.NEF"), usize::try_from(bytes).unwrap())]);
+    }
+}
+
+#[tokio::test]
+async fn the_same_file_at_once_is_one_object() {
+    let bench = Bench::<Simple>::new().await;
+    let order = bench.file("DSC_0001.NEF", 20_000);
+    let (memory, other) = (Memory::default(), Memory::default());
+    let mut delivery = pin!(deliver(&bench, &order, &memory));
+    begun!(bench, delivery, 3);
+    let again = Order { job_id: "again".into(), ..order.clone() };
+    for outcome in [deliver(&bench, &again, &other).await, delivery.await] {
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+    }
+    bench.stored_once(&order, "twice at once");
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_dropped_keeps_no_name() {
+    let bench = Bench::<Simple>::new().await;
+    let (first, second) = (bench.file("DSC_0001.NEF", 20_000), bench.file("second.NEF", 30_000));
+    let memory = Memory::default();
+    {
+        let mut delivery = pin!(deliver(&bench, &first, &memory));
+        begun!(bench, delivery, 3);
+    }
+    delivered(&bench, &Order { filename: "DSC_0001.NEF".to_owned(), ..second }).await;
+    assert_eq!(names(&bench), [(format!("{MONTH}/DSC_0001.NEF"), 30_000)]);
+}
+
+#[tokio::test]
+async fn a_session_whose_name_another_file_is_about_to_take_gets_another() {
+    let bench = Bench::<Simple>::new().await;
+    let (first, second) = (bench.file("DSC_0001.NEF", 11 * MIB), bench.file("second.NEF", 30_000));
+    let second = Order { filename: "DSC_0001.NEF".to_owned(), ..second };
+    let (memory, other) = (Memory::default(), Memory::default());
+    bench.server.fail(5, Fault::Answer(Answer::new("401 Unauthorized")));
+    let outcome = deliver(&bench, &first, &memory).await;
+    assert!(matches!(outcome, Outcome::Failed(_)) && memory.session.lock().unwrap().is_some(), "{outcome:?}");
+    let mut delivery = pin!(deliver(&bench, &second, &other));
+    // It tried out what the server does, and was told that the key is free.
+    begun!(bench, delivery, 3);
+    for outcome in [deliver(&bench, &first, &memory).await, delivery.await] {
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+    }
+    let suffixed = format!("{MONTH}/DSC_0001 ({}).NEF", &first.sha256[..8]);
+    assert_eq!(names(&bench), [(suffixed, 11 << 20), (format!("{MONTH}/DSC_0001.NEF"), 30_000)]);
+    assert_eq!(bench.server.truth().leftovers, 0);
 }
 
 #[tokio::test]

@@ -162,6 +162,10 @@ impl S3<'_> {
     /// How far an upload has come. If it is gone, the object tells whether it was completed.
     pub(super) async fn held(&self, upload_url: &Url) -> Result<Held, Setback> {
         let upload = self.upload(upload_url)?;
+        // One that was begun before: another file may be on its way to its key by now.
+        if !self.reserves(&upload.object, &upload.digest) {
+            return Err(Setback::Spoilt(refusal::name_taken(self.wire.host())));
+        }
         let limits = Limits::parts(upload.part_bytes);
         match self.list(&upload).await {
             Ok(()) => {
@@ -256,6 +260,11 @@ impl S3<'_> {
             }
         }
         let parts = self.parts_to_complete(&upload)?;
+        // A store may keep to conditions of a "PutObject" and not to those of this.
+        match self.standing(&upload.object, upload.byte_count, &upload.digest).await? {
+            Standing::Free => {}
+            standing => return self.taken_meanwhile(upload_url, standing).await,
+        }
         let size = upload.byte_count.to_string();
         let mut headers = vec![("content-type", "application/xml"), ("x-amz-mp-object-size", size.as_str())];
         if habits.conditions != Some(false) {
@@ -269,7 +278,8 @@ impl S3<'_> {
         }
         if refusal::is_taken(&answer) {
             self.wire.note(Habits { conditions: Some(true), ..habits }.note());
-            return self.taken_meanwhile(upload_url, &upload, failed).await;
+            let standing = self.standing(&upload.object, upload.byte_count, &upload.digest).await?;
+            return self.taken_meanwhile(upload_url, standing).await;
         }
         // "On a 409 failure you should re-initiate the multipart upload"; what is at the key is asked for before.
         if answer.status == StatusCode::CONFLICT {
@@ -349,13 +359,13 @@ impl S3<'_> {
     }
 
     /// Something was put at the key meanwhile: the content, or another file, beside which it has to get another name.
-    async fn taken_meanwhile(&self, upload_url: &Url, upload: &Upload, failed: afterglow_model::Failure) -> Result<Proof, Setback> {
-        match self.standing(&upload.object, upload.byte_count, &upload.digest).await? {
+    async fn taken_meanwhile(&self, upload_url: &Url, standing: Standing) -> Result<Proof, Setback> {
+        match standing {
             Standing::Ours(proof) => {
                 self.abandon(upload_url).await?;
                 Ok(proof)
             }
-            Standing::Free | Standing::Other => Err(Setback::Spoilt(failed)),
+            Standing::Free | Standing::Other => Err(Setback::Spoilt(refusal::name_taken(self.wire.host()))),
         }
     }
 

@@ -126,6 +126,12 @@ pub(super) fn no_bucket_named(host: &str) -> Failure {
     failure::failure(NeedsUser, FailureCode::ProtocolUnsupported, message)
 }
 
+/// Another file is at the key, or on its way there.
+pub(super) fn name_taken(host: &str) -> Failure {
+    let message = format!("Another file has taken this one's name at {host}. It is tried again under another.");
+    failure::failure(Transient, FailureCode::ServerRejected, message)
+}
+
 /// Other files lie under every name that the content could have.
 pub(super) fn no_name_left(host: &str) -> Failure {
     let message = format!("{host} holds other files under every name for this one. Remove one of them, then retry.");
