@@ -8,6 +8,7 @@
 //! first file that it was given; until that is known, and where it does not, it is asked for the key before, and immediately before an
 //! upload of parts is completed always. A key is reserved within this process before it is asked for, so that of two files of one name on
 //! their way at once the second gets the other name. If the person wants that, each object is read back instead, and its bytes decide.
+//! Some stores refuse the header field of a checksum, with parts or with everything; they get none, and prove a size.
 //!
 //! A multipart upload whose creation was not answered is looked for and aborted in the same delivery; after a crash in that moment it
 //! stays until the bucket's own rules remove it.
@@ -46,9 +47,11 @@ use crate::{
 };
 
 const CHECKSUM: &str = "x-amz-checksum-sha256";
+const CHECKSUM_ALGORITHM: &str = "x-amz-checksum-algorithm";
 /// Which content an object was made for. It is our word, not the server's.
 const MADE_FOR: &str = "x-amz-meta-sha256";
-const CREATE_ONLY: (&str, &str) = ("if-none-match", "*");
+const CREATE_ONLY: (&str, &str) = (IF_NONE_MATCH, "*");
+const IF_NONE_MATCH: &str = "if-none-match";
 
 /// A bucket.
 pub(crate) struct S3<'a> {
@@ -69,6 +72,10 @@ struct Habits {
     compares: bool,
     /// It keeps to `If-None-Match: *`; none if that is not known yet.
     conditions: Option<bool>,
+    /// It takes objects only without a checksum.
+    bare_objects: bool,
+    /// It takes parts only without a checksum.
+    bare_parts: bool,
 }
 
 /// What is at a key.
@@ -87,7 +94,7 @@ impl Habits {
             4 => Some(true),
             _ => None,
         };
-        Self { compares: noted & 1 == 1, conditions }
+        Self { compares: noted & 1 != 0, conditions, bare_objects: noted & 8 != 0, bare_parts: noted & 16 != 0 }
     }
 
     fn note(self) -> u8 {
@@ -96,7 +103,7 @@ impl Habits {
             Some(false) => 2,
             None => 0,
         };
-        u8::from(self.compares) | conditions
+        u8::from(self.compares) | conditions | u8::from(self.bare_objects) << 3 | u8::from(self.bare_parts) << 4
     }
 }
 
@@ -121,15 +128,29 @@ impl<'a> S3<'a> {
     }
 
     fn setback(&self, answer: &Answer) -> Setback {
-        // Section "Error Responses": "a header you provided implies functionality that is not implemented".
-        if answer.status == StatusCode::NOT_IMPLEMENTED
-            && let Some(habits) = self.wire.noted().map(Habits::of)
-            && habits.conditions.is_none()
-        {
-            self.wire.note(Habits { conditions: Some(false), ..habits }.note());
-            return Setback::Doubt(answer.failure(self.wire.host()));
-        }
         refusal::setback(self.wire.host(), self.bucket.region(), answer)
+    }
+
+    /// Notes what was learnt, in addition to what is known by now.
+    fn note(&self, learn: impl FnOnce(&mut Habits)) {
+        if let Some(mut habits) = self.wire.noted().map(Habits::of) {
+            learn(&mut habits);
+            self.wire.note(habits.note());
+        }
+    }
+
+    /// What to say if a request with these header fields was refused for one that can be done without. That is noted, and it is not sent
+    /// again.
+    async fn learns(&self, answer: &Answer, sent: &[(&'static str, &str)], of_parts: bool) -> Result<Option<Failure>, Setback> {
+        let Some(refused) = refusal::refused_field(answer, sent) else { return Ok(None) };
+        // In a session from before we started nothing had to be known until here.
+        self.habits().await?;
+        self.note(|habits| match refused {
+            IF_NONE_MATCH => habits.conditions = Some(false),
+            _ if of_parts => habits.bare_parts = true,
+            _ => (habits.bare_objects, habits.bare_parts, habits.compares) = (true, true, false),
+        });
+        Ok(Some(refusal::takes_less(self.wire.host())))
     }
 
     /// Sends a request, signed. What the server thinks of it is in the answer.
@@ -147,7 +168,11 @@ impl<'a> S3<'a> {
             let value = HeaderValue::from_str(value).map_err(|_| Setback::Failed(failure::internal("an unsendable field")))?;
             fields.insert(HeaderName::from_static(name), value);
         }
-        let answer = self.wire.exchange(method, &signed, fields, payload).await?;
+        let answer = self.wire.exchange(method, &signed, fields, payload).await.map_err(|setback| match setback {
+            // A signature is for one URL, and no session may keep it.
+            Setback::Moved(_) => self.nonsense("a redirect"),
+            setback => setback,
+        })?;
         if answer.is_early && answer.status.is_success() {
             return Err(Setback::Doubt(failure::unexpected(self.wire.host(), "an answer before the file was sent")));
         }
@@ -167,12 +192,20 @@ impl<'a> S3<'a> {
         self.try_out().await
     }
 
-    /// Offers a few bytes with a digest that is not theirs. A server that compares refuses them, and nothing is left.
+    /// Offers a few bytes with a digest that is not theirs. A server that compares refuses them, and nothing is left. One that refuses
+    /// digests is offered them without.
     async fn try_out(&self) -> Result<Habits, Setback> {
         let url = self.bucket.object(&self.bucket.probe_key());
         let wrong = STANDARD.encode(Sha256::digest(b"other bytes"));
-        let answer =
-            self.ask(Method::PUT, &url, &[], &[(CHECKSUM, &wrong)], Payload::Whole(Bytes::from_static(b"Afterglow"))).await?;
+        let offer = async |fields: &[(&'static str, &str)]| {
+            self.ask(Method::PUT, &url, &[], fields, Payload::Whole(Bytes::from_static(b"Afterglow"))).await
+        };
+        let wrongly = [(CHECKSUM, wrong.as_str())];
+        let mut answer = offer(&wrongly).await?;
+        let is_bare = refusal::refused_field(&answer, &wrongly).is_some();
+        if is_bare {
+            answer = offer(&[]).await?;
+        }
         let compares = refusal::is_wrong_digest(&refusal::code(&answer));
         if !compares {
             if !answer.status.is_success() {
@@ -183,8 +216,9 @@ impl<'a> S3<'a> {
                 return Err(self.setback(&removed));
             }
         }
-        let conditions = self.wire.noted().and_then(|noted| Habits::of(noted).conditions);
-        let habits = Habits { compares, conditions };
+        let known = self.wire.noted().map(Habits::of);
+        let (conditions, bare_parts) = (known.and_then(|known| known.conditions), known.is_some_and(|known| known.bare_parts));
+        let habits = Habits { compares, conditions, bare_objects: is_bare, bare_parts: is_bare || bare_parts };
         self.wire.note(habits.note());
         Ok(habits)
     }
@@ -195,7 +229,9 @@ impl<'a> S3<'a> {
     /// server has compared; `MADE_FOR` says that the parts were this content's, since an upload is completed for nothing else.
     async fn standing(&self, object: &Url, byte_count: u64, digest: &[u8; 32]) -> Result<Standing, Setback> {
         let habits = self.habits().await?;
-        let answer = self.ask(Method::HEAD, object, &[], &[("x-amz-checksum-mode", "ENABLED")], Payload::empty()).await?;
+        // The checksum of a server that does not compare is hearsay, and the question is more than some take.
+        let mode: &[_] = if habits.compares { &[("x-amz-checksum-mode", "ENABLED")] } else { &[] };
+        let answer = self.ask(Method::HEAD, object, &[], mode, Payload::empty()).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(Standing::Free);
         }
@@ -208,7 +244,6 @@ impl<'a> S3<'a> {
             return if held == byte_count { self.read(object, digest).await } else { Ok(Standing::Other) };
         }
         let is_made_for = field(&answer, MADE_FOR) == Some(&base16(digest));
-        // The checksum of a server that does not compare is hearsay.
         let checksum = field(&answer, CHECKSUM).filter(|_| habits.compares);
         let (is_ours, is_proved) = match checksum {
             Some(checksum) if checksum.contains('-') => (is_made_for, true),
@@ -238,17 +273,21 @@ impl<'a> S3<'a> {
     async fn put(&self, object: &Url, content: &Content, body: Bytes) -> Result<Option<Proof>, Setback> {
         let habits = self.habits().await?;
         let (checksum, made_for) = (STANDARD.encode(content.digest), base16(&content.digest));
-        let mut headers = vec![(CHECKSUM, checksum.as_str()), (MADE_FOR, &made_for), ("content-type", kind(content))];
+        let mut headers = vec![(MADE_FOR, made_for.as_str()), ("content-type", kind(content))];
+        if !habits.bare_objects {
+            headers.push((CHECKSUM, &checksum));
+        }
         if habits.conditions != Some(false) {
             headers.push(CREATE_ONLY);
         }
         let answer = self.ask(Method::PUT, object, &[], &headers, Payload::Whole(body)).await?;
         if refusal::is_taken(&answer) {
-            self.wire.note(Habits { conditions: Some(true), ..habits }.note());
+            self.note(|habits| habits.conditions = Some(true));
             return Ok(None);
         }
         if !answer.status.is_success() {
-            return Err(self.setback(&answer));
+            let learnt = self.learns(&answer, &headers, false).await?;
+            return Err(learnt.map_or_else(|| self.setback(&answer), Setback::Doubt));
         }
         if answer.headers.get(ETAG).is_none() {
             return Err(self.nonsense("an object without a tag"));
@@ -271,9 +310,8 @@ impl<'a> S3<'a> {
     async fn try_conditions(&self, object: &Url, content: &Content, body: Bytes) {
         if self.wire.noted().map(Habits::of).is_some_and(|habits| habits.conditions.is_none())
             && let Ok(Some(_)) = self.put(object, content, body).await
-            && let Some(habits) = self.wire.noted().map(Habits::of)
         {
-            self.wire.note(Habits { conditions: Some(false), ..habits }.note());
+            self.note(|habits| habits.conditions = Some(false));
         }
     }
 
@@ -407,9 +445,10 @@ mod tests {
 
     #[test]
     fn habits_are_noted_and_read_again() {
-        for compares in [true, false] {
+        for bits in 0..8 {
             for conditions in [None, Some(true), Some(false)] {
-                let habits = Habits { compares, conditions };
+                let (compares, bare_objects, bare_parts) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+                let habits = Habits { compares, conditions, bare_objects, bare_parts };
                 assert_eq!(Habits::of(habits.note()), habits);
             }
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use afterglow_model::{
-    Capabilities, Connector, DestinationConfig, DestinationTest, Evidence, Failure, FailureCode, JobBody, Visibility,
+    Capabilities, Connector, DestinationConfig, DestinationTest, Evidence, Failure, FailureClass, FailureCode, JobBody, Visibility,
 };
 use afterglow_nearby::Code;
 use reqwest::Client;
@@ -270,7 +270,13 @@ impl Transfer {
         // What is locked up could not be removed again.
         account.config.visibility = Visibility::Timeline;
         let destination = self.connect(connector, &account, &cancel)?;
-        let tested = trial::run(destination.as_ref()).await?;
+        let tested = match trial::run(destination.as_ref()).await {
+            // What it does not take is known by now, and left out.
+            Err(Failure { class: FailureClass::Transient, code: FailureCode::ServerRejected, .. }) => {
+                trial::run(destination.as_ref()).await?
+            }
+            tested => tested?,
+        };
         self.shared.learn(&account.url, tested.capabilities.evidence);
         Ok(tested)
     }

@@ -6,13 +6,13 @@ use std::pin::pin;
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode, Layout};
 use afterglow_tests::model_server::{Answer, Fault};
-use afterglow_transfer::{Account, Order, Outcome};
+use afterglow_transfer::{Account, Order, Outcome, Transfer};
 use tokio_util::sync::CancellationToken;
 
-use self::store::{BUCKET, KEY_ID, REGION, SECRET, Store};
+use self::store::{BUCKET, KEY_ID, REGION, Refuses, SECRET, Store, error, refusal};
 use crate::{
     every::{Bench, Peer, conformance},
-    rig::{MIB, Memory},
+    rig::{MIB, Memory, options},
 };
 
 fn account_at(origin: &str) -> Account {
@@ -107,6 +107,36 @@ mod read_back {
     }
 }
 
+/// As stores that refuse the header fields of checksums.
+pub(crate) struct Bare;
+
+impl Peer for Bare {
+    type Server = Store;
+    const CONNECTOR: Connector = Connector::S3;
+    const EVIDENCE: Evidence = Evidence::Sized;
+
+    fn server() -> Store {
+        Store { compares: true, conditions: true, refuses: Some(Refuses::Checksums), ..Store::default() }
+    }
+
+    fn account(origin: &str) -> Account {
+        account_at(origin)
+    }
+}
+
+mod bare {
+    use super::Bare;
+    crate::every::cases! { Bare;
+        files_of_every_size_arrive_once
+        every_request_may_fail_in_every_way
+        after_a_crash_at_any_request_it_goes_on
+        the_same_twice_is_one_object
+        two_files_of_one_name_are_two_objects
+        the_test_of_a_destination_leaves_nothing
+        what_was_delivered_can_be_asked_for_again
+    }
+}
+
 conformance!(s3, S3);
 conformance!(by_content, ByContent);
 conformance!(simple, Simple);
@@ -119,10 +149,6 @@ async fn delivered<P: Peer>(bench: &Bench<P>, order: &Order) -> String {
         }
         other => panic!("{other:?}"),
     }
-}
-
-fn refusal(status: &str, code: &str, more: &str) -> Answer {
-    Answer::new(status).body("application/xml", format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code>{more}</Error>"))
 }
 
 #[tokio::test]
@@ -401,5 +427,67 @@ async fn damaged_content_is_sent_again() {
         bench.server.fail(request, Fault::Answer(refusal("400 Bad Request", "BadDigest", "")));
         delivered(&bench, &order).await;
         bench.stored_once(&order, "damaged once");
+    }
+}
+
+/// What a server answers to a small and to a large file, to the test of a destination, and how often it refuses.
+async fn taken_without(refuses: Refuses, grades: (Evidence, Evidence), refusals: usize) {
+    let bench = Bench::<S3>::new().await;
+    bench.server.with(|store| store.refuses = Some(refuses));
+    let tested = bench.transfer.test(S3::CONNECTOR, &bench.account).await.unwrap();
+    assert_eq!(tested.capabilities.evidence, grades.1, "{refuses:?}");
+    for (name, bytes, grade) in [("a.jpg", 20_000, grades.0), ("b.jpg", 11 * MIB, grades.1), ("c.jpg", 12 * MIB, grades.1)] {
+        let order = bench.file(name, bytes);
+        match deliver(&bench, &order, &Memory::default()).await {
+            Outcome::Delivered(delivered) => assert_eq!(delivered.evidence, grade, "{refuses:?}, {bytes} bytes"),
+            other => panic!("{refuses:?}, {bytes} bytes: {other:?}"),
+        }
+    }
+    let truth = bench.server.truth();
+    assert_eq!((truth.objects.len(), truth.leftovers), (3, 0), "{refuses:?}");
+    assert_eq!(bench.server.with(|store| store.refusals), refusals, "{refuses:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_checksums_gets_none_after_one_refusal() {
+    use Evidence::{Hashed, Sized};
+    taken_without(Refuses::ChecksumsOfUploads, (Hashed, Sized), 1).await;
+    taken_without(Refuses::ChecksumsOfParts, (Hashed, Sized), 1).await;
+    taken_without(Refuses::Checksums, (Sized, Sized), 1).await;
+    taken_without(Refuses::ChecksumsUnnamed, (Sized, Sized), 1).await;
+}
+
+#[tokio::test]
+async fn a_session_without_checksums_goes_on_without_after_a_restart() {
+    let mut bench = Bench::<S3>::new().await;
+    bench.server.with(|store| store.refuses = Some(Refuses::ChecksumsOfParts));
+    let order = bench.file("IMG_0001.jpg", 21 * MIB);
+    // Probe, question, creation, a part that is refused, its end; probe, question, creation, two parts.
+    bench.server.fail(9, Fault::Answer(Answer::new("401 Unauthorized")));
+    bench.failed(&order, FailureCode::AuthenticationRequired, "in mid-session").await;
+    bench.transfer = Transfer::new(options()).unwrap();
+    let before = bench.server.truth().content_bytes;
+    match bench.attempt(&order).await {
+        Outcome::Delivered(delivered) => assert_eq!(delivered.evidence, Evidence::Sized),
+        other => panic!("{other:?}"),
+    }
+    assert!(bench.server.truth().content_bytes - before < 17 * MIB, "parts were sent again");
+}
+
+#[tokio::test]
+async fn only_a_request_with_a_condition_tells_that_conditions_are_not_known() {
+    for (refuses, knows) in [(Some(Refuses::Conditions), false), (None, true)] {
+        let bench = Bench::<S3>::new().await;
+        bench.server.with(|store| store.refuses = refuses);
+        // The question for the key, which has no condition.
+        bench.server.fail(1, Fault::Answer(error("501 Not Implemented", "NotImplemented")));
+        drop(bench.attempt(&bench.file("a.jpg", 20_000)).await);
+        for (name, bytes) in [("a.jpg", 20_000), ("b.jpg", 20_001), ("c.mov", 11 * MIB)] {
+            let outcome = deliver(&bench, &bench.file(name, bytes), &Memory::default()).await;
+            assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        }
+        let requests = bench.server.truth().requests;
+        let last = requests.iter().rev().find(|request| request.method == "POST").unwrap();
+        assert_eq!(last.header("if-none-match").is_some(), knows);
     }
 }

@@ -1,7 +1,8 @@
 //! A file in parts: "CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload" and "AbortMultipartUpload".
 //!
-//! All that must be known of an upload after a crash is in its session's URL: the object, the upload's id, the size of its parts, and
-//! the size and the SHA-256 of the content. What was learnt of parts in this delivery is kept beside, but the server's list decides.
+//! All that must be known of an upload after a crash is in its session's URL: the object, the upload's id, the size of its parts and
+//! whether they go without checksums, and the size and the SHA-256 of the content. What was learnt of parts in this delivery is kept
+//! beside, but the server's list decides.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +15,7 @@ use reqwest::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{CHECKSUM, CREATE_ONLY, Habits, MADE_FOR, S3, Standing, field, kind, refusal, xml};
+use super::{CHECKSUM, CHECKSUM_ALGORITHM, CREATE_ONLY, Habits, MADE_FOR, S3, Standing, field, kind, refusal, xml};
 use crate::{
     destination::{Begun, Content, Held, Proof, Setback},
     driver::base16,
@@ -63,6 +64,8 @@ struct Upload {
     object: Url,
     id: String,
     part_bytes: u64,
+    /// Its parts go without checksums. A server that was told of checksums at the creation wants one with each.
+    is_bare: bool,
     byte_count: u64,
     digest: [u8; 32],
 }
@@ -73,10 +76,12 @@ impl Upload {
         let digest: Vec<u8> = STANDARD.decode(query.get("sha256")?.as_bytes()).ok()?;
         let mut object = upload_url.clone();
         object.set_query(None);
+        let part_bytes = query.get("part_bytes")?.parse().ok().filter(|bytes| *bytes > 0)?;
         Some(Self {
             object,
             id: query.get("upload_id")?.to_string(),
-            part_bytes: query.get("part_bytes")?.parse().ok().filter(|bytes| *bytes > 0)?,
+            part_bytes,
+            is_bare: part_bytes > PART_IN_MEMORY_MAX || query.contains_key("bare"),
             byte_count: query.get("byte_count")?.parse().ok()?,
             digest: digest.try_into().ok()?,
         })
@@ -89,6 +94,9 @@ impl Upload {
             .append_pair("part_bytes", &self.part_bytes.to_string())
             .append_pair("byte_count", &self.byte_count.to_string())
             .append_pair("sha256", &STANDARD.encode(self.digest));
+        if self.is_bare {
+            url.query_pairs_mut().append_key_only("bare");
+        }
         url
     }
 
@@ -113,23 +121,26 @@ impl Upload {
 impl S3<'_> {
     /// Begins an upload for an object that is not there.
     pub(super) async fn create(&self, object: &Url, content: &Content) -> Result<Begun, Setback> {
-        let part_bytes = self.part_bytes(content.byte_count)?;
+        let (habits, part_bytes) = (self.habits().await?, self.part_bytes(content.byte_count)?);
+        let is_bare = habits.bare_parts || part_bytes > PART_IN_MEMORY_MAX;
         if self.parts.learnt().is_unanswered {
             self.abandon_unknown(object).await?;
         }
         *self.parts.learnt() = Learnt { is_unanswered: true, ..Learnt::default() };
         let made_for = base16(&content.digest);
         let mut headers = vec![(MADE_FOR, made_for.as_str()), ("content-type", kind(content))];
-        if part_bytes <= PART_IN_MEMORY_MAX {
-            headers.push(("x-amz-checksum-algorithm", "SHA256"));
+        if !is_bare {
+            headers.push((CHECKSUM_ALGORITHM, "SHA256"));
         }
         let answer = self.ask(Method::POST, object, &[("uploads", "")], &headers, Payload::empty()).await?;
         if !answer.status.is_success() {
-            return Err(self.setback(&answer));
+            let learnt = self.learns(&answer, &headers, true).await?;
+            return Err(learnt.map_or_else(|| self.setback(&answer), Setback::Doubt));
         }
         let id = xml::upload_id(&answer.body).ok_or_else(|| self.nonsense("an upload without an id"))?;
         self.parts.learnt().is_unanswered = false;
-        let upload = Upload { object: object.clone(), id, part_bytes, byte_count: content.byte_count, digest: content.digest };
+        let (object, byte_count, digest) = (object.clone(), content.byte_count, content.digest);
+        let upload = Upload { object, id, part_bytes, is_bare, byte_count, digest };
         Ok(Begun::Session { upload_url: upload.url(), offset: 0, limits: Limits::parts(part_bytes) })
     }
 
@@ -216,7 +227,7 @@ impl S3<'_> {
         }
         let part = offset / upload.part_bytes + 1;
         let (number, end) = (part.to_string(), offset + payload.length());
-        let (payload, checksum) = self.in_memory(payload).await?;
+        let (payload, checksum) = if upload.is_bare { (payload, None) } else { self.in_memory(payload).await? };
         let headers = checksum.as_deref().map(|checksum| (CHECKSUM, checksum));
         let query = [("partNumber", number.as_str()), ("uploadId", &upload.id)];
         let answer = self.ask(Method::PUT, &upload.object, &query, headers.as_slice(), payload).await?;
@@ -224,6 +235,11 @@ impl S3<'_> {
             return Err(Setback::SessionGone(answer.failure(self.wire.host())));
         }
         if !answer.status.is_success() {
+            if let Some(failure) = self.learns(&answer, headers.as_slice(), true).await? {
+                // It was told of checksums when it was created, and would want them in the end.
+                self.abandon(upload_url).await?;
+                return Err(Setback::SessionGone(failure));
+            }
             return Err(match self.setback(&answer) {
                 // Only this part is: the server keeps none of it.
                 Setback::Spoilt(failure) => Setback::Doubt(failure),
@@ -240,9 +256,6 @@ impl S3<'_> {
 
     /// The content of a part and its SHA-256, which goes before it.
     async fn in_memory(&self, payload: Payload) -> Result<(Payload, Option<String>), Setback> {
-        if matches!(payload, Payload::Blocks(_)) && payload.length() > PART_IN_MEMORY_MAX {
-            return Ok((payload, None));
-        }
         // Why the file cannot be read, the driver knows better.
         let bytes = payload.in_memory().await.map_err(|_| Setback::Doubt(failure::internal("reading the file")))?;
         let checksum = STANDARD.encode(Sha256::digest(&bytes));
@@ -277,13 +290,16 @@ impl S3<'_> {
             return self.completed_before(&upload, failed).await;
         }
         if refusal::is_taken(&answer) {
-            self.wire.note(Habits { conditions: Some(true), ..habits }.note());
+            self.note(|habits| habits.conditions = Some(true));
             let standing = self.standing(&upload.object, upload.byte_count, &upload.digest).await?;
             return self.taken_meanwhile(upload_url, standing).await;
         }
         // "On a 409 failure you should re-initiate the multipart upload"; what is at the key is asked for before.
         if answer.status == StatusCode::CONFLICT {
             return Err(Setback::Spoilt(failed));
+        }
+        if let Some(failure) = self.learns(&answer, &headers, true).await? {
+            return Err(Setback::Doubt(failure));
         }
         // A refusal may come with 200, since the status is sent before the work is done.
         let Some(checksum) = xml::completed(&answer.body).filter(|_| answer.status.is_success()) else {
@@ -381,24 +397,29 @@ impl S3<'_> {
 mod tests {
     use super::*;
 
+    fn upload(is_bare: bool) -> Upload {
+        let object = "https://s3.example/pictures/a%20%28b%29.jpg".parse().unwrap();
+        Upload { object, id: "a+b/c=&d".to_owned(), part_bytes: 8, is_bare, byte_count: 20, digest: [0xfe; 32] }
+    }
+
     fn part(number: u64, bytes: u64) -> xml::Part {
         xml::Part { number, etag: None, bytes, sha256: None }
     }
 
     #[test]
     fn an_upload_is_read_from_its_session() {
-        let object: Url = "https://s3.example/pictures/a%20%28b%29.jpg".parse().unwrap();
-        let upload = Upload { object, id: "a+b/c=&d".to_owned(), part_bytes: 8, byte_count: 20, digest: [0xfe; 32] };
-        let read = Upload::of(&upload.url()).unwrap();
-        assert_eq!((&read.object, &read.id, read.digest), (&upload.object, &upload.id, upload.digest));
-        assert_eq!((read.part_bytes, read.byte_count, read.parts()), (8, 20, 3));
-        assert!(Upload::of(&upload.object).is_none());
+        for is_bare in [true, false] {
+            let upload = upload(is_bare);
+            let read = Upload::of(&upload.url()).unwrap();
+            assert_eq!((&read.object, &read.id, read.digest), (&upload.object, &upload.id, upload.digest));
+            assert_eq!((read.part_bytes, read.byte_count, read.parts(), read.is_bare), (8, 20, 3, is_bare));
+            assert!(Upload::of(&upload.object).is_none());
+        }
     }
 
     #[test]
     fn only_parts_without_a_gap_count() {
-        let object: Url = "https://s3.example/pictures/a.jpg".parse().unwrap();
-        let upload = Upload { object, id: String::new(), part_bytes: 8, byte_count: 20, digest: [0; 32] };
+        let upload = upload(false);
         assert_eq!(upload.held(&[]), 0);
         assert_eq!(upload.held(&[part(1, 8), part(3, 4)]), 8);
         assert_eq!(upload.held(&[part(1, 8), part(2, 7), part(3, 4)]), 8);

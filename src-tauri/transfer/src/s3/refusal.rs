@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use afterglow_model::{Failure, FailureClass, FailureCode};
 use reqwest::{StatusCode, header::DATE};
 
-use super::xml;
+use super::{CHECKSUM, CHECKSUM_ALGORITHM, IF_NONE_MATCH, xml};
 use crate::{destination::Setback, failure, wire::Answer};
 
 use FailureClass::{NeedsUser, Permanent, Transient};
@@ -27,6 +27,19 @@ pub(super) fn code(answer: &Answer) -> String {
 /// Whether the condition that there is no such object yet was not met. Some stores answer 304, as to a `GET`.
 pub(super) fn is_taken(answer: &Answer) -> bool {
     matches!(answer.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED)
+}
+
+/// Which of the header fields that can be done without, of those that the request carried, was refused: the one that the answer names, or
+/// by "NotImplemented" ("a header you provided implies functionality that is not implemented") the one that is most seldom known.
+pub(super) fn refused_field(answer: &Answer, sent: &[(&'static str, &str)]) -> Option<&'static str> {
+    let is_unnamed = answer.status == StatusCode::NOT_IMPLEMENTED;
+    if !is_unnamed && (answer.status != StatusCode::BAD_REQUEST || is_wrong_digest(&code(answer))) {
+        return None;
+    }
+    let told = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+    let dispensable = [IF_NONE_MATCH, CHECKSUM, CHECKSUM_ALGORITHM].into_iter();
+    let mut sent = dispensable.filter(|field| sent.iter().any(|(name, _)| name == field));
+    sent.clone().find(|field| told.contains(field)).or_else(|| sent.next().filter(|_| is_unnamed))
 }
 
 /// What an answer other than success means for the delivery.
@@ -124,6 +137,12 @@ pub(super) fn no_key(host: &str) -> Failure {
 pub(super) fn no_bucket_named(host: &str) -> Failure {
     let message = format!("The address of {host} names no bucket. Add the bucket's name to it.");
     failure::failure(NeedsUser, FailureCode::ProtocolUnsupported, message)
+}
+
+/// It knows fewer header fields than others of its kind.
+pub(super) fn takes_less(host: &str) -> Failure {
+    let message = format!("{host} does not take all that can be said of a file. It is tried again with less.");
+    failure::failure(Transient, FailureCode::ServerRejected, message)
 }
 
 /// Another file is at the key, or on its way there.

@@ -31,6 +31,21 @@ pub(crate) struct Upload {
     parts: BTreeMap<u64, Stored>,
 }
 
+/// Header fields that a store does not take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refuses {
+    /// Those of checksums, with the creation of an upload of parts.
+    ChecksumsOfUploads,
+    /// Those of checksums, with the parts themselves (Cloudflare R2).
+    ChecksumsOfParts,
+    /// Those of checksums, with everything (Backblaze B2 until 2025).
+    Checksums,
+    /// Those of checksums, with everything and without naming them.
+    ChecksumsUnnamed,
+    /// `If-None-Match`, without naming it.
+    Conditions,
+}
+
 /// The store.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -38,6 +53,10 @@ pub(crate) struct Store {
     pub(crate) compares: bool,
     /// It keeps to `If-None-Match`.
     pub(crate) conditions: bool,
+    /// Which header fields it refuses, and how.
+    pub(crate) refuses: Option<Refuses>,
+    /// How often it did.
+    pub(crate) refusals: usize,
     /// What is stored is not what came.
     pub(crate) damages: bool,
     pub(crate) secret: &'static str,
@@ -53,6 +72,8 @@ impl Default for Store {
         Self {
             compares: false,
             conditions: false,
+            refuses: None,
+            refusals: 0,
             damages: false,
             secret: SECRET,
             largest_body: None,
@@ -63,8 +84,12 @@ impl Default for Store {
     }
 }
 
-fn error(status: &str, code: &str) -> Answer {
-    Answer::new(status).body("application/xml", format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code></Error>"))
+pub(crate) fn error(status: &str, code: &str) -> Answer {
+    refusal(status, code, "")
+}
+
+pub(crate) fn refusal(status: &str, code: &str, more: &str) -> Answer {
+    Answer::new(status).body("application/xml", format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code>{more}</Error>"))
 }
 
 fn document(root: &str, content: &str) -> Answer {
@@ -171,6 +196,27 @@ impl Store {
             *byte = !*byte;
         }
         Ok(Stored { bytes, made_for: made_for(request), checksum, etag })
+    }
+
+    /// A header field that it does not take.
+    fn refused_field(&self, request: &Request, of_parts: bool) -> Option<Answer> {
+        let carries = |name: &str| request.headers.keys().find(|carried| carried.starts_with(name));
+        let checksum = carries("x-amz-checksum-");
+        let named = |name: &String| {
+            let message = format!("<Message>Header '{name}' with value 'x' not implemented</Message>");
+            refusal("501 Not Implemented", "NotImplemented", &message)
+        };
+        match self.refuses? {
+            Refuses::ChecksumsOfUploads if of_parts && request.method == "POST" => checksum.map(named),
+            Refuses::ChecksumsOfParts if of_parts && request.method == "PUT" => checksum.map(named),
+            Refuses::ChecksumsOfUploads | Refuses::ChecksumsOfParts => None,
+            Refuses::Checksums => checksum.map(|name| {
+                let message = format!("<Message>Unsupported header '{name}' received for this API call.</Message>");
+                refusal("400 Bad Request", "InvalidArgument", &message)
+            }),
+            Refuses::ChecksumsUnnamed => checksum.map(|_| error("501 Not Implemented", "NotImplemented")),
+            Refuses::Conditions => carries("if-none-match").map(|_| error("501 Not Implemented", "NotImplemented")),
+        }
     }
 
     fn is_refused(&self, request: &Request, key: &str) -> Option<Answer> {
@@ -339,6 +385,10 @@ impl Protocol for Store {
         let Some(key) = path.strip_prefix(&format!("/{BUCKET}")) else { return error("404 Not Found", "NoSuchBucket") };
         let (key, query) = (key.trim_start_matches('/').to_owned(), request.query());
         let get = |name: &str| query.get(name).map(String::as_str);
+        if let Some(refused) = self.refused_field(request, get("uploads").is_some() || get("uploadId").is_some()) {
+            self.refusals += 1;
+            return refused;
+        }
         match (request.method.as_str(), get("uploads").is_some(), get("uploadId"), get("partNumber")) {
             ("GET", true, None, None) if key.is_empty() => self.list_uploads(get("prefix").unwrap_or_default()),
             _ if key.is_empty() => error("405 Method Not Allowed", "MethodNotAllowed"),
