@@ -35,6 +35,9 @@ pub(crate) trait Peer {
     /// Whether the same content twice is one object, also for another job with another name.
     const KNOWS_CONTENT: bool = true;
 
+    /// The size of the larger files: with others of the same server, each way through a connector is taken.
+    const LARGE: u64 = LARGE;
+
     /// What the server shows later, without a download, of what it was given.
     const SHOWS_AGAIN: Evidence = Self::EVIDENCE;
 
@@ -127,13 +130,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Sizes that take each way through a connector.
-const SIZES: [u64; 3] = [1, 20_000, LARGE];
 /// Larger than a small file, and several requests where a protocol takes a file in parts.
 const LARGE: u64 = 11 * MIB + 13;
 
 pub(crate) async fn files_of_every_size_arrive_once<P: Peer>() {
-    let sizes = SIZES.into_iter().chain(P::TAKES_EMPTY.then_some(0));
+    let sizes = [1, 20_000, P::LARGE].into_iter().chain(P::TAKES_EMPTY.then_some(0));
     for bytes in sizes {
         let mut bench = Bench::<P>::new().await;
         let order = bench.file("IMG_0001.jpg", bytes);
@@ -196,7 +197,7 @@ async fn requests<P: Peer>(bytes: u64) -> usize {
 }
 
 pub(crate) async fn every_request_may_fail_in_every_way<P: Peer>() {
-    for bytes in [20_000, LARGE] {
+    for bytes in [20_000, P::LARGE] {
         for n in 0..requests::<P>(bytes).await {
             for (what, fault) in passing_faults() {
                 let mut bench = Bench::<P>::new().await;
@@ -212,7 +213,7 @@ pub(crate) async fn every_request_may_fail_in_every_way<P: Peer>() {
 }
 
 pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
-    for bytes in [20_000, LARGE] {
+    for bytes in [20_000, P::LARGE] {
         for n in 0..requests::<P>(bytes).await {
             let mut bench = Bench::<P>::new().await;
             let order = bench.file("IMG_0001.jpg", bytes);
@@ -319,8 +320,8 @@ pub(crate) async fn a_file_goes_on_at_another_address<P: Peer>() {
     let direct = bench.account.url.to_string();
     bench.account.url = away.over(&bench.account.url).unwrap();
     bench.account.config.addresses = vec![direct];
-    let order = bench.file("IMG_0001.jpg", LARGE);
-    away.cut_at(vec![LARGE / 2]);
+    let order = bench.file("IMG_0001.jpg", P::LARGE);
+    away.cut_at(vec![P::LARGE / 2]);
     let dies = async {
         until("half of the file", async || Ok((away.cuts() > 0).then_some(()))).await.unwrap();
         drop(away);
@@ -361,13 +362,13 @@ pub(crate) async fn a_silent_line_is_left<P: Peer>() {
 }
 
 pub(crate) async fn a_file_that_changes_is_never_a_mixture<P: Peer>() {
-    for n in 0..requests::<P>(LARGE).await {
+    for n in 0..requests::<P>(P::LARGE).await {
         let mut bench = Bench::<P>::new().await;
-        let order = bench.file("IMG_0001.jpg", LARGE);
+        let order = bench.file("IMG_0001.jpg", P::LARGE);
         bench.server.fail(n, Fault::CutMidway);
         let server = &bench.server;
         let path = bench.folder.path().join("IMG_0001.jpg");
-        let changed = content(LARGE).into_iter().map(|byte| !byte).collect::<Vec<u8>>();
+        let changed = content(P::LARGE).into_iter().map(|byte| !byte).collect::<Vec<u8>>();
         let change = async {
             server.requests_reach(n + 1).await;
             fs::write(&path, &changed).unwrap();
@@ -427,7 +428,7 @@ pub(crate) async fn the_test_of_a_destination_leaves_nothing<P: Peer>() {
 }
 
 pub(crate) async fn what_was_delivered_can_be_asked_for_again<P: Peer>() {
-    for bytes in [20_000, LARGE] {
+    for bytes in [20_000, P::LARGE] {
         let mut bench = Bench::<P>::new().await;
         let order = bench.file("IMG_0001.jpg", bytes);
         let delivered = bench.delivered(&order, "before").await;

@@ -1,12 +1,13 @@
 //! Amazon S3, and the stores that speak its protocol (Amazon S3 API Reference, version 2006-03-01).
 //!
 //! An object's key is `prefix/YYYY/MM/name`, or with a part of the digest in its name if another file is there; or, if the person wants
-//! that, `prefix/sha256/ab/digest.extension`, so that a changed name makes no second object. A small file is one
+//! that, `prefix/sha256/ab/digest.extension`, so that a changed name makes no second object. A file of up to 8 MiB is one
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
-//! first file that it was given; until that is known, and where it does not, it is asked for the key before, and immediately before an
-//! upload of parts is completed always. A key is reserved within this process before it is asked for, so that of two files of one name on
+//! first small file that it was given; until that is known, and where it does not, it is asked for the key before. Before a file of more
+//! than a megabyte goes it is asked always, since it costs less than to send it in vain, and immediately before an upload of parts is
+//! completed. A key is reserved within this process before it is asked for, so that of two files of one name on
 //! their way at once the second gets the other name. If the person wants that, each object is read back instead, and its bytes decide.
 //! Some stores refuse the header field of a checksum, with parts or with everything; they get none, and prove a size.
 //!
@@ -17,6 +18,7 @@ mod bucket;
 mod parts;
 mod refusal;
 mod reserved;
+mod single;
 mod xml;
 
 use std::{
@@ -30,15 +32,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
 };
 use sha2::{Digest, Sha256};
 use url::Url;
 
 pub(crate) use self::reserved::Reserved;
-use self::{bucket::Bucket, parts::Parts, reserved::Reservation};
+use self::{
+    bucket::Bucket,
+    parts::Parts,
+    reserved::Reservation,
+    single::{SINGLE_BYTES, Single},
+};
 use crate::{
-    destination::{Begun, Content, Destination, Held, Proof, Setback},
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     driver::base16,
     failure,
     order::Account,
@@ -63,6 +70,8 @@ pub(crate) struct S3<'a> {
     server: String,
     /// The key that this delivery is about to store under.
     reservation: Mutex<Option<Reservation<'a>>>,
+    /// What the server proved of the object that it took last in this delivery.
+    stored: Mutex<Option<Proof>>,
 }
 
 /// What a server was found to do.
@@ -112,7 +121,7 @@ impl<'a> S3<'a> {
     pub(crate) fn new(wire: Wire<'a>, account: &Account, reserved: &'a Reserved) -> Result<Self, Failure> {
         let server = account.bases().iter().map(|base| base.origin().ascii_serialization()).min().unwrap_or_default();
         let (bucket, parts) = (Bucket::of(account)?, Parts::default());
-        Ok(Self { wire, bucket, parts, reserved, server, reservation: Mutex::new(None) })
+        Ok(Self { wire, bucket, parts, reserved, server, reservation: Mutex::default(), stored: Mutex::default() })
     }
 
     /// Reserves a key for this delivery, in place of the one that it had; false if another file is about to be stored there.
@@ -269,52 +278,6 @@ impl<'a> S3<'a> {
         })
     }
 
-    /// "PutObject". None if something is at the key already.
-    async fn put(&self, object: &Url, content: &Content, body: Bytes) -> Result<Option<Proof>, Setback> {
-        let habits = self.habits().await?;
-        let (checksum, made_for) = (STANDARD.encode(content.digest), base16(&content.digest));
-        let mut headers = vec![(MADE_FOR, made_for.as_str()), ("content-type", kind(content))];
-        if !habits.bare_objects {
-            headers.push((CHECKSUM, &checksum));
-        }
-        if habits.conditions != Some(false) {
-            headers.push(CREATE_ONLY);
-        }
-        let answer = self.ask(Method::PUT, object, &[], &headers, Payload::Whole(body)).await?;
-        if refusal::is_taken(&answer) {
-            self.note(|habits| habits.conditions = Some(true));
-            return Ok(None);
-        }
-        if !answer.status.is_success() {
-            let learnt = self.learns(&answer, &headers, false).await?;
-            return Err(learnt.map_or_else(|| self.setback(&answer), Setback::Doubt));
-        }
-        if answer.headers.get(ETAG).is_none() {
-            return Err(self.nonsense("an object without a tag"));
-        }
-        if field(&answer, CHECKSUM).is_some_and(|stated| stated != checksum) {
-            return Err(Setback::Spoilt(failure::damaged_on_the_way(self.wire.host())));
-        }
-        if habits.compares && !self.reads_back() {
-            let (digest, byte_count) = (Some(content.digest), Some(content.byte_count));
-            return Ok(Some(Proof { remote_id: object.to_string(), digest, byte_count }));
-        }
-        match self.standing(object, content.byte_count, &content.digest).await? {
-            Standing::Ours(proof) => Ok(Some(proof)),
-            Standing::Other if self.reads_back() => Err(Setback::Failed(failure::digest_mismatch(self.wire.host()))),
-            Standing::Free | Standing::Other => Err(self.nonsense("another object than was put there")),
-        }
-    }
-
-    /// Puts what is there already once more: a server that keeps to conditions refuses, and with any other nothing changes.
-    async fn try_conditions(&self, object: &Url, content: &Content, body: Bytes) {
-        if self.wire.noted().map(Habits::of).is_some_and(|habits| habits.conditions.is_none())
-            && let Ok(Some(_)) = self.put(object, content, body).await
-        {
-            self.note(|habits| habits.conditions = Some(false));
-        }
-    }
-
     /// The first key that is free, and reserved from here on; or the content if it is there already.
     async fn place(&self, content: &Content) -> Result<Result<Url, Proof>, Setback> {
         for key in self.bucket.keys(content) {
@@ -358,6 +321,11 @@ impl Destination for S3<'_> {
         true
     }
 
+    /// A single request completes the object.
+    fn completes_with_last_byte(&self) -> bool {
+        true
+    }
+
     fn digest_grade(&self) -> Evidence {
         if self.reads_back() { Evidence::ReadBack } else { Evidence::Hashed }
     }
@@ -381,8 +349,9 @@ impl Destination for S3<'_> {
                     Standing::Other => is_free = false,
                 }
             }
-            if is_free && let Some(proof) = self.put(&object, content, body.clone()).await? {
-                self.try_conditions(&object, content, body).await;
+            let single = Single::new(&object, content);
+            if is_free && let Some(proof) = self.put(&single, Payload::Whole(body.clone())).await? {
+                self.try_conditions(&single, body).await;
                 return Ok(proof);
             }
             if is_free && let Standing::Ours(proof) = self.standing(&object, content.byte_count, &content.digest).await? {
@@ -397,26 +366,43 @@ impl Destination for S3<'_> {
             // A multipart upload has at least one byte.
             return Ok(Begun::Delivered(self.whole(content, Bytes::new()).await?));
         }
-        match self.place(content).await? {
-            Ok(object) => self.create(&object, content).await,
-            Err(proof) => Ok(Begun::Delivered(proof)),
+        let object = match self.place(content).await? {
+            Ok(object) => object,
+            Err(proof) => return Ok(Begun::Delivered(proof)),
+        };
+        if SINGLE_BYTES.contains(&content.byte_count) && content.byte_count <= self.wire.largest_body() {
+            let upload_url = Single::new(&object, content).url();
+            return Ok(Begun::Session { upload_url, offset: 0, limits: IN_ONE_REQUEST });
         }
+        self.create(&object, content).await
     }
 
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
-        self.held(upload_url).await
+        match Single::of(upload_url) {
+            Some(single) => self.held_whole(&single).await,
+            None => self.held(upload_url).await,
+        }
     }
 
     async fn send(&self, upload_url: &Url, offset: u64, payload: Payload) -> Result<Option<u64>, Setback> {
-        self.send_part(upload_url, offset, payload).await.map(Some)
+        match Single::of(upload_url) {
+            Some(single) => self.send_whole(&single, payload).await.map(|()| None),
+            None => self.send_part(upload_url, offset, payload).await.map(Some),
+        }
     }
 
     async fn finish(&self, upload_url: &Url, _content: &Content) -> Result<Proof, Setback> {
-        self.complete(upload_url).await
+        match Single::of(upload_url) {
+            Some(single) => self.proved_whole(&single),
+            None => self.complete(upload_url).await,
+        }
     }
 
+    /// Only ever an upload of parts: a session of one request has nothing but the object itself.
     async fn abort(&self, upload_url: &Url) {
-        if let Err(setback) = self.abandon(upload_url).await {
+        if Single::of(upload_url).is_none()
+            && let Err(setback) = self.abandon(upload_url).await
+        {
             tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to the bucket's rules");
         }
     }
@@ -432,11 +418,6 @@ impl Destination for S3<'_> {
 
 fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.get(name)?.to_str().ok()
-}
-
-fn kind(content: &Content) -> &str {
-    let kind = content.content_type.as_deref().filter(|kind| HeaderValue::from_str(kind).is_ok());
-    kind.unwrap_or("application/octet-stream")
 }
 
 #[cfg(test)]

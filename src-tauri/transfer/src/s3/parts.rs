@@ -15,7 +15,7 @@ use reqwest::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{CHECKSUM, CHECKSUM_ALGORITHM, CREATE_ONLY, Habits, MADE_FOR, S3, Standing, field, kind, refusal, xml};
+use super::{CHECKSUM, CHECKSUM_ALGORITHM, CREATE_ONLY, Habits, MADE_FOR, S3, Standing, field, refusal, single::kind, xml};
 use crate::{
     destination::{Begun, Content, Held, Proof, Setback},
     driver::base16,
