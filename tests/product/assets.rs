@@ -1,9 +1,10 @@
 //! Files that belong together, at a server that knows it.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use afterglow_model::{
-    AddDestination, AddedDestination, Connector, CreateUpload, Destination, JobPage, ServiceState, Status, UploadPreview,
+    AddDestination, AddedDestination, Connector, CreateUpload, Destination, DestinationConfig, JobPage, ServiceState, Status,
+    UploadPreview, Visibility,
 };
 use afterglow_tests::{
     model_server::{Answer, ModelServer, Object, Protocol, Request},
@@ -11,7 +12,7 @@ use afterglow_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::immich_server::{ImmichServer, KEY};
+use crate::immich_server::{Asset, ImmichServer, KEY};
 
 /// As much of Immich as takes files, and remembers in which order and under which video.
 #[derive(Default)]
@@ -85,9 +86,13 @@ impl Protocol for Gallery {
 }
 
 async fn add(stage: &Stage, url: String, key: &str) -> Destination {
+    add_with(stage, url, key, DestinationConfig::default()).await
+}
+
+async fn add_with(stage: &Stage, url: String, key: &str, config: DestinationConfig) -> Destination {
     let request = AddDestination {
         connector: Connector::Immich,
-        config: Default::default(),
+        config,
         url,
         name: "Gallery".to_owned(),
         token: Some(key.to_owned()),
@@ -98,16 +103,20 @@ async fn add(stage: &Stage, url: String, key: &str) -> Destination {
     added.destination
 }
 
+/// Writes what looks like a video that is short enough for a Live Photo.
+fn movie(path: &Path, seed: u64, bytes: usize) {
+    photo(path, seed, bytes).unwrap();
+    let bytes = [b"\0\0\0\x14ftypqt  \0\0\0\0qt  ".as_slice(), &fs::read(path).unwrap()].concat();
+    fs::write(path, bytes).unwrap();
+}
+
 #[tokio::test]
 async fn the_still_of_a_live_photo_follows_its_video() {
     let stage = Stage::new().await.unwrap();
     for n in 0..4 {
         photo(&stage.photos().join(format!("IMG_{n}.jpg")), n + 1, 3000).unwrap();
         // Larger than a small file: it would be the last to arrive, were it not waited for.
-        let movie = stage.photos().join(format!("IMG_{n}.mov"));
-        photo(&movie, n + 100, 1_500_000).unwrap();
-        let bytes = [b"\0\0\0\x14ftypqt  \0\0\0\0qt  ".as_slice(), &fs::read(&movie).unwrap()].concat();
-        fs::write(&movie, bytes).unwrap();
+        movie(&stage.photos().join(format!("IMG_{n}.mov")), n + 100, 1_500_000);
     }
     stage.library().await.unwrap();
     stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
@@ -124,6 +133,54 @@ async fn the_still_of_a_live_photo_follows_its_video() {
         assert_eq!(*video, movie.map(|at| format!("asset-{at}")), "{name}");
         assert!(movie.is_some(), "{name} came before its video");
     }
+}
+
+/// What the server has under this name.
+fn named(server: &ModelServer<ImmichServer>, name: &str) -> Asset {
+    server.with(|server| server.assets.values().find(|asset| asset.fields["filename"] == name).cloned().unwrap())
+}
+
+#[tokio::test]
+async fn a_live_photo_whose_video_comes_later_is_linked() {
+    let stage = Stage::new().await.unwrap();
+    photo(&stage.photos().join("IMG_1.jpg"), 1, 3000).unwrap();
+    stage.library().await.unwrap();
+    let server = ModelServer::start(ImmichServer::default()).await.unwrap();
+    server.with(|server| server.permissions = vec!["all"]);
+    let destination = add(&stage, server.origin(), KEY).await;
+    stage.rule(&destination).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    movie(&stage.photos().join("IMG_1.mov"), 2, 3000);
+    stage.until_status("the video", |status| status.jobs.succeeded == 2).await.unwrap();
+    let video = named(&server, "IMG_1.mov");
+    assert_eq!(named(&server, "IMG_1.jpg").fields.get("livePhotoVideoId"), Some(&video.id));
+    assert_eq!(video.fields["visibility"], "hidden");
+}
+
+#[tokio::test]
+async fn each_still_of_an_edited_live_photo_has_its_own_video_and_the_edit_is_shown() {
+    let stage = Stage::new().await.unwrap();
+    for (seed, name) in (1..).zip(["IMG_0001", "IMG_E0001"]) {
+        photo(&stage.photos().join(format!("{name}.jpg")), seed, 3000).unwrap();
+        movie(&stage.photos().join(format!("{name}.mov")), seed + 100, 1_500_000);
+    }
+    stage.library().await.unwrap();
+    stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
+    let server = ModelServer::start(ImmichServer::default()).await.unwrap();
+    server.with(|server| server.permissions = vec!["all"]);
+    let config = DestinationConfig { visibility: Visibility::Archive, ..DestinationConfig::default() };
+    let destination = add_with(&stage, server.origin(), KEY, config).await;
+    stage.rule(&destination).await.unwrap();
+    stage.delivered().await.unwrap();
+
+    for name in ["IMG_0001", "IMG_E0001"] {
+        let (still, video) = (named(&server, &format!("{name}.jpg")), named(&server, &format!("{name}.mov")));
+        assert_eq!(still.fields.get("livePhotoVideoId"), Some(&video.id), "{name}");
+        assert_eq!((still.fields["visibility"].as_str(), video.fields["visibility"].as_str()), ("archive", "hidden"), "{name}");
+    }
+    let stack = ["IMG_E0001.jpg", "IMG_0001.jpg"].map(|name| named(&server, name).id);
+    assert_eq!(server.with(|server| server.stacks.clone()), [stack]);
 }
 
 #[tokio::test]

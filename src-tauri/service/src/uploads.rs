@@ -182,28 +182,50 @@ fn retain_versions(files: &mut Vec<UploadFile>, versions: Versions) {
     files.retain(|file| kinds.get(&file.asset_id).is_none_or(|all| versions.include(file.resource_type, all)));
 }
 
-/// The file that goes before one of this kind: the nearest of a lower standing in its asset.
+/// The file that goes before one of this kind: the nearest of a lower standing in its asset. A still that was asked for before its video
+/// was there goes first, so that one of the two finds the other delivered.
 fn first_of<'a>(kind: AssetResourceType, sha256: &str, others: &'a [(AssetResourceType, String)]) -> Option<&'a str> {
-    let before = others.iter().filter(|(other, content)| standing(*other) < standing(kind) && content != sha256);
-    before.max_by_key(|(other, _)| standing(*other)).map(|(_, content)| content.as_str())
+    let others = || others.iter().filter(|(_, content)| content != sha256);
+    let before = others().filter(|(other, _)| standing(*other) < standing(kind)).max_by_key(|(other, _)| standing(*other));
+    before.or_else(|| others().find(|(other, _)| still_of(kind) == Some(*other))).map(|(_, content)| content.as_str())
 }
 
-/// Where a kind of file stands in its asset: a Live Photo's video, then what shows the asset, then what stands beside that.
+/// Where a kind of file stands in its asset: a Live Photo's video, then what shows the asset, then what stands beside that, then what is
+/// shown instead. No two stand alike of those that a server puts together, so that the later one always finds the earlier one there.
 fn standing(kind: AssetResourceType) -> u8 {
     match kind {
         AssetResourceType::PairedVideo => 0,
         AssetResourceType::Photo | AssetResourceType::Video => 1,
         AssetResourceType::AlternatePhoto
         | AssetResourceType::Audio
-        | AssetResourceType::FullSizePhoto
-        | AssetResourceType::FullSizeVideo
         | AssetResourceType::AdjustmentData
         | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::FullSizePairedVideo
         | AssetResourceType::AdjustmentBasePairedVideo
         | AssetResourceType::AdjustmentBaseVideo
         | AssetResourceType::PhotoProxy
         | AssetResourceType::Unknown => 2,
+        AssetResourceType::FullSizePairedVideo => 3,
+        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => 4,
+    }
+}
+
+/// The kind of still that a Live Photo's video belongs to.
+fn still_of(video: AssetResourceType) -> Option<AssetResourceType> {
+    match video {
+        AssetResourceType::PairedVideo => Some(AssetResourceType::Photo),
+        AssetResourceType::FullSizePairedVideo => Some(AssetResourceType::FullSizePhoto),
+        AssetResourceType::Photo
+        | AssetResourceType::Video
+        | AssetResourceType::Audio
+        | AssetResourceType::AlternatePhoto
+        | AssetResourceType::FullSizePhoto
+        | AssetResourceType::FullSizeVideo
+        | AssetResourceType::AdjustmentData
+        | AssetResourceType::AdjustmentBasePhoto
+        | AssetResourceType::AdjustmentBasePairedVideo
+        | AssetResourceType::AdjustmentBaseVideo
+        | AssetResourceType::PhotoProxy
+        | AssetResourceType::Unknown => None,
     }
 }
 
@@ -245,20 +267,37 @@ async fn companions(core: &Core, job: &QueuedJob, own: AssetResourceType, files:
         let names = core.queue.remote_ids(&job.destination_id, &contents).await?;
         Answer::Ok(names.into_iter().flatten().next())
     };
-    let shown = [AssetResourceType::Photo, AssetResourceType::Video];
+    // A file of this asset's, not only one that is held: its still may come later.
+    let is_there = |kind: AssetResourceType| files.iter().any(|file| file.resource_type == kind);
+    let edit = [AssetResourceType::FullSizePhoto, AssetResourceType::FullSizeVideo];
+    let original = [AssetResourceType::Photo, AssetResourceType::Video];
+    let raw = [AssetResourceType::AlternatePhoto];
     Ok(match own {
-        AssetResourceType::Photo => {
-            Companions { paired_video: held(&[AssetResourceType::PairedVideo]).await?, ..Companions::default() }
+        AssetResourceType::PairedVideo | AssetResourceType::FullSizePairedVideo => match still_of(own) {
+            Some(still) if is_there(still) => {
+                Companions { still: held(&[still]).await?, is_paired_video: true, ..Companions::default() }
+            }
+            Some(_) | None => Companions::default(),
+        },
+        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => Companions {
+            paired_video: held(&[AssetResourceType::FullSizePairedVideo]).await?,
+            beside: held(&original).await?.into_iter().chain(held(&raw).await?).collect(),
+            ..Companions::default()
+        },
+        AssetResourceType::Photo | AssetResourceType::Video => Companions {
+            paired_video: held(&[AssetResourceType::PairedVideo]).await?,
+            shown: held(&edit).await?,
+            beside: held(&raw).await?.into_iter().collect(),
+            ..Companions::default()
+        },
+        AssetResourceType::AlternatePhoto => {
+            let (edit, original) = (held(&edit).await?, held(&original).await?);
+            match edit {
+                Some(edit) => Companions { shown: Some(edit), beside: original.into_iter().collect(), ..Companions::default() },
+                None => Companions { shown: original, ..Companions::default() },
+            }
         }
-        AssetResourceType::PairedVideo | AssetResourceType::FullSizePairedVideo => {
-            Companions { is_paired_video: true, ..Companions::default() }
-        }
-        AssetResourceType::AlternatePhoto => Companions { primary: held(&shown).await?, ..Companions::default() },
-        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => {
-            Companions { primary: held(&shown).await?, is_edit: true, ..Companions::default() }
-        }
-        AssetResourceType::Video
-        | AssetResourceType::Audio
+        AssetResourceType::Audio
         | AssetResourceType::AdjustmentData
         | AssetResourceType::AdjustmentBasePhoto
         | AssetResourceType::AdjustmentBasePairedVideo
@@ -307,5 +346,27 @@ fn loose_draft(path: PathBuf, file: LooseFile) -> NewJob {
         headers_handle: None,
         body_handle: None,
         after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AssetResourceType::*;
+
+    #[test]
+    fn what_belongs_together_goes_one_after_another() {
+        let asset =
+            [PairedVideo, Photo, AlternatePhoto, FullSizePairedVideo, FullSizePhoto].map(|kind| (kind, format!("{kind:?}")));
+        let before = |kind: AssetResourceType, there: &[(AssetResourceType, String)]| {
+            first_of(kind, &format!("{kind:?}"), there).map(str::to_owned)
+        };
+        for pair in asset.windows(2) {
+            assert_eq!(before(pair[1].0, &asset).as_ref(), Some(&pair[0].1));
+        }
+        // If the still's job is there already, which is made after the video's else.
+        assert_eq!(before(PairedVideo, &asset).as_deref(), Some("Photo"));
+        assert_eq!(before(FullSizePairedVideo, &asset[3..]).as_deref(), Some("FullSizePhoto"));
+        assert_eq!(before(Photo, &asset[1..]), None);
     }
 }

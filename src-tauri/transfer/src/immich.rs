@@ -11,9 +11,9 @@
 //! What an editor wrote beside a photo goes in the photo's form, as far as it is XMP: the server takes it in no other way, says nothing
 //! of it, and does not take a later one.
 //!
-//! Of a Live Photo the video goes first, and the form of the still names it. A RAW beside a JPEG, and an edit, are stacked with what they
-//! belong to once both are there. A still that was there before is linked by a change of the asset. A key that may not do this
-//! does not keep the file from being delivered.
+//! Of a Live Photo the video goes first, and the form of the still names it. A still that was there before its video is linked by a change
+//! of the asset. A RAW beside a JPEG, and an edit, are stacked with what they belong to, by whichever of them arrives last. A key that may
+//! not do this does not keep the file from being delivered.
 
 mod albums;
 mod form;

@@ -107,12 +107,14 @@ pub struct Sidecar {
 pub struct Companions {
     /// The video of the Live Photo whose still this file is.
     pub paired_video: Option<String>,
-    /// Whether this file is that video.
+    /// The still of the Live Photo whose video this file is.
+    pub still: Option<String>,
+    /// Whether this file is a Live Photo's video, its still being there already or yet to come.
     pub is_paired_video: bool,
     /// The file that shows the asset, if this one only stands beside it.
-    pub primary: Option<String>,
-    /// Whether this file is shown instead: it is what came of the primary by editing.
-    pub is_edit: bool,
+    pub shown: Option<String>,
+    /// The others that stand beside the one that shows the asset.
+    pub beside: Vec<String>,
 }
 
 /// An upload that the server has begun for us.

@@ -275,23 +275,71 @@ async fn a_still_that_was_there_before_is_linked() {
 }
 
 #[tokio::test]
-async fn a_raw_and_an_edit_are_stacked_once() {
-    for is_edit in [false, true] {
+async fn a_video_that_comes_after_its_still_is_linked() {
+    for bytes in SIZES {
         let bench = Bench::<Immich>::new().await;
         everything(&bench);
-        let primary = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
-        let companions = Companions { primary: Some(primary.clone()), is_edit, ..Companions::default() };
-        let order = beside(&bench, "IMG_1.dng", 20_000, companions);
-        let other = delivered(&bench, &order).await.remote_id;
-        delivered(&bench, &order).await;
-        let stacks = bench.server.with(|server| server.stacks.clone());
-        assert_eq!(stacks, [if is_edit { [other, primary] } else { [primary, other] }]);
+        let still = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
+        let companions = Companions { still: Some(still.clone()), is_paired_video: true, ..Companions::default() };
+        let order = beside(&bench, "IMG_1.mov", bytes, companions);
+        let video = delivered(&bench, &order).await.remote_id;
+        *bench.memory.session.lock().unwrap() = None;
+        assert_eq!(delivered(&bench, &order).await.remote_id, video);
+        let (still, video_is) = bench.server.with(|server| {
+            (server.by_id(&still).unwrap().fields.clone(), server.by_id(&video).unwrap().fields["visibility"].clone())
+        });
+        assert_eq!((still.get("livePhotoVideoId"), video_is.as_str()), (Some(&video), "hidden"));
+        let changes = bench.server.truth().requests.into_iter().filter(|request| request.method == "PUT").count();
+        assert_eq!(changes, 1, "what is linked is left alone");
+    }
+}
+
+#[tokio::test]
+async fn a_video_that_its_locked_still_cannot_name_is_locked_beside_it() {
+    let mut bench = Bench::<Immich>::new().await;
+    everything(&bench);
+    bench.account.config.visibility = Visibility::Locked;
+    let still = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
+    let companions = Companions { still: Some(still), is_paired_video: true, ..Companions::default() };
+    delivered(&bench, &beside(&bench, "IMG_1.mov", 20_000, companions)).await;
+    let expected = ["IMG_1.jpg", "IMG_1.mov"].map(|name| (name.to_owned(), Some("locked".to_owned())));
+    assert_eq!(shown(&bench), expected);
+}
+
+#[tokio::test]
+async fn what_belongs_together_is_stacked_once_whichever_comes_last() {
+    // An edit is shown, else the photo; a RAW only stands beside it.
+    let ranks = ["edit", "photo", "raw"];
+    for arrival in [["photo", "raw", "edit"], ["photo", "edit", "raw"], ["edit", "photo", "raw"], ["raw", "edit", "photo"]] {
+        let bench = Bench::<Immich>::new().await;
+        everything(&bench);
+        let mut there: Vec<(&str, String)> = Vec::new();
+        for (bytes, own) in (20_000..).zip(arrival) {
+            let rank = |name: &str| ranks.iter().position(|other| *other == name);
+            there.sort_by_key(|(other, _)| rank(other));
+            let mut others: Vec<String> = there.iter().map(|(_, id)| id.clone()).collect();
+            let is_beside = there.first().is_some_and(|(first, _)| rank(first) < rank(own));
+            let shown = is_beside.then(|| others.remove(0));
+            let order = beside(&bench, &format!("{own}.dng"), bytes, Companions { shown, beside: others, ..Companions::default() });
+            let id = delivered(&bench, &order).await.remote_id;
+            let requests = bench.server.truth().requests.len();
+            delivered(&bench, &order).await;
+            let again = bench.server.truth().requests.split_off(requests);
+            assert!(again.iter().all(|request| request.target() != "/api/stacks"), "stacked twice: {arrival:?}");
+            there.push((own, id));
+        }
+        let stacks: Vec<Vec<String>> =
+            bench.server.with(|server| server.stacks.iter().filter(|s| !s.is_empty()).cloned().collect());
+        let id = |name: &str| there.iter().find(|(other, _)| *other == name).unwrap().1.clone();
+        let [stack] = stacks.as_slice() else { panic!("{arrival:?}: {stacks:?}") };
+        assert_eq!((stack.len(), &stack[0]), (3, &id("edit")), "{arrival:?}");
+        assert!(stack.contains(&id("photo")) && stack.contains(&id("raw")), "{arrival:?}");
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_put_together_is_delivered_all_the_same() {
-    let gone = Companions { primary: Some("nobody".to_owned()), ..Companions::default() };
+    let gone = Companions { shown: Some("nobody".to_owned()), ..Companions::default() };
     for may in [true, false] {
         let bench = Bench::<Immich>::new().await;
         if may {
@@ -308,7 +356,7 @@ async fn putting_together_is_tried_again_after_trouble() {
     let bench = Bench::<Immich>::new().await;
     everything(&bench);
     let primary = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
-    let companions = Companions { primary: Some(primary), ..Companions::default() };
+    let companions = Companions { shown: Some(primary), ..Companions::default() };
     let order = beside(&bench, "IMG_1.dng", 20_000, companions);
     // Of its requests the last makes the stack.
     let requests = bench.server.truth().requests.len();

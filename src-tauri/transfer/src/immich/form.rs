@@ -8,6 +8,7 @@ use crate::{
     destination::{Content, Setback},
     driver::base16,
     failure, name,
+    order::Companions,
 };
 
 /// What a form says of a file.
@@ -36,7 +37,7 @@ impl Form {
             content_type: content.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
             created: dated.unwrap_or_else(jiff::Timestamp::now).to_string(),
             paired_video: content.companions.paired_video.clone(),
-            visibility: shown_in(visibility, content.companions.is_paired_video).map(str::to_owned),
+            visibility: shown_in(visibility, &content.companions).map(str::to_owned),
         })
     }
 
@@ -105,10 +106,12 @@ impl Form {
 }
 
 /// The server hides a Live Photo's video once its still names it, but only one that is in the timeline: another is sent as hidden, so that
-/// it is never shown where its still is not.
-fn shown_in(visibility: Visibility, is_paired_video: bool) -> Option<&'static str> {
-    match (visibility, is_paired_video) {
+/// it is never shown where its still is not. A still that is locked already is out of a key's reach, and will not name it any more: the
+/// video is locked beside it, since hidden it would be seen nowhere.
+fn shown_in(visibility: Visibility, companions: &Companions) -> Option<&'static str> {
+    match (visibility, companions.is_paired_video) {
         (Visibility::Timeline, _) => None,
+        (Visibility::Locked, true) if companions.still.is_some() => Some("locked"),
         (Visibility::Archive | Visibility::Locked, true) => Some("hidden"),
         (Visibility::Archive, false) => Some("archive"),
         (Visibility::Locked, false) => Some("locked"),

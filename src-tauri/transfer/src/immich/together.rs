@@ -27,13 +27,25 @@ struct Stack {
 impl Immich<'_> {
     /// See [`arrange`](crate::destination::Destination::arrange).
     pub(super) async fn put_together(&self, remote_id: &str, companions: &Companions) -> Result<(), Setback> {
-        let arranged = match (&companions.paired_video, &companions.primary) {
+        let linked = match (&companions.paired_video, &companions.still) {
             (Some(video), _) => self.link(remote_id, video).await,
-            (None, Some(primary)) if primary == remote_id => Ok(()),
-            (None, Some(primary)) if companions.is_edit => self.stack(remote_id, primary).await,
-            (None, Some(primary)) => self.stack(primary, remote_id).await,
+            (None, Some(still)) => self.link(still, remote_id).await,
             (None, None) => Ok(()),
         };
+        let mut together: Vec<&str> = Vec::new();
+        for id in companions.shown.iter().map(String::as_str).chain([remote_id]).chain(companions.beside.iter().map(String::as_str))
+        {
+            // Two files of one content are one asset there.
+            if !together.contains(&id) {
+                together.push(id);
+            }
+        }
+        let stacked = self.stack(&together).await;
+        self.or_apart(linked).and(self.or_apart(stacked))
+    }
+
+    /// What was refused for good stays apart.
+    fn or_apart(&self, arranged: Result<(), Setback>) -> Result<(), Setback> {
         match arranged {
             // The file is delivered. That the key may do no more, or that its companion is gone there, does not change that.
             Err(Setback::Failed(failure) | Setback::Verdict(failure)) if failure.class != FailureClass::Transient => {
@@ -57,14 +69,20 @@ impl Immich<'_> {
     }
 
     /// The first of a stack is the one that is shown.
-    async fn stack(&self, shown: &str, other: &str) -> Result<(), Setback> {
-        let (first, second) = (self.beside(shown).await?.stack, self.beside(other).await?.stack);
-        let together = match (&first, &second) {
-            (Some(first), Some(second)) => first.id == second.id && first.primary_asset_id == shown,
-            (Some(_) | None, Some(_) | None) => false,
+    async fn stack(&self, ids: &[&str]) -> Result<(), Setback> {
+        let [shown, _, ..] = ids else { return Ok(()) };
+        let mut stacks = Vec::with_capacity(ids.len());
+        for id in ids {
+            stacks.push(self.beside(id).await?.stack);
+        }
+        let is_stacked = match stacks.first() {
+            Some(Some(first)) if first.primary_asset_id == *shown => {
+                stacks.iter().all(|stack| stack.as_ref().is_some_and(|stack| stack.id == first.id))
+            }
+            Some(Some(_) | None) | None => false,
         };
-        if !together {
-            self.ask(Method::POST, "stacks", Some(json!({ "assetIds": [shown, other] }))).await?;
+        if !is_stacked {
+            self.ask(Method::POST, "stacks", Some(json!({ "assetIds": ids }))).await?;
         }
         Ok(())
     }
