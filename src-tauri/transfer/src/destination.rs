@@ -173,7 +173,7 @@ pub trait Destination: Send + Sync {
     /// Completes a session that holds everything.
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback>;
 
-    /// Puts what was delivered beside the other files of its asset, where a server knows such a thing. Repeated after any doubt.
+    /// Puts what was delivered beside the other files of its asset, where a server knows such a thing. Repeated after any doubt, a few times.
     async fn arrange(&self, _remote_id: &str, _companions: &Companions) -> Result<(), Setback> {
         Ok(())
     }

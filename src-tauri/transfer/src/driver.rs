@@ -2,7 +2,8 @@
 //!
 //! Guarantees: no payload before the session is stored in the journal · the completing request is sent only when the server holds as
 //! many bytes as the file has, the bytes sent have the digest that was ordered, and the file is still the version it was pinned as ·
-//! after any doubt the server is asked before anything is repeated · attempts within one delivery are bounded unless bytes arrive.
+//! after any doubt the server is asked before anything is repeated · attempts within one delivery are bounded unless bytes arrive · what is
+//! delivered stays delivered, whether or not it can be put beside what it belongs to.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -73,10 +74,35 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     pub async fn run(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {
         let delivered = self.bring(takes_whole).await?;
         if self.order.companions != Companions::default() {
-            let arranged = self.destination.arrange(&delivered.remote_id, &self.order.companions).await;
-            arranged.map_err(|setback| self.end(setback))?;
+            self.arrange(&delivered.remote_id).await?;
         }
         Ok(delivered)
+    }
+
+    /// Puts what is delivered beside the other files of its asset. It stays delivered if that does not go well: a server that never answers
+    /// to it would else be sent to for ever, and nobody would know of what it holds.
+    async fn arrange(&self, remote_id: &str) -> Result<(), End> {
+        let mut stumbles = 0;
+        let setback = loop {
+            match self.destination.arrange(remote_id, &self.order.companions).await {
+                Ok(()) => return Ok(()),
+                Err(Setback::Doubt(failure)) => {
+                    stumbles += 1;
+                    if let Err(setback) = self.pause(stumbles, failure).await {
+                        break setback;
+                    }
+                }
+                Err(setback) => break setback,
+            }
+        };
+        match self.end(setback) {
+            End::Stopped => Err(End::Stopped),
+            End::Failed(failure) => {
+                let (host, file) = (self.destination.host(), &self.order.filename);
+                tracing::warn!(host, file, reason = failure.message, "what belongs together was not put together");
+                Ok(())
+            }
+        }
     }
 
     async fn bring(&self, takes_whole: impl AsyncFnOnce() -> Result<bool, Setback>) -> Result<Delivered, End> {

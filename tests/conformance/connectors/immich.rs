@@ -6,6 +6,7 @@ mod server;
 use afterglow_model::{Connector, Evidence, Failure, FailureClass, FailureCode, Visibility};
 use afterglow_tests::model_server::{Answer, Fault};
 use afterglow_transfer::{Account, Companions, Delivered, Order, Outcome, Sidecar};
+use tokio_util::sync::CancellationToken;
 
 use self::server::{Asset, ImmichServer, KEY, sha1};
 use crate::{
@@ -351,18 +352,59 @@ async fn what_cannot_be_put_together_is_delivered_all_the_same() {
     }
 }
 
-#[tokio::test]
-async fn putting_together_is_tried_again_after_trouble() {
+/// A server with a photo, and the order of the RAW that is stacked with it. Of the five requests of its delivery the last makes the stack.
+async fn to_be_stacked() -> (Bench<Immich>, Order) {
     let bench = Bench::<Immich>::new().await;
     everything(&bench);
     let primary = delivered(&bench, &bench.file("IMG_1.jpg", 30_000)).await.remote_id;
-    let companions = Companions { shown: Some(primary), ..Companions::default() };
-    let order = beside(&bench, "IMG_1.dng", 20_000, companions);
-    // Of its requests the last makes the stack.
+    let order = beside(&bench, "IMG_1.dng", 20_000, Companions { shown: Some(primary), ..Companions::default() });
+    (bench, order)
+}
+
+#[tokio::test]
+async fn putting_together_is_tried_again_after_trouble() {
+    let (bench, order) = to_be_stacked().await;
     let requests = bench.server.truth().requests.len();
     bench.server.fail(4, Fault::Answer(Answer::new("503 Service Unavailable")));
-    bench.failed(&order, FailureCode::ServerError, "no stack").await;
-    assert_eq!(bench.server.truth().requests.len(), requests + 5);
+    delivered(&bench, &order).await;
+    assert_eq!(bench.server.truth().requests.len(), requests + 5 + 3);
+    assert_eq!(bench.server.with(|server| server.stacks.len()), 1);
+}
+
+#[tokio::test]
+async fn what_a_server_never_puts_together_is_delivered_all_the_same() {
+    let nonsense = Answer::new("200 OK").body("text/html", "<html>");
+    let cases = [
+        // At the fourth time it is let be.
+        (Fault::Answer(Answer::new("500 Internal Server Error")), vec![4, 7, 10, 13], 2 + 4 * 3),
+        // What an asset belongs to already cannot be read.
+        (Fault::Answer(nonsense), vec![2], 3),
+        (Fault::Answer(Answer::new("429 Too Many Requests").with("Retry-After", 70)), vec![4], 5),
+    ];
+    for (fault, at, asked) in cases {
+        let (bench, order) = to_be_stacked().await;
+        let requests = bench.server.truth().requests.len();
+        at.into_iter().for_each(|n| bench.server.fail(n, fault.clone()));
+        assert_eq!(delivered(&bench, &order).await.evidence, Evidence::Hashed, "{fault:?}");
+        assert_eq!(bench.server.truth().requests.len(), requests + asked, "{fault:?}");
+        assert!(bench.server.with(|server| server.stacks.is_empty()), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn putting_together_stops_when_it_is_asked_to() {
+    let (bench, order) = to_be_stacked().await;
+    let requests = bench.server.truth().requests.len();
+    bench.server.fail(4, Fault::Silence);
+    let cancel = CancellationToken::new();
+    let memory = &bench.memory;
+    let stop = async {
+        bench.server.requests_reach(requests + 5).await;
+        cancel.cancel();
+    };
+    let delivery = bench.transfer.deliver(Connector::Immich, &bench.account, &order, memory, memory, &cancel);
+    let (outcome, ()) = tokio::join!(delivery, stop);
+    assert_eq!(outcome, Outcome::Stopped);
     delivered(&bench, &order).await;
     assert_eq!(bench.server.with(|server| server.stacks.len()), 1);
 }

@@ -41,6 +41,7 @@ impl Immich<'_> {
             }
         }
         let stacked = self.stack(&together).await;
+        // One does not wait for the other, and only what is in doubt is asked for again.
         self.or_apart(linked).and(self.or_apart(stacked))
     }
 
