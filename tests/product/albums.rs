@@ -146,3 +146,32 @@ async fn a_key_that_may_make_no_albums_delivers_all_the_same() {
     until_filled(&server, "Trip", PHOTOS as usize).await;
     until("nothing that it lacks", async || Ok(problem().await?.is_none().then_some(()))).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_photo_that_is_not_taken_into_an_album_is_said_and_asked_for_again_with_the_next_pass() {
+    let (stage, server) = delivered(&["all"]).await;
+    // Out of the album's reach, as what lies in the trash is.
+    let trash = |trashed: bool| server.with(|server| server.assets.values_mut().next().unwrap().trashed = trashed);
+    trash(true);
+    let trip = album(&stage, "Trip").await;
+    put(&stage, &trip, &assets(&stage).await).await;
+    until_filled(&server, "Trip", PHOTOS as usize - 1).await;
+    let problem = async || {
+        let destinations: Vec<Destination> = stage.owner()?.get("/v1/destinations").await?;
+        assert_eq!(destinations[0].state, DestinationState::Ready);
+        Ok(destinations[0].problem.clone())
+    };
+    let said = until("what it lacks", problem).await.unwrap();
+    assert!(said.message.starts_with("Gallery did not take 1 photo into its albums."), "{}", said.message);
+    assert_eq!(stage.status().await.unwrap().attention, 0);
+
+    // Each delivery is a reason to ask again, and the asking itself is none.
+    photo(&stage.photos().join("late.jpg"), 99, 3000).unwrap();
+    stage.until_status("a delivery", |status| status.jobs.succeeded == PHOTOS + 1).await.unwrap();
+    assert!(requests(&server) < 40, "asked {} times", requests(&server));
+
+    trash(false);
+    photo(&stage.photos().join("later.jpg"), 100, 3000).unwrap();
+    until_filled(&server, "Trip", PHOTOS as usize).await;
+    until("nothing that it lacks", async || Ok(problem().await?.is_none().then_some(()))).await.unwrap();
+}

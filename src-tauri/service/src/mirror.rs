@@ -3,7 +3,8 @@
 //!
 //! A pass is made at the start, and when something has changed and deliveries have settled; never while one is under way, and only where a
 //! backup might go. What was put into an album is written down after the server said so, so that a pass that is cut short is repeated
-//! harmlessly, and one without news asks the server nothing. Nothing is ever taken out of an album there.
+//! harmlessly, and one without news asks the server nothing. What a server refuses to put into an album is asked again with the next pass,
+//! never within one, and said at the destination. Nothing is ever taken out of an album there.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,9 +14,9 @@ use std::{
 use afterglow_library::LibraryError;
 use afterglow_model::{
     AssetCollection, AssetId, AssetResourceType, ChangeToken, CollectionId, CollectionKind, Destination, DestinationId,
-    DestinationState, Event, Failure, FailureClass, Rule, ServiceState,
+    DestinationState, Event, Failure, FailureClass, FailureCode, Rule, ServiceState,
 };
-use afterglow_transfer::Album;
+use afterglow_transfer::{Album, Mirrored};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
@@ -32,6 +33,7 @@ const TOUCHED_MAX: usize = 10_000;
 /// Up to where a destination's albums were brought. Lost with the process: the first pass looks at everything.
 struct Seen {
     token: ChangeToken,
+    /// Those that are whole there.
     collections: HashSet<CollectionId>,
     /// Assets whose jobs have changed since.
     touched: HashSet<AssetId>,
@@ -39,8 +41,8 @@ struct Seen {
 
 /// How a pass over one destination ended.
 enum Passed {
-    /// All is as it should be.
-    Done,
+    /// All is as it should be, but for these, by the server's names, which it did not take.
+    Done(HashSet<String>),
     /// It may not be spoken to now.
     NotNow,
     /// It did not take it.
@@ -121,7 +123,7 @@ impl Mirror {
         self.seen.retain(|id, _| destinations.iter().any(|known| &known.id == id && known.config.albums));
         for destination in destinations.into_iter().filter(|known| known.config.albums) {
             match self.bring(&destination).await? {
-                Passed::Done => self.note(&destination, None).await?,
+                Passed::Done(refused) => self.note(&destination, incomplete(&destination, refused.len())).await?,
                 Passed::NotNow => left = true,
                 Passed::Failed(failure) => {
                     tracing::warn!(destination = destination.name, reason = failure.message, "its albums are not up to date");
@@ -153,20 +155,21 @@ impl Mirror {
         let wanted: Vec<AssetCollection> =
             collections.into_iter().filter(|collection| is_wanted(collection, destination, &rules)).collect();
         let touched = self.touched(&destination.id).await?;
-        for collection in &wanted {
+        let (mut whole, mut refused) = (HashSet::new(), HashSet::new());
+        for collection in wanted {
             let walked = self.seen.get(&destination.id).is_some_and(|seen| seen.collections.contains(&collection.id));
             let passed = match &touched {
-                Some(touched) if walked => self.put_touched(destination, collection, touched).await?,
-                Some(_) | None => self.put_all(destination, collection).await?,
+                Some(touched) if walked => self.put_touched(destination, &collection, touched).await?,
+                Some(_) | None => self.put_all(destination, &collection).await?,
             };
             match passed {
-                Passed::Done => {}
+                Passed::Done(lacking) if lacking.is_empty() => drop(whole.insert(collection.id)),
+                Passed::Done(lacking) => refused.extend(lacking),
                 Passed::NotNow | Passed::Failed(_) => return Ok(passed),
             }
         }
-        let collections = wanted.into_iter().map(|collection| collection.id).collect();
-        self.seen.insert(destination.id.clone(), Seen { token, collections, touched: HashSet::new() });
-        Ok(Passed::Done)
+        self.seen.insert(destination.id.clone(), Seen { token, collections: whole, touched: HashSet::new() });
+        Ok(Passed::Done(refused))
     }
 
     /// The assets of which something changed since the last pass; none if that is not known.
@@ -188,36 +191,37 @@ impl Mirror {
     }
 
     async fn put_touched(&self, destination: &Destination, collection: &AssetCollection, touched: &[AssetId]) -> Answer<Passed> {
+        let mut refused = HashSet::new();
         for page in touched.chunks(PAGE as usize) {
             let inside = self.core.library.contains(&collection.id, page).await?;
             let members: Vec<AssetId> = page.iter().zip(inside).filter(|(_, inside)| *inside).map(|(id, _)| id.clone()).collect();
             match self.put(destination, collection, &members).await? {
                 // The album is to be made anew, with all that is in it.
                 None => return self.put_all(destination, collection).await,
-                Some(Passed::Done) => {}
+                Some(Passed::Done(lacking)) => refused.extend(lacking),
                 Some(passed) => return Ok(passed),
             }
         }
-        Ok(Passed::Done)
+        Ok(Passed::Done(refused))
     }
 
     async fn put_all(&self, destination: &Destination, collection: &AssetCollection) -> Answer<Passed> {
-        let (mut after, mut anew) = (None, false);
+        let (mut after, mut anew, mut refused) = (None, false, HashSet::new());
         loop {
             let page = self.core.library.members(&collection.id, after.take(), PAGE).await?;
             match self.put(destination, collection, &page).await? {
                 // Once: an album that is gone as soon as it is made is left alone until something changes.
-                None if anew => return Ok(Passed::Done),
+                None if anew => return Ok(Passed::Done(refused)),
                 None => {
                     anew = true;
                     continue;
                 }
-                Some(Passed::Done) => {}
+                Some(Passed::Done(lacking)) => refused.extend(lacking),
                 Some(passed) => return Ok(passed),
             }
             match page.last() {
                 Some(last) if page.len() == PAGE as usize => after = Some(last.clone()),
-                Some(_) | None => return Ok(Passed::Done),
+                Some(_) | None => return Ok(Passed::Done(refused)),
             }
         }
     }
@@ -228,7 +232,7 @@ impl Mirror {
         let held = self.held(destination, assets).await?;
         let assets = queue.not_mirrored(&destination.id, &collection.id, &held).await?;
         if assets.is_empty() {
-            return Ok(Some(Passed::Done));
+            return Ok(Some(Passed::Done(HashSet::new())));
         }
         if !rules::may_go(&self.core, destination).await? {
             return Ok(Some(Passed::NotNow));
@@ -237,15 +241,10 @@ impl Mirror {
         let album = Album { title: collection.title.clone(), remote_id, assets };
         let access = self.core.access(destination).await?;
         match self.core.transfer.mirror(destination.connector, &access.account, &album).await {
-            Ok(Some(remote_id)) => {
-                queue.set_mirrored(&destination.id, &collection.id, &remote_id, &album.assets).await?;
-                tracing::info!(
-                    destination = destination.name,
-                    album = album.title,
-                    added = album.assets.len(),
-                    "put into an album"
-                );
-                Ok(Some(Passed::Done))
+            Ok(Some(Mirrored { remote_id, assets: added })) => {
+                queue.set_mirrored(&destination.id, &collection.id, &remote_id, &added).await?;
+                tracing::info!(destination = destination.name, album = album.title, added = added.len(), "put into an album");
+                Ok(Some(Passed::Done(album.assets.into_iter().filter(|asset| !added.contains(asset)).collect())))
             }
             Ok(None) => {
                 queue.forget_mirror(&destination.id, &collection.id).await?;
@@ -268,6 +267,24 @@ impl Mirror {
         let held = files.into_iter().zip(names).filter_map(|(file, name)| Some((file.asset_id, name?)));
         Ok(held.filter(|(asset, _)| shown.insert(asset.clone())).map(|(_, name)| name).collect())
     }
+}
+
+/// What a destination's albums lack, if it refused so many photos for them.
+fn incomplete(destination: &Destination, refused: usize) -> Option<Failure> {
+    let photos = match refused {
+        0 => return None,
+        1 => "1 photo".to_owned(),
+        more => format!("{more} photos"),
+    };
+    let message =
+        format!("{} did not take {photos} into its albums. What was deleted or locked there cannot be in one.", destination.name);
+    Some(Failure {
+        class: FailureClass::Permanent,
+        code: FailureCode::ServerRejected,
+        message,
+        retry_after_ms: None,
+        certificate: None,
+    })
 }
 
 /// Which of an asset's files shows it: the lowest that is there.

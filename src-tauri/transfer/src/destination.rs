@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     fields::Limits,
-    order::{Album, Companions},
+    order::{Album, Companions, Mirrored},
     payload::Payload,
 };
 
@@ -179,8 +179,8 @@ pub trait Destination: Send + Sync {
     }
 
     /// Puts what was delivered into an album, which is made if the account has none of that title. Nothing is taken out of it, and a repeat
-    /// changes nothing. The server's name for the album; none if the one that was named is not there any more.
-    async fn mirror(&self, _album: &Album) -> Result<Option<String>, Setback> {
+    /// changes nothing. What it refuses keeps no other out. None if the album that was named is not there any more.
+    async fn mirror(&self, _album: &Album) -> Result<Option<Mirrored>, Setback> {
         Ok(None)
     }
 

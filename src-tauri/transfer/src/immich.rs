@@ -40,7 +40,7 @@ use crate::{
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     failure,
     fields::Limits,
-    order::{Album, Companions},
+    order::{Album, Companions, Mirrored},
     payload::Payload,
     wire::{Answer, Wire},
 };
@@ -428,7 +428,7 @@ impl Destination for Immich<'_> {
         self.put_together(remote_id, companions).await
     }
 
-    async fn mirror(&self, album: &Album) -> Result<Option<String>, Setback> {
+    async fn mirror(&self, album: &Album) -> Result<Option<Mirrored>, Setback> {
         self.put_into(album).await
     }
 

@@ -54,7 +54,8 @@ pub use fields::Limits;
 pub use google::oauth::Consent;
 pub use nextcloud::login::Login;
 pub use order::{
-    Account, Album, Companions, Delivered, Described, Journal, JournalError, Order, Outcome, Pin, Progress, Session, Sidecar,
+    Account, Album, Companions, Delivered, Described, Journal, JournalError, Mirrored, Order, Outcome, Pin, Progress, Session,
+    Sidecar,
 };
 pub use pair::Paired;
 pub use payload::{Blocks, Payload};

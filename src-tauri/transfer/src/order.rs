@@ -144,6 +144,15 @@ impl Album {
     pub const ASSETS_MAX: usize = 250;
 }
 
+/// What a server has of an [`Album`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirrored {
+    /// The server's name for the album.
+    pub remote_id: String,
+    /// What is in it, of what was to be. The server refused the rest.
+    pub assets: Vec<String>,
+}
+
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {

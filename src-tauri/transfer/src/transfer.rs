@@ -29,7 +29,7 @@ use crate::{
     immich::Immich,
     line::Line,
     nextcloud::{Nextcloud, login::Credential},
-    order::{Account, Album, Described, Journal, Order, Outcome, Progress, Session},
+    order::{Account, Album, Described, Journal, Mirrored, Order, Outcome, Progress, Session},
     pair::{self, Paired},
     payload::Pace,
     reading::Reading,
@@ -281,12 +281,11 @@ impl Transfer {
         Ok(tested)
     }
 
-    /// Puts what was delivered into an album there: see [`Album`]. The server's name for it; none if the one that was named is not there any
-    /// more. Safe to repeat.
+    /// Puts what was delivered into an album there: see [`Album`]. None if the one that was named is not there any more. Safe to repeat.
     ///
     /// # Errors
     /// What stands against it. It says nothing of deliveries.
-    pub async fn mirror(&self, connector: Connector, account: &Account, album: &Album) -> Result<Option<String>, Failure> {
+    pub async fn mirror(&self, connector: Connector, account: &Account, album: &Album) -> Result<Option<Mirrored>, Failure> {
         let cancel = CancellationToken::new();
         let account = &*self.route(connector, account, Errand::Delivery, &cancel).await?;
         self.connect(connector, account, &cancel)?.mirror(album).await.map_err(trial::failure_of)

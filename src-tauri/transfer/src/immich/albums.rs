@@ -1,11 +1,16 @@
 //! Albums of the account, which may have been made by us, by the person, or by another program.
 
+use std::collections::HashSet;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Immich;
-use crate::{destination::Setback, order::Album};
+use crate::{
+    destination::Setback,
+    order::{Album, Mirrored},
+};
 
 /// `AlbumResponseDto`, as far as it tells which album it is.
 #[derive(Deserialize)]
@@ -25,7 +30,7 @@ struct Put {
 
 impl Immich<'_> {
     /// See [`mirror`](crate::destination::Destination::mirror).
-    pub(super) async fn put_into(&self, album: &Album) -> Result<Option<String>, Setback> {
+    pub(super) async fn put_into(&self, album: &Album) -> Result<Option<Mirrored>, Setback> {
         let id = match &album.remote_id {
             Some(id) => id.clone(),
             None => match self.of_title(&album.title).await? {
@@ -39,11 +44,15 @@ impl Immich<'_> {
             answer => answer?,
         };
         let results: Vec<Put> = self.read(&answer)?;
-        for Put { id: asset, error, .. } in results.iter().filter(|put| !put.success && put.error.as_deref() != Some("duplicate")) {
+        let is_in = |put: &Put| put.success || put.error.as_deref() == Some("duplicate");
+        for Put { id: asset, error, .. } in results.iter().filter(|put| !is_in(put)) {
             let host = self.wire.host();
             tracing::warn!(host, asset, reason = error.as_deref(), album = album.title, "a photo was not put into its album");
         }
-        Ok(Some(id))
+        let accepted: HashSet<&str> = results.iter().filter(|put| is_in(put)).map(|put| put.id.as_str()).collect();
+        // What it says nothing of is not in there, and what it was not asked for is none of ours.
+        let assets = album.assets.iter().filter(|asset| accepted.contains(asset.as_str())).cloned().collect();
+        Ok(Some(Mirrored { remote_id: id, assets }))
     }
 
     /// The account's own album of this title. Servers 2 list nothing but own ones and pass the question over; servers 3 list those of others,

@@ -1,7 +1,7 @@
 //! Albums that are mirrored.
 
 use afterglow_model::{Connector, Failure, FailureClass};
-use afterglow_transfer::Album;
+use afterglow_transfer::{Album, Mirrored};
 
 use super::{
     Immich, delivered,
@@ -27,7 +27,7 @@ fn trip(remote_id: Option<&str>, assets: &[String]) -> Album {
     Album { title: "Trip".to_owned(), remote_id: remote_id.map(str::to_owned), assets: assets.to_vec() }
 }
 
-async fn mirror(bench: &Bench<Immich>, album: &Album) -> Result<Option<String>, Failure> {
+async fn mirror(bench: &Bench<Immich>, album: &Album) -> Result<Option<Mirrored>, Failure> {
     bench.transfer.mirror(Connector::Immich, &bench.account, album).await
 }
 
@@ -44,11 +44,13 @@ fn known(id: &str, title: &str, is_own: bool) -> Known {
 #[tokio::test]
 async fn an_album_is_made_once_and_filled() {
     let (bench, assets) = bench(3).await;
-    let id = mirror(&bench, &trip(None, &assets[..2])).await.unwrap();
+    let made = mirror(&bench, &trip(None, &assets[..2])).await.unwrap().unwrap();
+    assert_eq!(made.assets, assets[..2]);
     // As after a crash that forgot it, and then as it goes on.
-    assert_eq!(mirror(&bench, &trip(None, &assets[..2])).await.unwrap(), id);
+    assert_eq!(mirror(&bench, &trip(None, &assets[..2])).await.unwrap().as_ref(), Some(&made));
     let before = bench.server.truth().requests.len();
-    assert_eq!(mirror(&bench, &trip(id.as_deref(), &assets)).await.unwrap(), id);
+    let all = Mirrored { remote_id: made.remote_id.clone(), assets: assets.clone() };
+    assert_eq!(mirror(&bench, &trip(Some(&made.remote_id), &assets)).await.unwrap(), Some(all));
     assert_eq!(bench.server.truth().requests.len(), before + 1);
     assert_eq!(albums(&bench), [("Trip".to_owned(), assets)]);
 }
@@ -64,7 +66,7 @@ async fn an_album_of_that_title_is_taken_if_it_is_the_persons_own() {
                 server.albums = (0..2000).map(|n| known(&format!("album-{n}"), &format!("Day {n}"), true)).collect();
                 server.albums.push(known("trip-of-before", "Trip", is_own));
             });
-            let id = mirror(&bench, &trip(None, &assets)).await.unwrap().unwrap();
+            let id = mirror(&bench, &trip(None, &assets)).await.unwrap().unwrap().remote_id;
             assert_eq!(id == "trip-of-before", is_own, "{version:?}");
             assert_eq!(albums(&bench).pop().unwrap(), ("Trip".to_owned(), assets));
         }
@@ -74,7 +76,7 @@ async fn an_album_of_that_title_is_taken_if_it_is_the_persons_own() {
 #[tokio::test]
 async fn an_album_that_is_gone_is_said_to_be() {
     let (bench, assets) = bench(1).await;
-    let id = mirror(&bench, &trip(None, &assets)).await.unwrap().unwrap();
+    let id = mirror(&bench, &trip(None, &assets)).await.unwrap().unwrap().remote_id;
     bench.server.with(|server| server.albums.clear());
     assert_eq!(mirror(&bench, &trip(Some(&id), &assets)).await.unwrap(), None);
     assert!(mirror(&bench, &trip(None, &assets)).await.unwrap().is_some());
@@ -84,7 +86,8 @@ async fn an_album_that_is_gone_is_said_to_be() {
 async fn a_photo_that_is_gone_keeps_no_other_out() {
     let (bench, assets) = bench(1).await;
     let gone = "00000000-0000-4000-8000-999999999999".to_owned();
-    mirror(&bench, &trip(None, &[gone, assets[0].clone()])).await.unwrap();
+    let made = mirror(&bench, &trip(None, &[gone, assets[0].clone()])).await.unwrap().unwrap();
+    assert_eq!(made.assets, assets, "and is not said to be in it");
     assert_eq!(albums(&bench), [("Trip".to_owned(), assets)]);
 }
 
