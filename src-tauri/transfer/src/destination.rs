@@ -184,6 +184,11 @@ pub trait Destination: Send + Sync {
         Ok(None)
     }
 
+    /// What the account may not do beyond sending files, in sentences for people. Known once it was [probed](Self::probe).
+    fn lack(&self) -> Option<String> {
+        None
+    }
+
     /// What the server answered last, for the app that described the request.
     fn answer(&self) -> Option<JobResponse> {
         None

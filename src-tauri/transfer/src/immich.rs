@@ -20,7 +20,7 @@ mod form;
 mod together;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -53,6 +53,11 @@ const MAJOR_MIN: u64 = 2;
 
 /// All that a key must be allowed to: sending and asking for what is there.
 const PERMISSION: &str = "asset.upload";
+/// What it takes to put together what belongs together, and what becomes of that without.
+const TOGETHER: ([&str; 3], &str) =
+    (["asset.read", "asset.update", "stack.create"], "Live Photos, RAW files and edits may stay apart from their photos");
+/// What it takes to make albums.
+const ALBUMS: ([&str; 3], &str) = (["album.read", "album.create", "albumAsset.create"], "photos are not put into albums");
 /// The permission that includes every other.
 const EVERYTHING: &str = "all";
 
@@ -66,6 +71,8 @@ pub(crate) struct Immich<'a> {
     uploaded: Mutex<Option<String>>,
     /// What goes in the form beside the file; none once the server has refused a form with it.
     sidecar: Mutex<Option<Bytes>>,
+    /// What the key was not allowed to when it was probed.
+    lack: OnceLock<String>,
 }
 
 /// What the server knows of a SHA-1.
@@ -120,9 +127,21 @@ struct Key {
     permissions: Vec<String>,
 }
 
+impl Key {
+    fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|known| known == EVERYTHING || known == permission)
+    }
+
+    /// What is not done for want of these; none if it may do them all.
+    fn lack(&self, (wanted, consequence): ([&str; 3], &str)) -> Option<String> {
+        let lacking: Vec<&str> = wanted.into_iter().filter(|permission| !self.may(permission)).collect();
+        (!lacking.is_empty()).then(|| format!("Its API key lacks {}: {consequence}.", lacking.join(", ")))
+    }
+}
+
 impl<'a> Immich<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { wire: wire.with_long_answers(), uploaded: Mutex::new(None), sidecar: Mutex::new(None) }
+        Self { wire: wire.with_long_answers(), uploaded: Mutex::new(None), sidecar: Mutex::new(None), lack: OnceLock::new() }
     }
 
     /// A URL of the API, whether the person gave the address with `/api` or without.
@@ -328,9 +347,13 @@ impl Destination for Immich<'_> {
             return Err(Setback::Failed(self.too_old(&version)));
         }
         let key: Key = self.read(&self.ask(Method::GET, "api-keys/me", None).await?)?;
-        if !key.permissions.iter().any(|permission| permission == EVERYTHING || permission == PERMISSION) {
+        if !key.may(PERMISSION) {
             return Err(Setback::Failed(self.lacks(PERMISSION)));
         }
+        let albums = self.wire.config().albums.then(|| key.lack(ALBUMS)).flatten();
+        let lack: Vec<String> = key.lack(TOGETHER).into_iter().chain(albums).collect();
+        // Of the first probe: nobody probes twice with one of these.
+        let _ = self.lack.set(lack.join(" "));
         let server = format!("Immich {}.{}.{}", version.major, version.minor, version.patch);
         tracing::info!(host = self.wire.host(), server);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -422,6 +445,10 @@ impl Destination for Immich<'_> {
 
     async fn finish(&self, _upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
         self.confirm(content).await
+    }
+
+    fn lack(&self) -> Option<String> {
+        self.lack.get().filter(|lack| !lack.is_empty()).cloned()
     }
 
     async fn arrange(&self, remote_id: &str, companions: &Companions) -> Result<(), Setback> {

@@ -42,7 +42,8 @@ pub(crate) async fn run<D: Destination + ?Sized>(destination: &D) -> Result<Dest
     // It went well without, so that nothing depends on the answer.
     let room = destination.room().await.ok().flatten();
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let sentence = sentence(destination.host(), capabilities.evidence);
+    let sentences = std::iter::once(sentence(destination.host(), capabilities.evidence)).chain(destination.lack());
+    let sentence = sentences.collect::<Vec<_>>().join(" ");
     Ok(DestinationTest { capabilities, room, took_ms, sentence })
 }
 

@@ -504,6 +504,25 @@ async fn a_test_leaves_nothing_whatever_is_wanted_later() {
 }
 
 #[tokio::test]
+async fn a_test_says_what_a_key_may_not_do() {
+    let mut bench = Bench::<Immich>::new().await;
+    let sentence = async |bench: &Bench<Immich>| bench.transfer.test(Connector::Immich, &bench.account).await.unwrap().sentence;
+    let said = sentence(&bench).await;
+    assert!(said.contains("lacks asset.read, asset.update, stack.create: Live Photos"), "{said}");
+    assert!(!said.contains("album"), "none are wanted: {said}");
+    everything(&bench);
+    let said = sentence(&bench).await;
+    assert!(!said.contains("lacks"), "{said}");
+    bench.account.config.albums = true;
+    bench.server.with(|server| server.permissions.push("album.read"));
+    let said = sentence(&bench).await;
+    assert!(said.ends_with("Its API key lacks album.create, albumAsset.create: photos are not put into albums."), "{said}");
+    bench.server.with(|server| server.permissions = vec!["all"]);
+    let said = sentence(&bench).await;
+    assert!(!said.contains("lacks"), "{said}");
+}
+
+#[tokio::test]
 async fn the_room_of_an_account_is_what_its_quota_leaves() {
     let bench = Bench::<Immich>::new().await;
     delivered(&bench, &bench.file("IMG_1.jpg", 20_000)).await;
