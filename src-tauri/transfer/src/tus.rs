@@ -138,8 +138,6 @@ impl<'a> Tus<'a> {
         let failure = answer.failure(host);
         match answer.status {
             StatusCode::NOT_FOUND | StatusCode::GONE if session => Setback::SessionGone(failure),
-            // Section "HEAD": 403 without an offset says as much. Whether the account may upload at all, a new creation tells.
-            StatusCode::FORBIDDEN if session && answer.fields.offset.is_none() => Setback::SessionGone(failure),
             // "If the offsets do not match": the right one is asked for, unless the server was so kind as to say it.
             StatusCode::CONFLICT => answer.fields.offset.map_or(Setback::Doubt(failure), Setback::OffsetIs),
             StatusCode::PAYLOAD_TOO_LARGE => Setback::TooLarge { limit: None, failure },
@@ -252,6 +250,11 @@ impl Destination for Tus<'_> {
             && self.taken.load(Ordering::Relaxed)
         {
             return Ok(Held { offset: length, complete: true, digest: None, limits: Limits::default() });
+        }
+        // Section "HEAD": without an offset this says as well that it is gone. Whether the account may upload at all, a creation tells.
+        let is_refused = answer.status == StatusCode::FORBIDDEN && answer.fields.offset.is_none();
+        if is_refused && !self.taken.load(Ordering::Relaxed) {
+            return Err(Setback::SessionGone(answer.failure(self.wire.host())));
         }
         if !answer.status.is_success() {
             return Err(self.setback(&answer, true));
