@@ -238,6 +238,8 @@ async fn the_signature_of_a_url_is_in_the_secret_store_alone() {
     let made = app.create_job(&CreateJob { body: raw, ..job(&app, &format!("{}{signed}", server.origin())).await }).await.unwrap();
     stage.delivered().await.unwrap();
     assert_eq!(server.with(|server| server.forms.remove(0).0), signed);
+    let kinds: Vec<_> = server.truth().requests.iter().map(|request| request.header("content-type").map(str::to_owned)).collect();
+    assert_eq!(kinds, [Some("image/jpeg".to_owned())], "what was signed for a photo is sent as one");
     let shown = serde_json::to_string(&app.fetch_jobs(JobAction::Acknowledge, None).await.unwrap()).unwrap();
     assert!(shown.contains(made.id.as_str()) && !shown.contains("5167"), "{shown}");
     for file in fs::read_dir(&stage.home.data).unwrap() {
