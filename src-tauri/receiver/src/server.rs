@@ -86,10 +86,9 @@ impl Server {
     /// Brings disk and ledger together after whatever ended the last run: places what was recorded, drops what is too old, and
     /// removes staged files that belong to nothing.
     pub(crate) async fn recover(&self) -> Result<(), LedgerError> {
-        for entry in std::fs::read_dir(&self.staging).into_iter().flatten().flatten() {
-            let staged = entry.file_name().to_string_lossy().into_owned();
-            self.ledger.write(move |transaction| objects::set_staged(transaction, &staged)).await?;
-        }
+        let staged = std::fs::read_dir(&self.staging).into_iter().flatten().flatten();
+        let staged: HashSet<String> = staged.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        self.ledger.write(move |transaction| objects::set_staged(transaction, &staged)).await?;
         for object in self.ledger.read(objects::to_place).await? {
             if let Err(problem) = finish::place(self, object).await {
                 tracing::warn!(?problem, "a stored file is still in staging");

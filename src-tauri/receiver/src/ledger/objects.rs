@@ -1,5 +1,7 @@
 //! The tables `objects` and `keys`: what is stored, for whom, and under which idempotency keys.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::digest::Digest;
@@ -129,9 +131,11 @@ pub(crate) fn set_placed(connection: &Connection, id: i64) -> rusqlite::Result<(
     Ok(())
 }
 
-/// The file of this name is in staging, whatever was noted: its move into the folder was not on disk yet when the power failed.
-pub(crate) fn set_staged(connection: &Connection, staged: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE objects SET placed = 0 WHERE staged = ?1")?.execute([staged]).map(drop)
+/// The files of these names are in staging, whatever was noted: their moves into the folder were not on disk yet when the power failed.
+pub(crate) fn set_staged(connection: &Connection, staged: &HashSet<String>) -> rusqlite::Result<()> {
+    let names = serde_json::Value::from_iter(staged.iter().cloned()).to_string();
+    let noted = "UPDATE objects SET placed = 0 WHERE placed = 1 AND staged IN (SELECT value FROM json_each(?1))";
+    connection.execute(noted, [names]).map(drop)
 }
 
 /// Forgets an object, and with it the keys and finished uploads that stand for its content.
