@@ -37,7 +37,6 @@ async fn a_test_upload_is_verified_and_removed() {
     let (rig, _receiver, _storage) = rig().await;
     let tested = rig.transfer.test(Connector::Resumable, &rig.account).await.unwrap();
     assert_eq!(tested.capabilities.evidence, Evidence::Hashed);
-    assert!(tested.sentence.contains("digest"), "{}", tested.sentence);
 }
 
 #[tokio::test]

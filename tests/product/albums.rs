@@ -26,6 +26,12 @@ async fn delivered(permissions: &[&'static str]) -> (Stage, ModelServer<ImmichSe
     stage.until_status("the end of the scan", |status| status.scan.is_none() && !status.looking).await.unwrap();
     let server = ModelServer::start(ImmichServer::default()).await.unwrap();
     server.with(|server| server.permissions = permissions.to_vec());
+    stage.rule(&gallery(&stage, &server).await.destination).await.unwrap();
+    stage.delivered().await.unwrap();
+    (stage, server)
+}
+
+async fn gallery(stage: &Stage, server: &ModelServer<ImmichServer>) -> AddedDestination {
     let request = AddDestination {
         connector: Connector::Immich,
         config: DestinationConfig { albums: true, ..DestinationConfig::default() },
@@ -35,10 +41,16 @@ async fn delivered(permissions: &[&'static str]) -> (Stage, ModelServer<ImmichSe
         sign_in: None,
         skip_test: false,
     };
-    let added: AddedDestination = stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap();
-    stage.rule(&added.destination).await.unwrap();
-    stage.delivered().await.unwrap();
-    (stage, server)
+    stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_test_says_what_is_proved_and_what_the_key_may_not_do() {
+    let stage = Stage::new().await.unwrap();
+    let server = ModelServer::start(ImmichServer::default()).await.unwrap();
+    let said = gallery(&stage, &server).await.test.unwrap().sentence;
+    assert!(said.starts_with("Gallery works: it proves each delivery with a digest."), "{said}");
+    assert!(said.contains("Its API key lacks asset.read, asset.update, stack.create"), "{said}");
 }
 
 async fn assets(stage: &Stage) -> Vec<AssetId> {

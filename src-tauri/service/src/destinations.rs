@@ -250,7 +250,8 @@ fn said(test: DestinationTest, name: &str) -> DestinationTest {
     };
     let resume = if test.capabilities.resumable { "An interrupted upload goes on where it stopped." } else { "It cannot resume." };
     let room = test.room.map_or_else(String::new, |room| format!(" There is room for {}.", afterglow_model::bytes(room)));
-    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}{room}"), ..test }
+    let lack = if test.sentence.is_empty() { String::new() } else { format!(" {}", test.sentence) };
+    DestinationTest { sentence: format!("{name} works: it {proof}. {resume}{room}{lack}"), ..test }
 }
 
 pub(crate) async fn changed(core: &Core) {
