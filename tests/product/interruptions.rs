@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use afterglow_model::{AddDestination, AddedDestination, Connector, DestinationConfig};
 use afterglow_tests::{
+    model_server::ModelServer,
     process::until,
     proxy::Proxy,
     stage::{Receiver, Stage, photo, same},
 };
 use rustix::process::Signal;
+
+use crate::s3_store::{BUCKET, KEY_ID, REGION, SECRET, Store};
 
 const MB: usize = 1_000_000;
 const MIB: u64 = 1 << 20;
@@ -110,4 +114,39 @@ async fn a_receiver_that_comes_back_gets_the_rest() {
     stage.does(&["now"]).await.unwrap();
     stage.delivered().await.unwrap();
     assert!(same(&stage.path("film.mp4"), &archive.files().unwrap()["film.mp4"]).unwrap());
+}
+
+#[tokio::test]
+async fn what_was_tried_out_at_a_bucket_is_not_tried_out_after_each_start() {
+    let mut stage = Stage::new().await.unwrap();
+    let store = Store { compares: true, conditions: true, ..Store::default() };
+    let bucket = ModelServer::start(store).await.unwrap();
+    let config =
+        DestinationConfig { user: Some(KEY_ID.to_owned()), region: Some(REGION.to_owned()), ..DestinationConfig::default() };
+    let request = AddDestination {
+        connector: Connector::S3,
+        config,
+        url: format!("{}/{BUCKET}", bucket.origin()),
+        name: "Bucket".to_owned(),
+        token: Some(SECRET.to_owned()),
+        sign_in: None,
+        skip_test: false,
+    };
+    let _: AddedDestination = stage.owner().unwrap().post("/v1/destinations", &request).await.unwrap();
+    let mut requests = bucket.truth().requests.len();
+    for seed in [1, 2] {
+        let service = stage.service().unwrap();
+        service.signal(Signal::TERM).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), service.end()).await.expect("the service ends").unwrap();
+        stage.serve().await.unwrap();
+        let name = format!("{seed}.jpg");
+        photo(&stage.path(&name), seed, 20_000).unwrap();
+        stage.does(&["add", &name, "--to", "Bucket"]).await.unwrap();
+        stage.delivered().await.unwrap();
+        let truth = bucket.truth();
+        assert_eq!(truth.objects.len() as u64, seed);
+        let since = &truth.requests[requests..];
+        assert!(!since.is_empty() && since.iter().all(|request| !request.target().contains("probe")), "{since:?}");
+        requests = truth.requests.len();
+    }
 }

@@ -33,6 +33,9 @@ mod nearby;
 #[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
 mod nextcloud_server;
 mod orders;
+#[path = "../conformance/connectors/s3/store.rs"]
+#[allow(dead_code, reason = "shared with the suite of the connectors, which uses all of it")]
+mod s3_store;
 mod signing_in;
 mod sockets;
 mod space;

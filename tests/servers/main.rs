@@ -4,6 +4,7 @@
 
 mod immich;
 mod nextcloud;
+mod owncloud;
 mod s3;
 mod sending;
 mod tus;

@@ -10,7 +10,9 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::event::Changes;
 use crate::job::moved::Moves;
-use crate::{QueueError, app, batch, destination, grant, history, job, lane, mirror, overrides, receipt, rule, settings, traffic};
+use crate::{
+    QueueError, app, batch, destination, grant, history, job, lane, mirror, notebook, overrides, receipt, rule, settings, traffic,
+};
 
 /// One step for each table, in the order of the versions. Only ever add at the end.
 const STEPS: &[M<'static>] = &[
@@ -30,6 +32,7 @@ const STEPS: &[M<'static>] = &[
     M::up(history::SCHEMA),
     M::up(mirror::SCHEMA),
     M::up(destination::HAS_CREDENTIAL),
+    M::up(notebook::SCHEMA),
 ];
 
 /// How long a connection waits for another process's lock; only a tool of the person's could hold one.

@@ -24,6 +24,7 @@ mod history;
 mod job;
 mod lane;
 mod mirror;
+mod notebook;
 mod overrides;
 mod queue;
 mod readers;
@@ -46,6 +47,7 @@ pub use job::moves::Finished;
 pub use job::request::JobRequest;
 pub use job::{FileClass, QueuedJob, SMALL_BYTES, UploadSession};
 pub use lane::{Held, Lane, LaneKey, Load};
+pub use notebook::Note;
 pub use queue::Queue;
 pub use receipt::{Delivered, ReceiptPage};
 

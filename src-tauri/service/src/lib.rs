@@ -20,6 +20,7 @@ mod host;
 mod live;
 mod mirror;
 mod nearby;
+mod notebook;
 mod opaque;
 mod paths;
 mod prompts;

@@ -6,7 +6,6 @@ use afterglow_library::{Library, LibraryOptions};
 use afterglow_model::{AssetId, Event, Home, Status};
 use afterglow_queue::Queue;
 use afterglow_system::{Notifier, Secrets, SecretsOptions, SensorOptions, Sensors, Tray};
-use afterglow_transfer::{Transfer, TransferOptions};
 use tokio::{
     sync::{broadcast, mpsc, watch},
     task::JoinSet,
@@ -24,7 +23,7 @@ use crate::{
     follow::{Follower, Passes},
     live::Live,
     mirror::Mirror,
-    paths,
+    notebook, paths,
     prompts::Prompts,
     sign_ins::SignIns,
     space::SpaceChecks,
@@ -89,8 +88,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         decoder: std::env::current_exe().ok(),
     })
     .await?;
-    let transfer = Transfer::new(TransferOptions { small_bytes: afterglow_queue::SMALL_BYTES, ..TransferOptions::default() })
-        .map_err(|error| ServeError::Transfer(error.to_string()))?;
+    let (transfer, kept) = notebook::transfer(&queue, &quit).await?;
     let secrets = Secrets::open(secrets_options(&home)).await;
     let sensors = Sensors::start(SensorOptions { state_dir: Some(home.data.clone()), ..SensorOptions::default() });
 
@@ -159,6 +157,9 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
     while rooms.join_next().await.is_some() {}
     api::remove_sockets(&home);
     library.close().await;
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "what was found out about servers may not be kept");
+    }
     queue.close().await;
     tracing::info!("ended");
     Ok(())

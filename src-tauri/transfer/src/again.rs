@@ -6,7 +6,7 @@ use afterglow_model::{Connector, Evidence, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    destination::{Content, Destination, Setback},
+    destination::{Content, Destination, Setback, Sha1Wanted},
     driver::hex,
     failure,
     order::Account,
@@ -87,7 +87,7 @@ impl Transfer {
     async fn read(&self, destination: &dyn Destination, holding: &Holding) -> Result<(Pin, Content), Failure> {
         let digest = hex(&holding.sha256).ok_or_else(|| failure::internal("the digest of a receipt is unreadable"))?;
         let (root, path, byte_count) = (holding.root.clone(), holding.path.clone(), holding.byte_count);
-        let (wants_sha1, block_bytes) = (destination.wants_sha1(), self.shared.options.block_bytes);
+        let (wants_sha1, block_bytes) = (destination.sha1() != Sha1Wanted::Never, self.shared.options.block_bytes);
         let reading = tokio::task::spawn_blocking(move || {
             let source = Source::open(&root, &path)?;
             let (found, sha1) = match (source.pin().size == byte_count, wants_sha1) {

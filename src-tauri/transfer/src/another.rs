@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    destination::{Content, Destination, Setback},
+    destination::{Content, Destination, Setback, Sha1Wanted},
     driver::hex,
     failure, identity,
     order::Account,
@@ -83,7 +83,7 @@ impl Transfer {
     ) -> Result<Option<bool>, Failure> {
         let destination = self.connect(connector, account, cancel)?;
         // The receipt knows no SHA-1; servers that are asked by it say who they are.
-        if destination.wants_sha1() {
+        if destination.sha1() == Sha1Wanted::First {
             return Ok(None);
         }
         let mut any = None;

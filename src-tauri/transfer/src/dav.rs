@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use afterglow_model::FailureClass;
 use bytes::Bytes;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode_str;
 use reqwest::{
     Method, StatusCode,
@@ -36,10 +37,13 @@ const DIGESTED_PER_S: u64 = 10_000_000;
 
 const NAMESPACE: &str = "DAV:";
 
-/// The two properties that tell a file of so many bytes from a folder (sections 15.4 and 15.9).
+/// Where ownCloud's own properties are.
+const OWNCLOUD: &str = "http://owncloud.org/ns";
+
+/// The two properties that tell a file of so many bytes from a folder (sections 15.4 and 15.9), and ownCloud's digests.
 const LOOK: &str = concat!(
-    r#"<?xml version="1.0" encoding="utf-8"?>"#,
-    r#"<propfind xmlns="DAV:"><prop><getcontentlength/><resourcetype/></prop></propfind>"#
+    r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:" xmlns:oc="http://owncloud.org/ns">"#,
+    r#"<prop><getcontentlength/><resourcetype/><oc:checksums/></prop></propfind>"#
 );
 
 /// Something that is there.
@@ -49,6 +53,8 @@ pub(crate) struct Resource {
     pub(crate) name: String,
     /// Its size in bytes, if it is a file and the server says it.
     pub(crate) byte_count: Option<u64>,
+    /// The SHA-1 that the server states of it: its own, unless whoever stored the file has sent one along, as we never do.
+    pub(crate) sha1: Option<[u8; 20]>,
 }
 
 /// What became of giving a file another name.
@@ -132,11 +138,19 @@ pub(crate) enum Found {
     Same(Proof),
 }
 
+/// How a server that computes digests of what it stores may tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Digests {
+    /// When it is asked for one, as Nextcloud does. The property is there whatever others have said.
+    Computed,
+    /// As a property of each file, as ownCloud does.
+    Stated,
+}
+
 /// A line to a WebDAV server.
 pub(crate) struct Dav<'a> {
     pub(crate) wire: Wire<'a>,
-    /// Whether the server may know how to compute a digest of what it stores, as Nextcloud does.
-    pub(crate) may_digest: bool,
+    pub(crate) digests: Digests,
 }
 
 impl Dav<'_> {
@@ -258,7 +272,7 @@ impl Dav<'_> {
     /// The SHA-256 that the server computes from what it stores; none if it does not, or if nothing is there. Asked for by `PATCH` with
     /// `X-Recalculate-Hash` (Nextcloud 23 and later, `Connector/Sabre/ChecksumUpdatePlugin.php`).
     async fn server_digest(&self, place: &Url, byte_count: u64) -> Result<Option<[u8; 32]>, Setback> {
-        if !self.may_digest {
+        if self.digests != Digests::Computed {
             return Ok(None);
         }
         let mut headers = HeaderMap::with_capacity(4);
@@ -279,17 +293,27 @@ impl Dav<'_> {
         }
     }
 
-    /// What the server proves of what it holds at a place; none if nothing is there.
-    pub(crate) async fn prove(&self, target: &Url, byte_count: u64) -> Result<Option<Proof>, Setback> {
+    /// What the server proves of what it holds at a place where we have put the content; none if nothing is there, or not that any more.
+    pub(crate) async fn prove(&self, target: &Url, content: &Content) -> Result<Option<Proof>, Setback> {
         let remote_id = target.to_string();
         if self.wire.config().read_back {
             let read = self.wire.read_back(target).await?;
             return Ok(read.map(|(digest, bytes)| Proof { remote_id, digest: Some(digest), byte_count: Some(bytes) }));
         }
-        if let Some(digest) = self.server_digest(target, byte_count).await? {
+        if let Some(digest) = self.server_digest(target, content.byte_count).await? {
             return Ok(Some(Proof { remote_id, digest: Some(digest), byte_count: None }));
         }
-        Ok(self.look(target).await?.map(|found| Proof { remote_id, digest: None, byte_count: found.byte_count }))
+        let found = self.look(target).await?.filter(|found| self.is_said_to_be(found, content) != Some(false));
+        Ok(found.map(|found| {
+            let digest = self.is_said_to_be(&found, content).map(|_| content.digest);
+            Proof { remote_id, digest, byte_count: found.byte_count }
+        }))
+    }
+
+    /// Whether a file has the content's SHA-1, by the server's word; none if it has not said, or we do not know.
+    pub(crate) fn is_said_to_be(&self, found: &Resource, content: &Content) -> Option<bool> {
+        let stated = found.sha1.filter(|_| self.digests == Digests::Stated)?;
+        Some(stated == content.sha1?)
     }
 
     /// Whether the file at a place is the content. Its bytes decide, read back if need be: equal sizes are common among photos of one
@@ -309,7 +333,9 @@ impl Dav<'_> {
             None => Found::Nothing,
             Some(digest) if digest != content.digest => Found::Other,
             digest => {
-                let digest = if reads_back { digest } else { stated };
+                // Whoever states digests has stated this one.
+                let states = self.digests == Digests::Stated && found.sha1.is_some();
+                let digest = if reads_back || states { digest } else { stated };
                 Found::Same(Proof { remote_id: place.to_string(), digest, byte_count: found.byte_count })
             }
         })
@@ -369,7 +395,15 @@ fn resource(response: Node<'_, '_>) -> Option<Resource> {
     let found: Vec<Node<'_, '_>> = found.flat_map(|node| node.children().filter(|node| named(*node, "prop"))).collect();
     let is_folder = found.iter().flat_map(Node::descendants).any(|node| named(node, "collection"));
     let byte_count = found.iter().find_map(|prop| text(*prop, "getcontentlength")?.parse().ok()).filter(|_| !is_folder);
-    Some(Resource { name, byte_count })
+    // One element with all algorithms, or one for each (`ChecksumList.php`): `SHA1:… MD5:… ADLER32:…`.
+    let checksums = found.iter().flat_map(Node::descendants).filter(|node| node.has_tag_name((OWNCLOUD, "checksum")));
+    let mut checksums = checksums.filter_map(|node| node.text()).flat_map(str::split_ascii_whitespace);
+    let sha1 = checksums.find_map(|stated| {
+        let (algorithm, digest) = stated.split_once(':')?;
+        let digest = HEXLOWER_PERMISSIVE.decode(digest.as_bytes()).ok().filter(|_| algorithm.eq_ignore_ascii_case("SHA1"))?;
+        digest.try_into().ok()
+    });
+    Some(Resource { name, byte_count, sha1 })
 }
 
 #[cfg(test)]
@@ -388,11 +422,30 @@ mod tests {
             <D:propstat><D:prop><resourcetype xmlns="DAV:"><collection/></resourcetype></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>
             <D:propstat><D:prop><D:getcontentlength>7</D:getcontentlength></D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>
             </D:response></D:multistatus>"#;
-        let named = |name: &str, byte_count| Resource { name: name.to_owned(), byte_count };
+        let named = |name: &str, byte_count| Resource { name: name.to_owned(), byte_count, sha1: None };
         assert_eq!(multistatus(apache), Some(vec![named("Grüße.jpg", Some(30_000)), named("2023", None)]));
         assert_eq!(multistatus(b"<multistatus/>"), None);
         assert_eq!(multistatus(b"<a><b></a>"), None);
         assert_eq!(multistatus(b"<!DOCTYPE a [<!ENTITY b \"c\">]><multistatus xmlns=\"DAV:\">&b;</multistatus>"), None);
+    }
+
+    #[test]
+    fn a_digest_is_read_as_owncloud_states_it() {
+        let of = |checksums: &str| {
+            let body = format!(
+                r#"<d:multistatus xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:response><d:href>/a</d:href><d:propstat>
+                <d:prop><d:getcontentlength>1</d:getcontentlength><oc:checksums>{checksums}</oc:checksums></d:prop>
+                <d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"#
+            );
+            multistatus(body.as_bytes()).unwrap()[0].sha1
+        };
+        let (md5, sha1) = ("d70b40f177b14b470d1756a3c12b963a", "a9993e364706816aba3e25717850c26c9cd0d89d");
+        let known = HEXLOWER_PERMISSIVE.decode(sha1.as_bytes()).unwrap().try_into().ok();
+        let together = format!("<oc:checksum>SHA1:{sha1} MD5:{md5} ADLER32:024d0127</oc:checksum>");
+        assert_eq!(of(&together), known);
+        assert_eq!(of(&format!("<oc:checksum>MD5:{md5}</oc:checksum><oc:checksum>sha1:{sha1}</oc:checksum>")), known);
+        assert_eq!(of(&format!("<oc:checksum>MD5:{md5}</oc:checksum><oc:checksum>SHA1:{md5}</oc:checksum>")), None);
+        assert_eq!(of("<oc:checksum></oc:checksum>"), None);
     }
 
     #[test]

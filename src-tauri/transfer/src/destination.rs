@@ -22,7 +22,7 @@ pub struct Content {
     pub byte_count: u64,
     /// Its SHA-256.
     pub digest: [u8; 32],
-    /// Its SHA-1, for a destination that [wants it](Destination::wants_sha1).
+    /// Its SHA-1, once a destination [wants it](Destination::sha1).
     pub sha1: Option<[u8; 20]>,
     /// When the picture was taken, milliseconds since 1970.
     pub created_ms: Option<i64>,
@@ -30,6 +30,17 @@ pub struct Content {
     pub companions: Companions,
     /// The same for the same content at the same destination, so that a repeated request makes no second object.
     pub key: String,
+}
+
+/// When the SHA-1 of a content has to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sha1Wanted {
+    /// Never.
+    Never,
+    /// Before anything is asked or sent, at the price of another reading of a large file.
+    First,
+    /// Once everything is sent; it is computed on the way.
+    Last,
 }
 
 /// What the server says it holds.
@@ -74,7 +85,7 @@ pub struct Held {
 }
 
 /// Why a step did not end well. The driver decides what follows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Setback {
     /// Somebody asked us to stop.
     Stopped,
@@ -128,9 +139,9 @@ pub trait Destination: Send + Sync {
         evidence >= Evidence::Hashed
     }
 
-    /// Whether [`Content::sha1`] is needed. It costs another reading of the file.
-    fn wants_sha1(&self) -> bool {
-        false
+    /// When [`Content::sha1`] is needed.
+    fn sha1(&self) -> Sha1Wanted {
+        Sha1Wanted::Never
     }
 
     /// Takes what goes along with the file, before anything of it is sent.

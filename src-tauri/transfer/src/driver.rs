@@ -10,12 +10,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use afterglow_model::{Evidence, Failure, FailureClass, FailureCode, Phase};
 use bytes::Bytes;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    destination::{Content, Destination, Proof, Setback},
+    destination::{Content, Destination, Proof, Setback, Sha1Wanted},
     failure,
     order::{Companions, Delivered, Journal, Order, Progress, Sidecar},
     reading::Reading,
@@ -109,9 +110,11 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         self.phase(Phase::Preparing);
         let mut content = content_of(self.order)?;
         let opened = self.open(content.digest).await?;
-        if self.destination.wants_sha1() {
-            content.sha1 = Some(self.sha1(&opened, content.digest).await?);
-        }
+        content.sha1 = match (self.destination.sha1(), &opened.whole) {
+            (Sha1Wanted::Never, _) | (Sha1Wanted::Last, None) => None,
+            (Sha1Wanted::First | Sha1Wanted::Last, Some(whole)) => Some(Sha1::digest(whole).into()),
+            (Sha1Wanted::First, None) => Some(self.sha1(opened.source.clone()).await?),
+        };
         if let Some(sidecar) = &self.order.sidecar {
             self.carry(sidecar.clone()).await?;
         }
@@ -173,29 +176,39 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         End::Failed(self.source_failure(error))
     }
 
-    /// The SHA-1 of the content that was ordered. A server that is asked by it proves nothing about another version of the file.
-    async fn sha1(&self, opened: &Opened, digest: [u8; 32]) -> Result<[u8; 20], End> {
-        use sha1::{Digest, Sha1};
-        if let Some(whole) = &opened.whole {
-            return Ok(Sha1::digest(whole).into());
-        }
-        let (source, block_bytes) = (opened.source.clone(), self.options.block_bytes);
-        let reading = tokio::task::spawn_blocking(move || source.digests(block_bytes));
-        let read = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(End::Stopped),
-            read = reading => read.map_err(|_| End::Failed(failure::internal("reading the file")))?,
-        };
-        match read.and_then(|(sha256, sha1)| if sha256 == digest { Ok(sha1) } else { Err(SourceError::Changed) }) {
+    /// The SHA-1 of the file as it lies there. Whether that is what was ordered is known once it is sent, or [vouched](Self::vouch) for.
+    async fn sha1(&self, source: Arc<Source>) -> Result<[u8; 20], End> {
+        let block_bytes = self.options.block_bytes;
+        match self.off_the_workers(move || source.sha1(block_bytes)).await? {
             Ok(sha1) => Ok(sha1),
             Err(error) => Err(self.unfit(&error).await),
+        }
+    }
+
+    /// Makes sure that a server which was asked by another digest was asked for what was ordered, although nothing had to be sent.
+    pub(crate) async fn vouch(&self, source: Arc<Source>, digest: [u8; 32]) -> Result<(), End> {
+        let block_bytes = self.options.block_bytes;
+        match self.off_the_workers(move || source.digest(block_bytes)).await? {
+            Ok(found) if found == digest => Ok(()),
+            Ok(_) => Err(self.unfit(&SourceError::Changed).await),
+            Err(error) => Err(self.unfit(&error).await),
+        }
+    }
+
+    /// Runs what blocks, unless it is to stop.
+    async fn off_the_workers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
+        let working = tokio::task::spawn_blocking(work);
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(End::Stopped),
+            worked = working => worked.map_err(|_| End::Failed(failure::internal("reading the file"))),
         }
     }
 
     /// Reads what goes along with the file. The file goes without what cannot be read.
     async fn carry(&self, sidecar: Sidecar) -> Result<(), End> {
         let buffers = self.reading.buffers();
-        let reading = tokio::task::spawn_blocking(move || {
+        let read = self.off_the_workers(move || {
             let source = Source::open(&sidecar.root, &sidecar.path)?;
             if source.pin().size > SIDECAR_BYTES_MAX {
                 Ok(None)
@@ -203,12 +216,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
                 source.read_whole(&buffers).map(|whole| Some(whole.content))
             }
         });
-        let read = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(End::Stopped),
-            read = reading => read.map_err(|_| End::Failed(failure::internal("reading the file")))?,
-        };
-        match read {
+        match read.await? {
             Ok(Some(content)) => self.destination.carry(content),
             Ok(None) => tracing::warn!(file = self.order.filename, "its sidecar is too large to go with it"),
             Err(error) => tracing::warn!(file = self.order.filename, %error, "its sidecar cannot be read; it goes without"),

@@ -1,8 +1,8 @@
 //! Immich, servers 2 and 3, by its OpenAPI document (2.7.5 and 3.2.2) and the server's own source.
 //!
 //! The server knows each of a user's assets by its SHA-1, which it computes while it receives, and keeps one asset for one SHA-1. So
-//! `POST /assets/bulk-upload-check` is the question before, after any doubt, and at the end: a delivery is proved when the server says
-//! that it holds that SHA-1. What it holds in its trash is not delivered, and not resurrected behind the person's back.
+//! `POST /assets/bulk-upload-check` is the question before, after any doubt, and at the end, for many files at a time: a delivery is proved
+//! when the server says that it holds that SHA-1. What it holds in its trash is not delivered, and not resurrected behind the person's back.
 //!
 //! A file goes in one form (`POST /assets`), since the server keeps nothing of one that was cut; its last block leaves only once the whole
 //! file is known to be what was ordered. A session is therefore nothing at the server: the fragment of its URL, which never leaves this
@@ -17,10 +17,12 @@
 
 mod albums;
 mod form;
+mod questions;
 mod together;
 
 use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -35,12 +37,16 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
 
-use self::form::Form;
+pub(crate) use self::questions::Questions;
+use self::{
+    form::Form,
+    questions::{Asking, Turn},
+};
 use crate::{
-    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback, Sha1Wanted},
     failure,
     fields::Limits,
-    order::{Album, Companions, Mirrored},
+    order::{Account, Album, Companions, Mirrored},
     payload::Payload,
     wire::{Answer, Wire},
 };
@@ -67,6 +73,8 @@ const REASON_CHARS_MAX: usize = 120;
 /// A user's account at a server.
 pub(crate) struct Immich<'a> {
     wire: Wire<'a>,
+    /// What this and other deliveries ask for.
+    asking: Arc<Asking>,
     /// The asset that the last upload of this delivery was answered with.
     uploaded: Mutex<Option<String>>,
     /// What goes in the form beside the file; none once the server has refused a form with it.
@@ -76,6 +84,7 @@ pub(crate) struct Immich<'a> {
 }
 
 /// What the server knows of a SHA-1.
+#[derive(Debug, Clone)]
 enum Known {
     Nothing,
     Asset(String),
@@ -140,8 +149,14 @@ impl Key {
 }
 
 impl<'a> Immich<'a> {
-    pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { wire: wire.with_long_answers(), uploaded: Mutex::new(None), sidecar: Mutex::new(None), lack: OnceLock::new() }
+    pub(crate) fn new(wire: Wire<'a>, account: &Account, questions: &Questions) -> Self {
+        Self {
+            wire: wire.with_long_answers(),
+            asking: questions.of(account),
+            uploaded: Mutex::default(),
+            sidecar: Mutex::default(),
+            lack: OnceLock::new(),
+        }
     }
 
     /// A URL of the API, whether the person gave the address with `/api` or without.
@@ -181,15 +196,31 @@ impl<'a> Immich<'a> {
         Setback::Failed(failure::unexpected(self.wire.host(), what))
     }
 
-    /// Asks for a SHA-1.
+    /// Asks for a SHA-1, with those that other deliveries ask for at the same time.
     async fn check(&self, sha1: &str) -> Result<Known, Setback> {
-        let question = json!({ "assets": [{ "id": sha1, "checksum": sha1 }] });
-        let answer = self.ask(Method::POST, "assets/bulk-upload-check", Some(question)).await?;
+        let asked = async {
+            let together = match self.asking.line_up(sha1).await {
+                Turn::Answered(answered) => return answered,
+                Turn::Asks(together) => together,
+            };
+            let checks = self.check_all(together.sha1s()).await;
+            together.answer(|sha1| match &checks {
+                Ok(checks) => checks.get(sha1).map_or_else(|| Err(self.nonsense("to another question")), |check| self.known(check)),
+                Err(setback) => Err(setback.clone()),
+            })
+        };
+        self.wire.unless_stopped(asked).await?
+    }
+
+    /// What the server says of each SHA-1.
+    async fn check_all(&self, sha1s: impl Iterator<Item = &str>) -> Result<HashMap<String, Check>, Setback> {
+        let assets: Vec<Value> = sha1s.map(|sha1| json!({ "id": sha1, "checksum": sha1 })).collect();
+        let answer = self.ask(Method::POST, "assets/bulk-upload-check", Some(json!({ "assets": assets }))).await?;
         let checks: Checks = self.read(&answer)?;
-        let [check] = checks.results.as_slice() else { return Err(self.nonsense("to another question")) };
-        if check.id != sha1 {
-            return Err(self.nonsense("to another question"));
-        }
+        Ok(checks.results.into_iter().map(|check| (check.id.clone(), check)).collect())
+    }
+
+    fn known(&self, check: &Check) -> Result<Known, Setback> {
         match (check.action.as_str(), check.reason.as_deref(), &check.asset_id, check.is_trashed) {
             ("accept", ..) => Ok(Known::Nothing),
             ("reject", Some("duplicate"), _, Some(true)) => Ok(Known::Trashed),
@@ -208,7 +239,7 @@ impl<'a> Immich<'a> {
     async fn held(&self, content: &Content) -> Result<Option<Proof>, Setback> {
         match self.check(&self.form_of(content)?.sha1).await? {
             Known::Nothing => Ok(None),
-            // The SHA-1 is the server's own, and the driver has found ours and the SHA-256 in one reading.
+            // The SHA-1 is the server's own, and the driver has found it and the SHA-256 to be of one file.
             Known::Asset(id) => Ok(Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None })),
             Known::Trashed => Err(Setback::Failed(self.in_trash(&content.filename))),
         }
@@ -377,8 +408,8 @@ impl Destination for Immich<'_> {
         Ok(user.quota_size_in_bytes.map(|quota| quota.saturating_sub(user.quota_usage_in_bytes.unwrap_or(0))))
     }
 
-    fn wants_sha1(&self) -> bool {
-        true
+    fn sha1(&self) -> Sha1Wanted {
+        Sha1Wanted::First
     }
 
     fn carry(&self, sidecar: Bytes) {

@@ -29,6 +29,7 @@ mod line;
 mod name;
 mod near;
 mod nextcloud;
+mod notes;
 mod order;
 mod pair;
 mod payload;
@@ -48,11 +49,12 @@ mod webdav;
 mod wire;
 
 pub use again::{Again, Holding};
-pub use destination::{Begun, Content, Destination, Held, Proof, Setback};
+pub use destination::{Begun, Content, Destination, Held, Proof, Setback, Sha1Wanted};
 pub use driver::{Delivery, End};
 pub use fields::Limits;
 pub use google::oauth::Consent;
 pub use nextcloud::login::Login;
+pub use notes::Notebook;
 pub use order::{
     Account, Album, Companions, Delivered, Described, Journal, JournalError, Mirrored, Order, Outcome, Pin, Progress, Session,
     Sidecar,

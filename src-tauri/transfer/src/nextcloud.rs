@@ -30,7 +30,7 @@ use reqwest::{
 use url::Url;
 
 use crate::{
-    dav::{Dav, Found, Marked, OC_CHECKSUM, Renamed, beneath, created_s, dated, plain},
+    dav::{Dav, Digests, Found, Marked, OC_CHECKSUM, Renamed, beneath, created_s, dated, plain},
     destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
     driver::{base16, hex},
     failure,
@@ -80,7 +80,7 @@ impl<'a> Nextcloud<'a> {
         let server = server_of(wire.url());
         let dav = beneath(&server, ["remote.php", "dav"]);
         let (files, uploads) = (beneath(&dav, ["files", user]), beneath(&dav, ["uploads", user]));
-        Ok(Self { dav: Dav { wire, may_digest: true }, server, files, uploads, taken: Mutex::new(None) })
+        Ok(Self { dav: Dav { wire, digests: Digests::Computed }, server, files, uploads, taken: Mutex::new(None) })
     }
 
     fn reads_back(&self) -> bool {
@@ -127,7 +127,7 @@ impl<'a> Nextcloud<'a> {
     async fn prove_ours(&self, target: &Url, stated: Option<[u8; 32]>, content: &Content) -> Result<Proof, Setback> {
         let proof = match stated.filter(|digest| !self.reads_back() || *digest != content.digest) {
             Some(_) => Proof { remote_id: target.to_string(), digest: stated, byte_count: None },
-            None => self.dav.prove(target, content.byte_count).await?.ok_or_else(|| self.dav.lost())?,
+            None => self.dav.prove(target, content).await?.ok_or_else(|| self.dav.lost())?,
         };
         if proof.digest.is_none_or(|digest| digest == content.digest) {
             return Ok(proof);
@@ -272,7 +272,7 @@ impl Destination for Nextcloud<'_> {
     }
 
     async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
-        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content.byte_count).await
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content).await
     }
 
     async fn whole(&self, content: &Content, body: Bytes) -> Result<Proof, Setback> {

@@ -26,7 +26,7 @@ use url::Url;
 
 use self::{answer::Judged, session::Session, template::Values};
 use crate::{
-    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback, Sha1Wanted},
     failure,
     fields::Limits,
     order::Described,
@@ -229,8 +229,8 @@ impl Destination for Requests<'_> {
         !matches!(self.described.body, JobBody::PresignedParts { .. })
     }
 
-    fn wants_sha1(&self) -> bool {
-        template::wants_sha1(&self.described.body)
+    fn sha1(&self) -> Sha1Wanted {
+        if template::wants_sha1(&self.described.body) { Sha1Wanted::First } else { Sha1Wanted::Never }
     }
 
     fn completes_with_last_byte(&self) -> bool {

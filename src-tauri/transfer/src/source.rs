@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::buffers::Buffers;
@@ -151,16 +152,31 @@ impl Source {
 
     /// SHA-256 and SHA-1 of the whole file, from one reading.
     pub(crate) fn digests(&self, block_bytes: usize) -> Result<([u8; 32], [u8; 20]), SourceError> {
-        let (mut sha256, mut sha1, mut at, mut block) = (Sha256::new(), sha1::Sha1::new(), 0, vec![0; block_bytes]);
+        let (mut sha256, mut sha1) = (Sha256::new(), Sha1::new());
+        self.read_through(block_bytes, |block| {
+            sha256.update(block);
+            sha1.update(block);
+        })?;
+        Ok((sha256.finalize().into(), sha1.finalize().into()))
+    }
+
+    /// SHA-1 of the whole file.
+    pub(crate) fn sha1(&self, block_bytes: usize) -> Result<[u8; 20], SourceError> {
+        let mut sha1 = Sha1::new();
+        self.read_through(block_bytes, |block| sha1.update(block))?;
+        Ok(sha1.finalize().into())
+    }
+
+    /// Hands the whole file over in blocks, as one version.
+    fn read_through(&self, block_bytes: usize, mut take: impl FnMut(&[u8])) -> Result<(), SourceError> {
+        let (mut at, mut block) = (0, vec![0; block_bytes]);
         while at < self.pin.size {
             let length = block.len().min(usize::try_from(self.pin.size - at).unwrap_or(usize::MAX));
             self.read_at(at, &mut block[..length])?;
-            sha256.update(&block[..length]);
-            sha1.update(&block[..length]);
+            take(&block[..length]);
             at += length as u64;
         }
-        self.ensure_unchanged()?;
-        Ok((sha256.finalize().into(), sha1.finalize().into()))
+        self.ensure_unchanged()
     }
 }
 
@@ -169,42 +185,66 @@ fn relative<'a>(root: &Path, path: &'a Path) -> Result<&'a Path, SourceError> {
     if path.is_absolute() { path.strip_prefix(root).map_err(|_| SourceError::OutsideRoot) } else { Ok(path) }
 }
 
-/// SHA-256 over everything from the file's first byte to where sending stands, with marks to step back to after a cut.
+/// What was hashed so far.
+#[derive(Debug, Clone, Default)]
+struct Hashes {
+    sha256: Sha256,
+    /// Only where the server speaks of it.
+    sha1: Option<Sha1>,
+}
+
+impl Hashes {
+    fn update(&mut self, block: &[u8]) {
+        self.sha256.update(block);
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(block);
+        }
+    }
+}
+
+/// The digests of everything from the file's first byte to where sending stands, with marks to step back to after a cut.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prefix {
-    hasher: Sha256,
+    hashes: Hashes,
     at: u64,
-    marks: Vec<(u64, Sha256)>,
+    marks: Vec<(u64, Hashes)>,
 }
 
 /// Distance of the marks: what is read again at most after a cut, from the disk, not over the network.
 const MARK_BYTES: u64 = 1 << 20;
 
 impl Prefix {
+    /// At the file's first byte.
+    pub(crate) fn new(with_sha1: bool) -> Self {
+        Self { hashes: Hashes { sha1: with_sha1.then(Sha1::new), ..Hashes::default() }, ..Self::default() }
+    }
+
     /// Moves to `offset`: back to the nearest mark, then forward through the file.
     pub(crate) fn seek(&mut self, source: &Source, offset: u64, block_bytes: usize) -> Result<(), SourceError> {
         if offset < self.at {
-            let (at, hasher) = self.marks.iter().rev().find(|(at, _)| *at <= offset).cloned().unwrap_or_default();
-            (self.at, self.hasher) = (at, hasher);
+            (self.at, self.hashes) = match self.marks.iter().rev().find(|(at, _)| *at <= offset) {
+                Some((at, hashes)) => (*at, hashes.clone()),
+                None => (0, Self::new(self.hashes.sha1.is_some()).hashes),
+            };
         }
         self.marks.clear();
         let mut block = if self.at < offset { vec![0; block_bytes] } else { Vec::new() };
         while self.at < offset {
             let length = block.len().min(usize::try_from(offset - self.at).unwrap_or(usize::MAX));
             source.read_at(self.at, &mut block[..length])?;
-            self.hasher.update(&block[..length]);
+            self.hashes.update(&block[..length]);
             self.at += length as u64;
         }
-        self.marks.push((self.at, self.hasher.clone()));
+        self.marks.push((self.at, self.hashes.clone()));
         Ok(())
     }
 
     /// Takes in the next bytes.
     pub(crate) fn update(&mut self, block: &[u8]) {
-        self.hasher.update(block);
+        self.hashes.update(block);
         self.at += block.len() as u64;
         if self.marks.last().is_none_or(|(at, _)| self.at - at >= MARK_BYTES) {
-            self.marks.push((self.at, self.hasher.clone()));
+            self.marks.push((self.at, self.hashes.clone()));
         }
     }
 
@@ -215,7 +255,12 @@ impl Prefix {
 
     /// SHA-256 of the bytes up to here.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        self.hasher.clone().finalize().into()
+        self.hashes.sha256.clone().finalize().into()
+    }
+
+    /// SHA-1 of the bytes up to here, if it was to be known.
+    pub(crate) fn sha1(&self) -> Option<[u8; 20]> {
+        Some(self.hashes.sha1.clone()?.finalize().into())
     }
 }
 
@@ -383,7 +428,7 @@ mod tests {
         let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(folder.path().join("a"), &content).unwrap();
         let source = Source::open(folder.path(), Path::new("a")).unwrap();
-        let mut prefix = Prefix::default();
+        let mut prefix = Prefix::new(true);
         prefix.seek(&source, 0, 64 * 1024).unwrap();
         for block in content.chunks(64 * 1024) {
             prefix.update(block);
@@ -391,6 +436,7 @@ mod tests {
         for offset in [2_900_001, 1_500_000, 0, content.len()] {
             prefix.seek(&source, offset as u64, 64 * 1024).unwrap();
             assert_eq!(prefix.digest(), <[u8; 32]>::from(Sha256::digest(&content[..offset])), "at {offset}");
+            assert_eq!(prefix.sha1(), Some(Sha1::digest(&content[..offset]).into()), "at {offset}");
         }
     }
 

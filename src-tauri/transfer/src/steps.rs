@@ -6,7 +6,7 @@ use afterglow_model::{Failure, Phase};
 use url::Url;
 
 use crate::{
-    destination::{Begun, Content, Destination, Held, Proof, Setback},
+    destination::{Begun, Content, Destination, Held, Proof, Setback, Sha1Wanted},
     driver::{Delivery, End, key},
     failure,
     fields::Limits,
@@ -43,6 +43,13 @@ struct Stage {
     completing: bool,
 }
 
+impl Stage {
+    /// Whether all of it was read, and found to be what was ordered.
+    fn is_read_through(&self) -> bool {
+        self.prefix.at() == self.content.byte_count && self.prefix.digest() == self.content.digest
+    }
+}
+
 impl<D: Destination + ?Sized> Delivery<'_, D> {
     /// Delivers a file of any size.
     pub(crate) async fn in_steps(&self, content: Content, source: Arc<Source>) -> Result<Delivered, End> {
@@ -50,7 +57,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         let mut stage = Stage {
             content,
             source,
-            prefix: Prefix::default(),
+            prefix: self.unread(),
             upload_url: None,
             offset: None,
             confirmed: 0,
@@ -69,7 +76,12 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         }
         loop {
             match self.attempt(&mut stage).await {
-                Ok(proof) => return self.delivered(&stage.content, proof),
+                Ok(proof) => {
+                    if self.destination.sha1() == Sha1Wanted::First && !stage.is_read_through() {
+                        self.vouch(stage.source, stage.content.digest).await?;
+                    }
+                    return self.delivered(&stage.content, proof);
+                }
                 Err(setback) => self.recover(&mut stage, setback).await?,
             }
         }
@@ -127,6 +139,11 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         Ok(Ok(upload_url))
     }
 
+    /// The digests of nothing yet, as many as are needed.
+    fn unread(&self) -> Prefix {
+        Prefix::new(self.destination.sha1() == Sha1Wanted::Last)
+    }
+
     async fn store_session(&self, stage: &Stage, upload_url: &Url) -> Result<(), Setback> {
         let session = Session { upload_url: upload_url.to_string(), pin: stage.source.pin(), max_age_s: stage.limits.max_age };
         self.journal
@@ -149,7 +166,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
             }
             // Unknown until the answer says otherwise.
             stage.offset = None;
-            let prefix = std::mem::take(&mut stage.prefix);
+            let prefix = std::mem::replace(&mut stage.prefix, self.unread());
             let completes = until == end && self.destination.completes_with_last_byte();
             let expected = completes.then_some(stage.content.digest);
             let (block_bytes, buffers) = (self.options.block_bytes, self.reading.buffers());
@@ -197,7 +214,8 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
             stage.offset = None;
             return Err(Setback::Doubt(self.disagrees(held.offset)));
         }
-        let (source, mut prefix, end) = (stage.source.clone(), std::mem::take(&mut stage.prefix), stage.content.byte_count);
+        let mut prefix = std::mem::replace(&mut stage.prefix, self.unread());
+        let (source, end) = (stage.source.clone(), stage.content.byte_count);
         let block_bytes = self.options.block_bytes;
         let reading = tokio::task::spawn_blocking(move || {
             // Reads only after a resumption that found everything sent; else the hash is here already.
@@ -215,6 +233,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         if prefix.digest() != stage.content.digest {
             return Err(Setback::Source(self.source_failure(&SourceError::Changed)));
         }
+        stage.content.sha1 = prefix.sha1().or(stage.content.sha1);
         stage.prefix = prefix;
         match held.digest {
             Some(digest) if digest != stage.content.digest => {
@@ -305,7 +324,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
     async fn begin_anew(&self, stage: &mut Stage) -> Result<(), End> {
         self.give_up(stage.upload_url.take().as_ref()).await?;
         (stage.offset, stage.confirmed, stage.completing) = (None, 0, false);
-        stage.prefix = Prefix::default();
+        stage.prefix = self.unread();
         Ok(())
     }
 

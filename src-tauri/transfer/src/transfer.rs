@@ -26,9 +26,10 @@ use crate::{
     failure,
     folder::Folder,
     google::{self, Google},
-    immich::Immich,
+    immich::{self, Immich},
     line::Line,
     nextcloud::{Nextcloud, login::Credential},
+    notes::{Notebook, Notes},
     order::{Account, Album, Described, Journal, Mirrored, Order, Outcome, Progress, Session},
     pair::{self, Paired},
     payload::Pace,
@@ -113,10 +114,11 @@ pub(crate) struct Shared {
     learnt: Mutex<HashMap<Url, Evidence>>,
     /// The largest bodies that were not refused as too large, by origin.
     largest_bodies: Mutex<HashMap<url::Origin, u64>>,
-    /// What connectors have noted of servers, in their own terms, by the URL where uploads are created. Found out anew after a restart.
-    notes: Mutex<HashMap<Url, u8>>,
+    pub(crate) notes: Notes,
     /// Accounts at Google.
     pub(crate) google: google::Accounts,
+    /// What deliveries to Immich ask for at the same time.
+    questions: immich::Questions,
     /// Keys of buckets that deliveries under way are about to store under.
     reserved: s3::Reserved,
 }
@@ -127,6 +129,22 @@ impl Transfer {
     /// # Errors
     /// If the system's TLS certificates cannot be read.
     pub fn new(options: TransferOptions) -> Result<Self, SetupError> {
+        Self::with_notes(options, Notes::default())
+    }
+
+    /// The same, with what was found out about servers in earlier runs: what `notebook` was given to keep, unless that was long ago.
+    ///
+    /// # Errors
+    /// If the system's TLS certificates cannot be read.
+    pub fn remembering(
+        options: TransferOptions,
+        kept: impl IntoIterator<Item = (Connector, Url, u8)>,
+        notebook: Box<dyn Notebook>,
+    ) -> Result<Self, SetupError> {
+        Self::with_notes(options, Notes::of(kept, notebook))
+    }
+
+    fn with_notes(options: TransferOptions, notes: Notes) -> Result<Self, SetupError> {
         let shared = Shared {
             system: System::new()?,
             options,
@@ -139,8 +157,9 @@ impl Transfer {
             sent: Arc::new(AtomicU64::new(0)),
             learnt: Mutex::new(HashMap::new()),
             largest_bodies: Mutex::new(HashMap::new()),
-            notes: Mutex::new(HashMap::new()),
+            notes,
             google: google::Accounts::default(),
+            questions: immich::Questions::default(),
             reserved: s3::Reserved::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -219,6 +238,8 @@ impl Transfer {
         let takes_whole = async || match self.shared.learnt(&account.url) {
             // Each may have a URL of its own, of which there is nothing to learn.
             _ if described => Ok(destination.takes_whole(Evidence::Accepted)),
+            // Whatever the server proves, and so it need not be asked.
+            None if destination.takes_whole(Evidence::Accepted) => Ok(true),
             Some(evidence) => Ok(destination.takes_whole(evidence)),
             None => match destination.probe().await {
                 Ok(capabilities) => {
@@ -397,7 +418,7 @@ impl Transfer {
             Connector::Tus => Box::new(Tus::new(wire()?)),
             Connector::Webdav => Box::new(Webdav::new(wire()?)),
             Connector::Nextcloud => Box::new(Nextcloud::new(wire()?)?),
-            Connector::Immich => Box::new(Immich::new(wire()?)),
+            Connector::Immich => Box::new(Immich::new(wire()?, account, &self.shared.questions)),
             Connector::S3 => Box::new(S3::new(wire()?, account, &self.shared.reserved)?),
             Connector::GooglePhotos => Box::new(Google::new(&self.shared, account, cancel)?),
             Connector::Folder => Box::new(Folder::new(&self.shared, account, cancel)?),
@@ -458,14 +479,6 @@ impl Shared {
         let mut known = self.largest_bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let largest = known.entry(url.origin()).or_insert(u64::MAX);
         *largest = (*largest).min(at_most);
-    }
-
-    pub(crate) fn noted(&self, url: &Url) -> Option<u8> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied()
-    }
-
-    pub(crate) fn note(&self, url: &Url, found: u8) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone(), found);
     }
 
     pub(crate) fn used(&self, first: &Url) -> Option<Url> {

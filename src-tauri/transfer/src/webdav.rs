@@ -1,14 +1,20 @@
 //! WebDAV (RFC 4918): a NAS, PhotoPrism, ownCloud, or any other server of files.
 //!
 //! A plain `PUT` is neither resumable nor whole or nothing: a server may keep and show what came before the line broke. So a file goes to
-//! `.<name>.<key>.part` beside its place, its size is asked for, and `MOVE` with `Overwrite: F` gives it its name. What can be seen is
-//! whole, and nothing is replaced.
+//! `.<name>.<key>.partial` beside its place, its size is asked for, and `MOVE` with `Overwrite: F` gives it its name. What can be seen is
+//! whole, and nothing is replaced. (`.part` would be ownCloud's own: it keeps no digest of such a file, and Nextcloud takes none.)
 //!
 //! A file of that name is the content itself only if its bytes are: equal sizes are common among photos of one camera. So one of the
 //! same size is read back and compared, which happens only where a delivery was forgotten or two photos share name and size.
-//! A delivery is proved by its size, or, where the person wants that, by reading it back.
+//! A delivery is proved by its size; or by its SHA-1, where the server states one of each file as a property, as ownCloud does (10 and
+//! Infinite Scale: `checksums` in `http://owncloud.org/ns`). It is the server's own, since a file that we store is sent with none. Whether
+//! it does is noted with the first file that it is given; until then, and where it does, our SHA-1 is computed while the file is sent. Or, if
+//! the person wants that, each file is read back.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use afterglow_model::{Capabilities, Evidence, Timestamp};
 use async_trait::async_trait;
@@ -20,8 +26,8 @@ use reqwest::{
 use url::Url;
 
 use crate::{
-    dav::{Dav, Found, Marked, Renamed, beneath, created_s, dated, plain},
-    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback},
+    dav::{Dav, Digests, Found, Marked, Renamed, Resource, beneath, created_s, dated, plain},
+    destination::{Begun, Content, Destination, Held, IN_ONE_REQUEST, Proof, Setback, Sha1Wanted},
     failure, name,
     payload::Payload,
     wire::Wire,
@@ -33,11 +39,13 @@ const PART_NAME_BYTES_MAX: usize = 200;
 /// A collection of a WebDAV server.
 pub(crate) struct Webdav<'a> {
     dav: Dav<'a>,
+    /// The part that was found complete last.
+    complete: Mutex<Option<Resource>>,
 }
 
 impl<'a> Webdav<'a> {
     pub(crate) fn new(wire: Wire<'a>) -> Self {
-        Self { dav: Dav { wire, may_digest: false } }
+        Self { dav: Dav { wire, digests: Digests::Stated }, complete: Mutex::default() }
     }
 
     fn base(&self) -> &Url {
@@ -50,7 +58,7 @@ impl<'a> Webdav<'a> {
 
     fn part(&self, folders: &[String], content: &Content) -> Url {
         let safe = name::safe(&content.filename);
-        let part = format!(".{}.{}.part", name::start(&safe, PART_NAME_BYTES_MAX), content.key);
+        let part = format!(".{}.{}.partial", name::start(&safe, PART_NAME_BYTES_MAX), content.key);
         beneath(self.base(), folders.iter().chain([&part]))
     }
 
@@ -82,6 +90,34 @@ impl<'a> Webdav<'a> {
         }
     }
 
+    fn reads_back(&self) -> bool {
+        self.dav.wire.config().read_back
+    }
+
+    /// Whether the server states digests, as far as is known.
+    fn states_digests(&self) -> Option<bool> {
+        self.dav.wire.noted().map(|noted| noted != 0)
+    }
+
+    /// Takes note of what the server says of a part that holds everything.
+    fn heed(&self, part: Resource) {
+        let states = part.sha1.is_some();
+        // Of what lies on a mounted drive it may state none.
+        if self.states_digests() != Some(true) {
+            self.dav.wire.note(u8::from(states));
+        }
+        *self.complete.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+    }
+
+    /// Before a part gets its name: it is not damaged, as far as the server tells.
+    fn ensure_intact(&self, content: &Content) -> Result<(), Setback> {
+        let complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match complete.and_then(|part| self.dav.is_said_to_be(&part, content)) {
+            Some(false) => Err(Setback::Spoilt(failure::damaged_on_the_way(self.dav.wire.host()))),
+            Some(true) | None => Ok(()),
+        }
+    }
+
     /// The part is gone: the answer to its renaming was lost, if the target is the content. Its size alone would not tell, since another
     /// photo of that name and size may have come meanwhile.
     async fn renamed_before(&self, target: &Url, content: &Content) -> Result<Proof, Setback> {
@@ -104,7 +140,11 @@ impl Destination for Webdav<'_> {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
-            evidence: if self.dav.wire.config().read_back { Evidence::ReadBack } else { Evidence::Sized },
+            evidence: match self.states_digests() {
+                _ if self.reads_back() => Evidence::ReadBack,
+                Some(true) => Evidence::Hashed,
+                Some(false) | None => Evidence::Sized,
+            },
             max_size: None,
             max_append_size: None,
             resumable: false,
@@ -119,11 +159,15 @@ impl Destination for Webdav<'_> {
     }
 
     fn digest_grade(&self) -> Evidence {
-        Evidence::ReadBack
+        if self.reads_back() { Evidence::ReadBack } else { Evidence::Hashed }
+    }
+
+    fn sha1(&self) -> Sha1Wanted {
+        if self.reads_back() || self.states_digests() == Some(false) { Sha1Wanted::Never } else { Sha1Wanted::Last }
     }
 
     async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
-        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content.byte_count).await
+        self.dav.prove(&self.dav.wire.resolve(self.dav.wire.url(), remote_id)?, content).await
     }
 
     /// Not one request, but without a session: the part's name follows from the content.
@@ -137,13 +181,14 @@ impl Destination for Webdav<'_> {
                 return Err(Setback::Doubt(failure::unexpected(self.dav.wire.host(), "no folder for the file")));
             }
         }
-        let held = self.dav.look(&part).await?.and_then(|found| found.byte_count);
-        if held != Some(content.byte_count) {
-            return Err(Setback::Doubt(failure::damaged_on_the_way(self.dav.wire.host())));
+        match self.dav.look(&part).await? {
+            Some(held) if held.byte_count == Some(content.byte_count) => self.heed(held),
+            Some(_) | None => return Err(Setback::Doubt(failure::damaged_on_the_way(self.dav.wire.host()))),
         }
+        self.ensure_intact(content)?;
         for target in self.targets(&folders, content) {
             match self.dav.rename(&part, &target, HeaderMap::new()).await? {
-                Renamed::Done => return self.dav.prove(&target, content.byte_count).await?.ok_or_else(|| self.dav.lost()),
+                Renamed::Done => return self.dav.prove(&target, content).await?.ok_or_else(|| self.dav.lost()),
                 Renamed::Taken => {
                     if let Found::Same(proof) = self.dav.compare(&target, content).await? {
                         self.dav.delete(&part).await;
@@ -182,7 +227,10 @@ impl Destination for Webdav<'_> {
         let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
         let held = |offset, complete| Ok(Held { offset, complete, digest: None, limits: IN_ONE_REQUEST });
         match self.dav.look(&plain(upload_url)).await? {
-            Some(part) if part.byte_count == Some(marked.byte_count) => held(marked.byte_count, false),
+            Some(part) if part.byte_count == Some(marked.byte_count) => {
+                self.heed(part);
+                held(marked.byte_count, false)
+            }
             Some(_) => held(0, false),
             None => match self.dav.look(&marked.target).await? {
                 // The answer to the renaming may have been lost: `finish` looks whether it is this content.
@@ -200,9 +248,10 @@ impl Destination for Webdav<'_> {
 
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
         let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
+        self.ensure_intact(content)?;
         let part = plain(upload_url);
         match self.dav.rename(&part, &marked.target, HeaderMap::new()).await? {
-            Renamed::Done => self.dav.prove(&marked.target, content.byte_count).await?.ok_or_else(|| self.dav.lost()),
+            Renamed::Done => self.dav.prove(&marked.target, content).await?.ok_or_else(|| self.dav.lost()),
             Renamed::Gone => self.renamed_before(&marked.target, content).await,
             // Somebody has put another file there meanwhile: the session goes on towards another name.
             Renamed::Taken => match self.dav.place(self.targets(&self.folders(content), content), content).await? {
@@ -218,7 +267,7 @@ impl Destination for Webdav<'_> {
     /// Only ever a part of ours, whatever a journal says.
     async fn abort(&self, upload_url: &Url) {
         let last = upload_url.path_segments().and_then(|mut parts| parts.next_back());
-        if last.is_some_and(|name| name.starts_with('.') && name.ends_with(".part")) {
+        if last.is_some_and(|name| name.starts_with('.') && name.ends_with(".partial")) {
             self.dav.delete(&plain(upload_url)).await;
         }
     }

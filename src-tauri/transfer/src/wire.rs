@@ -159,14 +159,14 @@ impl<'a> Wire<'a> {
         self.shared.largest_body(&self.account.url)
     }
 
-    /// What the connector has [noted](Self::note) of this account's server since we started; none before.
+    /// What the connector has [noted](Self::note) of this account's server; none if nothing is known yet.
     pub(crate) fn noted(&self) -> Option<u8> {
-        self.shared.noted(&self.account.url)
+        self.shared.notes.get(self.connector, &self.account.url)
     }
 
     /// Notes what was found out about the server, in the connector's own terms, for this and later deliveries.
     pub(crate) fn note(&self, found: u8) {
-        self.shared.note(&self.account.url, found);
+        self.shared.notes.put(self.connector, &self.account.url, found);
     }
 
     /// A URL that the server named, if it lies at one of the account's addresses: as it is reached by the one in use.
@@ -184,6 +184,15 @@ impl<'a> Wire<'a> {
             return Ok(led);
         }
         Err(Setback::Failed(failure::sent_elsewhere(&self.host, url.host_str().unwrap_or("another address"))))
+    }
+
+    /// Waits for something, unless it is to stop.
+    pub(crate) async fn unless_stopped<T>(&self, something: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Setback::Stopped),
+            done = something => Ok(done),
+        }
     }
 
     /// Sends a request and reads the answer. Redirects to the same origin are followed where the content can be sent again; else

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use self::server::{Asset, ImmichServer, KEY, sha1};
 use crate::{
     every::{Bench, Peer, conformance},
-    rig::{MIB, content},
+    rig::{MIB, Memory, content},
 };
 
 /// A server of the current version.
@@ -192,6 +192,45 @@ async fn another_version_of_the_file_proves_nothing() {
     put(&bench, 3 * MIB, false);
     let order = Order { sha256: "ab".repeat(32), ..order };
     refused(&bench, &order, FailureClass::Transient, FailureCode::SourceChanged).await;
+}
+
+/// The session of an attempt that was stopped before the file was there.
+async fn begun(bench: &Bench<Immich>, order: &Order) {
+    bench.server.fail(1, Fault::Answer(Answer::new("401 Unauthorized")));
+    refused(bench, order, FailureClass::NeedsUser, FailureCode::AuthenticationRequired).await;
+    assert!(bench.memory.session.lock().unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_somebody_else_brought_meanwhile_is_looked_at_before_it_is_called_delivered() {
+    let bench = Bench::<Immich>::new().await;
+    let order = bench.file("IMG_0001.jpg", 3 * MIB);
+    begun(&bench, &order).await;
+    put(&bench, 3 * MIB, false);
+    let other = Order { sha256: "ab".repeat(32), ..order.clone() };
+    refused(&bench, &other, FailureClass::Transient, FailureCode::SourceChanged).await;
+    assert_eq!(delivered(&bench, &order).await.remote_id, "asset-of-before");
+    assert_eq!(posts(&bench), 1);
+}
+
+#[tokio::test]
+async fn many_are_asked_for_together() {
+    const PHOTOS: u64 = 60;
+    let bench = Bench::<Immich>::new().await;
+    let orders: Vec<Order> = (0..PHOTOS).map(|n| bench.file(&format!("IMG_{n}.jpg"), 2 * MIB + n)).collect();
+    let cancel = CancellationToken::new();
+    let all = orders.iter().map(async |order| {
+        let memory = Memory::default();
+        bench.transfer.deliver(Connector::Immich, &bench.account, order, &memory, &memory, &cancel).await
+    });
+    for outcome in futures_util::future::join_all(all).await {
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+    }
+    let truth = bench.server.truth();
+    assert_eq!(truth.objects.len() as u64, PHOTOS);
+    let asked = truth.requests.len() - posts(&bench);
+    // Before and after each, and once in between: 180, if each asked for itself.
+    assert!(asked < 120, "{asked} questions");
 }
 
 #[tokio::test]

@@ -2,14 +2,18 @@
 
 mod store;
 
-use std::pin::pin;
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+};
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode, Layout};
-use afterglow_tests::model_server::{Answer, Fault};
-use afterglow_transfer::{Account, Order, Outcome, Transfer};
+use afterglow_tests::model_server::{Answer, Fault, Request};
+use afterglow_transfer::{Account, Notebook, Order, Outcome, Transfer};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use self::store::{BUCKET, KEY_ID, REGION, Refuses, SECRET, Store, error, refusal};
 use crate::{
@@ -569,5 +573,37 @@ async fn only_a_request_with_a_condition_tells_that_conditions_are_not_known() {
         let requests = bench.server.truth().requests;
         let last = requests.iter().rev().find(|request| request.method == "POST").unwrap();
         assert_eq!(last.header("if-none-match").is_some(), knows);
+    }
+}
+
+/// What would be kept from one run to the next.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<(Connector, Url, u8)>>>);
+
+impl Notebook for Kept {
+    fn keep(&self, connector: Connector, url: &Url, found: u8) {
+        let mut kept = self.0.lock().unwrap();
+        kept.retain(|(known, at, _)| (*known, at) != (connector, url));
+        kept.push((connector, url.clone(), found));
+    }
+}
+
+#[tokio::test]
+async fn what_was_tried_out_is_known_after_a_restart() {
+    for refuses in [None, Some(Refuses::Conditions), Some(Refuses::Checksums)] {
+        let mut bench = Bench::<S3>::new().await;
+        bench.server.with(|store| store.refuses = refuses);
+        let kept = Kept::default();
+        let mut asked = Vec::new();
+        for (name, bytes) in [("a.jpg", 20_000), ("b.jpg", 20_001)] {
+            let before = bench.server.truth().requests.len();
+            let known = kept.0.lock().unwrap().clone();
+            bench.transfer = Transfer::remembering(options(), known, Box::new(kept.clone())).unwrap();
+            assert!(matches!(deliver(&bench, &bench.file(name, bytes), &Memory::default()).await, Outcome::Delivered(_)));
+            asked.push(bench.server.truth().requests.split_off(before));
+        }
+        let probes = |requests: &[Request]| requests.iter().filter(|request| request.target().contains("probe")).count();
+        assert!(probes(&asked[0]) > 0 && probes(&asked[1]) == 0, "{refuses:?}");
+        assert!(asked[1].len() < asked[0].len(), "{refuses:?}: a refusal was not remembered");
     }
 }

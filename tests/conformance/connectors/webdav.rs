@@ -1,206 +1,16 @@
-//! A WebDAV server by RFC 4918, of the kind that writes straight to the place that is named: what came before a line broke stays and is
-//! seen.
+//! The connector for WebDAV, put to the suite: at servers that state digests, at others, and with everything read back.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod server;
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode};
-use afterglow_tests::model_server::{Answer, Fault, Object, Protocol, Request};
+use afterglow_tests::model_server::{Answer, Fault};
 use afterglow_transfer::{Account, Order, Outcome};
-use base64::{Engine, engine::general_purpose::STANDARD};
 
+use self::server::{File, ROOT, SECRET, USER, WebdavServer};
 use crate::{
     every::{Bench, Peer, conformance},
     rig::MIB,
 };
-
-const USER: &str = "anna";
-const SECRET: &str = "canary-password";
-const ROOT: &str = "/dav/photos";
-
-/// The server. Paths are as they come, encoded.
-#[derive(Debug)]
-pub(crate) struct WebdavServer {
-    folders: BTreeSet<String>,
-    files: BTreeMap<String, File>,
-    /// The server sits behind a proxy that ends TLS, and takes an absolute `Destination` for another server's.
-    is_behind_proxy: bool,
-    /// Forbids to make a folder that is there, as mod_dav does to all but the first of several at once.
-    forbids_twice: bool,
-    /// Whether an occupied place is refused as a lock.
-    locked: bool,
-    /// What is stored is not what came.
-    damages: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct File {
-    bytes: Vec<u8>,
-    modified: Option<String>,
-}
-
-fn parent(path: &str) -> &str {
-    path.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// One resource of a multistatus answer (section 14.24).
-fn described(path: &str, file: Option<&File>) -> String {
-    let properties = match file {
-        Some(file) => format!("<D:getcontentlength>{}</D:getcontentlength><D:resourcetype/>", file.bytes.len()),
-        None => "<D:resourcetype><D:collection/></D:resourcetype>".to_owned(),
-    };
-    let path = path.replace('&', "&amp;");
-    format!(
-        "<D:response><D:href>{path}</D:href><D:propstat><D:prop>{properties}</D:prop>\
-         <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
-    )
-}
-
-impl WebdavServer {
-    fn is_folder(&self, path: &str) -> bool {
-        self.folders.contains(path.trim_end_matches('/'))
-    }
-
-    fn put(&mut self, request: &Request) -> Answer {
-        let path = request.target();
-        if self.is_folder(path) || path.ends_with('/') {
-            return Answer::new(if self.forbids_twice { "403 Forbidden" } else { "405 Method Not Allowed" });
-        }
-        if !self.is_folder(parent(path)) {
-            return Answer::new("409 Conflict");
-        }
-        let modified = request.header("x-oc-mtime").map(str::to_owned);
-        if modified.as_ref().is_some_and(|seconds| seconds.is_empty() || !seconds.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Answer::new("400 Bad Request");
-        }
-        let mut bytes = request.body.clone();
-        if self.damages
-            && let Some(byte) = bytes.last_mut()
-        {
-            *byte = !*byte;
-        }
-        match self.files.insert(path.to_owned(), File { bytes, modified }) {
-            None => Answer::new("201 Created"),
-            Some(_) => Answer::new("204 No Content"),
-        }
-    }
-
-    fn make(&mut self, request: &Request) -> Answer {
-        let path = request.target().trim_end_matches('/').to_owned();
-        if !request.body.is_empty() {
-            return Answer::new("415 Unsupported Media Type");
-        }
-        if self.is_folder(&path) || self.files.contains_key(&path) {
-            return Answer::new(if self.forbids_twice { "403 Forbidden" } else { "405 Method Not Allowed" });
-        }
-        if !self.is_folder(parent(&path)) {
-            return Answer::new("409 Conflict");
-        }
-        self.folders.insert(path);
-        Answer::new("201 Created")
-    }
-
-    fn look(&self, request: &Request) -> Answer {
-        let asked = String::from_utf8_lossy(&request.body).into_owned();
-        if !asked.contains("propfind xmlns=\"DAV:\"") || !asked.contains("<getcontentlength/>") {
-            return Answer::new("400 Bad Request");
-        }
-        let (path, depth) = (request.target(), request.header("depth"));
-        let mut found = Vec::new();
-        match (self.files.get(path), depth) {
-            // Without it, everything beneath would be meant, which this server does not do.
-            (_, None | Some("infinity")) => return Answer::new("403 Forbidden"),
-            (Some(file), _) => found.push(described(path, Some(file))),
-            (None, Some(depth)) if self.is_folder(path) => {
-                found.push(described(path, None));
-                if depth == "1" {
-                    let here = self.files.iter().filter(|(file, _)| parent(file) == path.trim_end_matches('/'));
-                    found.extend(here.map(|(path, file)| described(path, Some(file))));
-                }
-            }
-            (None, Some(_)) => return Answer::new("404 Not Found"),
-        }
-        let body = format!("<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", found.concat());
-        Answer::new("207 Multi-Status").body("application/xml; charset=\"utf-8\"", body)
-    }
-
-    fn rename(&mut self, request: &Request) -> Answer {
-        let Some(destination) = request.header("destination") else { return Answer::new("400 Bad Request") };
-        let here = format!("http://{}", request.header("host").unwrap_or_default());
-        let path = match destination.strip_prefix(&here) {
-            Some(_) if self.is_behind_proxy => return Answer::new("502 Bad Gateway"),
-            Some(path) => path.to_owned(),
-            None if destination.starts_with('/') => destination.to_owned(),
-            None => return Answer::new("502 Bad Gateway"),
-        };
-        if !self.files.contains_key(request.target()) {
-            return Answer::new("404 Not Found");
-        }
-        if self.locked {
-            return Answer::new("423 Locked");
-        }
-        if !self.is_folder(parent(&path)) {
-            return Answer::new("409 Conflict");
-        }
-        let is_there = self.files.contains_key(&path) || self.is_folder(&path);
-        if is_there && request.header("overwrite") == Some("F") {
-            return Answer::new("412 Precondition Failed");
-        }
-        if let Some(file) = self.files.remove(request.target()) {
-            self.files.insert(path, file);
-        }
-        Answer::new(if is_there { "204 No Content" } else { "201 Created" })
-    }
-}
-
-impl Default for WebdavServer {
-    fn default() -> Self {
-        let folders = ["/dav", ROOT, "/dav/photos/phone", "/dav/photos/phone/2023"].map(str::to_owned).into();
-        Self { folders, files: BTreeMap::new(), is_behind_proxy: false, forbids_twice: false, locked: false, damages: false }
-    }
-}
-
-impl Protocol for WebdavServer {
-    fn refuses(&self, head: &Request) -> Option<Answer> {
-        let wanted = format!("Basic {}", STANDARD.encode(format!("{USER}:{SECRET}")));
-        if head.header("authorization") != Some(&wanted) {
-            return Some(Answer::new("401 Unauthorized").with("WWW-Authenticate", "Basic realm=\"photos\""));
-        }
-        (!head.target().starts_with(ROOT)).then(|| Answer::new("404 Not Found"))
-    }
-
-    fn apply(&mut self, request: &Request) -> Answer {
-        match request.method.as_str() {
-            "PROPFIND" => self.look(request),
-            "MKCOL" => self.make(request),
-            "PUT" => self.put(request),
-            "MOVE" => self.rename(request),
-            "GET" => match self.files.get(request.target()) {
-                Some(file) => Answer::new("200 OK").body("image/jpeg", file.bytes.clone()),
-                None => Answer::new("404 Not Found"),
-            },
-            "DELETE" => match self.files.remove(request.target()) {
-                Some(_) => Answer::new("204 No Content"),
-                None => Answer::new("404 Not Found"),
-            },
-            _ => Answer::new("405 Method Not Allowed"),
-        }
-    }
-
-    fn cut(&mut self, request: &Request) {
-        if request.method == "PUT" && self.refuses(request).is_none() {
-            self.put(request);
-        }
-    }
-
-    fn objects(&self) -> Vec<Object> {
-        let seen = self.files.iter().filter(|(path, _)| !path.rsplit('/').next().unwrap_or_default().starts_with('.'));
-        seen.map(|(path, file)| Object { name: path.clone(), bytes: file.bytes.clone() }).collect()
-    }
-
-    fn leftovers(&self) -> usize {
-        self.files.len() - self.objects().len()
-    }
-}
 
 pub(crate) struct Webdav;
 
@@ -220,6 +30,25 @@ impl Peer for Webdav {
 }
 
 conformance!(webdav, Webdav);
+
+/// The same at a server that states digests, such as ownCloud.
+struct Owncloud;
+
+impl Peer for Owncloud {
+    type Server = WebdavServer;
+    const CONNECTOR: Connector = Connector::Webdav;
+    const EVIDENCE: Evidence = Evidence::Hashed;
+
+    fn server() -> WebdavServer {
+        WebdavServer { states_digests: true, ..WebdavServer::default() }
+    }
+
+    fn account(origin: &str) -> Account {
+        Webdav::account(origin)
+    }
+}
+
+conformance!(owncloud, Owncloud);
 
 /// The same, where each delivery is read back.
 pub(crate) struct ReadBack;
@@ -375,4 +204,37 @@ async fn what_is_no_folder_of_a_webdav_server_is_said() {
     bench.server.always(None);
     bench.server.with(|server| server.folders.clear());
     bench.failed(&bench.file("IMG_0001.jpg", 3000), FailureCode::ProtocolUnsupported, "no such folder").await;
+}
+
+#[tokio::test]
+async fn what_was_damaged_gets_no_name_where_digests_are_stated() {
+    for bytes in [3000, 2 * MIB] {
+        let bench = Bench::<Owncloud>::new().await;
+        bench.server.with(|server| server.damages = true);
+        let order = bench.file("IMG_0001.jpg", bytes);
+        match bench.attempt(&order).await {
+            Outcome::Failed(failure) => assert_eq!(failure.class, FailureClass::Transient, "{}", failure.message),
+            other => panic!("{other:?}"),
+        }
+        assert!(bench.server.truth().objects.is_empty());
+        bench.server.with(|server| server.damages = false);
+        match bench.attempt(&order).await {
+            Outcome::Delivered(delivered) => assert_eq!(delivered.evidence, Evidence::Hashed),
+            other => panic!("{other:?}"),
+        }
+        bench.stored_once(&order, "intact");
+    }
+}
+
+#[tokio::test]
+async fn the_test_of_a_destination_finds_out_whether_digests_are_stated() {
+    for (states_digests, evidence) in [(true, Evidence::Hashed), (false, Evidence::Sized)] {
+        let bench = Bench::<Webdav>::new().await;
+        bench.server.with(|server| server.states_digests = states_digests);
+        for _ in 0..2 {
+            let tested = bench.transfer.test(Connector::Webdav, &bench.account).await.unwrap();
+            assert_eq!(tested.capabilities.evidence, evidence);
+            assert_eq!(bench.transfer.probe(Connector::Webdav, &bench.account).await.unwrap().evidence, evidence);
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! The other tables: settings, overrides, apps, grants, destinations, rules, batches, the ledger and the traffic.
 
 use afterglow_model::{
-    AppKind, AuthorizationStatus, DestinationState, FailureCode, JobAction, JobBadge, JobQuery, Override, OverrideScope, Pause,
-    PauseUntil, Priority, Settings,
+    AppKind, AuthorizationStatus, Connector, DestinationState, FailureCode, JobAction, JobBadge, JobQuery, Override, OverrideScope,
+    Pause, PauseUntil, Priority, Settings,
 };
 
 use super::*;
-use crate::{NewApp, QueueError, QueueEvent};
+use crate::{NewApp, Note, QueueError, QueueEvent};
 
 fn program(name: &str, key: u8) -> NewApp {
     NewApp {
@@ -339,6 +339,23 @@ async fn what_was_put_into_an_album_is_known_until_the_album_is_gone() {
     queue.forget_mirror(destination, &trip).await.unwrap();
     assert_eq!(queue.mirror(destination, &trip).await.unwrap(), None);
     assert_eq!(queue.not_mirrored(destination, &trip, &all).await.unwrap(), all);
+}
+
+#[tokio::test]
+async fn a_note_is_kept_until_it_is_outdated() {
+    let bench = Bench::new().await;
+    let note = |url: &str, found| Note { connector: Connector::S3, url: url.to_owned(), found };
+    bench.queue.note(note("https://a.example/", 1), Timestamp(10), Timestamp(0)).await.unwrap();
+    bench.queue.note(note("https://b.example/", 255), Timestamp(20), Timestamp(0)).await.unwrap();
+    bench.queue.note(note("https://a.example/", 2), Timestamp(30), Timestamp(0)).await.unwrap();
+    bench.queue.clone().close().await;
+    let queue = Queue::open(&bench.path()).unwrap();
+    let mut notes = queue.notes(Timestamp(20)).await.unwrap();
+    notes.sort_by(|a, b| a.url.cmp(&b.url));
+    assert_eq!(notes, [note("https://a.example/", 2), note("https://b.example/", 255)]);
+    assert_eq!(queue.notes(Timestamp(21)).await.unwrap(), [note("https://a.example/", 2)]);
+    queue.note(note("https://c.example/", 3), Timestamp(40), Timestamp(30)).await.unwrap();
+    assert_eq!(queue.notes(Timestamp(0)).await.unwrap().len(), 2, "the outdated one is gone");
 }
 
 #[tokio::test]
