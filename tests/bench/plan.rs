@@ -85,7 +85,7 @@ async fn fill(queue: &Queue) -> Result<Vec<DestinationFacts>> {
                 priority: Priority::Backup,
                 rule_id: None,
             };
-            queue.create_jobs(batch, (from..from + AT_ONCE).map(job).collect(), NOW).await?;
+            queue.create_jobs(batch, (from..from + AT_ONCE).map(job), NOW).await?;
         }
         facts.push(DestinationFacts::unknown(destination.id));
     }

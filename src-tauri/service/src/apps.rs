@@ -14,14 +14,13 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
-    clock,
+    assets, clock,
     core::{Core, parse_url},
     engine::{Command, withdrawn},
     error::{Answer, Refusal},
     host,
     opaque::OpaqueIds,
     prompts::{self, NotAsked},
-    uploads,
 };
 
 /// Longest name of an app, in characters: what a prompt can show.
@@ -343,7 +342,7 @@ pub(crate) async fn create_job(core: &Core, caller: &Caller, request: CreateJob)
         headers_handle: kept.headers_handle.clone(),
         body_handle: kept.body_handle.clone(),
         after: after.map(First::Job),
-        ..uploads::library_draft(file)
+        ..assets::draft(file)
     };
     let now = clock::wall();
     let name = draft.filename.clone();

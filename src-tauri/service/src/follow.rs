@@ -10,11 +10,10 @@ use afterglow_queue::NewBatch;
 use tokio::sync::watch;
 
 use crate::{
-    clock,
+    assets, clock,
     core::Core,
     engine::Command,
     error::{Answer, Refusal},
-    uploads,
 };
 
 /// Assets looked at in one go; bounds memory and the length of a transaction.
@@ -133,7 +132,7 @@ impl Follower {
     async fn make_jobs(&self, rule: &Rule, destination: &Destination, assets: &[AssetId]) -> Answer<()> {
         let allowed = self.core.queue.may_see(&destination.app_id, assets).await?;
         let assets: Vec<AssetId> = assets.iter().zip(allowed).filter(|(_, may)| *may).map(|(id, _)| id.clone()).collect();
-        let drafts = uploads::asset_drafts(&self.core, destination, &assets).await?.drafts;
+        let drafts = assets::drafts(&self.core, destination, &assets).await?.drafts;
         if drafts.is_empty() {
             return Ok(());
         }

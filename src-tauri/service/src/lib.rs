@@ -9,6 +9,7 @@ mod addresses;
 mod api;
 mod apps;
 mod archives;
+mod assets;
 mod clock;
 mod core;
 mod desk;

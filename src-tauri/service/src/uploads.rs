@@ -1,16 +1,16 @@
-//! Turning files and assets into jobs.
+//! What a person asks to upload, files and photos, becomes jobs.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::path::PathBuf;
 
-use afterglow_library::{LooseFile, UploadFile};
+use afterglow_library::LooseFile;
 use afterglow_model::{
-    AssetId, AssetResourceType, Connector, CreateUpload, Destination, Priority, UploadJobOptions, UploadPreview, Versions, bytes,
+    AssetId, AssetResourceType, CreateUpload, Destination, Priority, ResourceId, Timestamp, UploadJobOptions, UploadPreview, bytes,
     photos_and_videos,
 };
-use afterglow_queue::{First, Known, NewBatch, NewJob, QueuedJob};
-use afterglow_transfer::{Companions, Sidecar};
+use afterglow_queue::{Known, NewBatch, NewJob, QueuedJob};
 
 use crate::{
+    assets::{self, Gathered},
     clock,
     core::Core,
     engine::Command,
@@ -22,31 +22,72 @@ const FILES_MAX: usize = 100_000;
 /// Refusals that are told one by one.
 const REFUSED_SHOWN_MAX: usize = 20;
 
-/// What an editor writes and a server can take along with its photo.
-const XMP: &str = ".xmp";
-
-/// What files would become.
-pub(crate) struct Gathered {
-    /// The jobs.
-    pub(crate) drafts: Vec<NewJob>,
+/// What an upload is of.
+struct Asked {
+    /// From the library.
+    assets: Vec<NewJob>,
+    /// From anywhere.
+    files: Vec<Loose>,
     /// A sentence for each file that is left out.
-    pub(crate) refused: Vec<String>,
+    refused: Vec<String>,
+}
+
+/// A file from outside the library, as little of it as makes a job: a hundred thousand are remembered until the last one is read.
+struct Loose {
+    path: PathBuf,
+    filename: Box<str>,
+    byte_count: u64,
+    sha256: Box<str>,
+    created: Timestamp,
+    resource_type: AssetResourceType,
+    known: Option<Box<(AssetId, ResourceId)>>,
+}
+
+impl Asked {
+    /// Kind, size and SHA-256 of each.
+    fn each(&self) -> impl Iterator<Item = (AssetResourceType, u64, &str)> {
+        let assets = self.assets.iter().map(|draft| (draft.resource_type, draft.byte_count, draft.sha256.as_str()));
+        assets.chain(self.files.iter().map(|file| (file.resource_type, file.byte_count, &*file.sha256)))
+    }
+}
+
+impl From<Loose> for NewJob {
+    fn from(file: Loose) -> Self {
+        let (asset_id, resource_id) = file.known.map(|known| *known).unzip();
+        Self {
+            asset_id,
+            resource_id,
+            resource_type: file.resource_type,
+            filename: file.filename.into_string(),
+            byte_count: file.byte_count,
+            sha256: file.sha256.into_string(),
+            created_ms: Some(file.created.0),
+            source_id: None,
+            path: file.path,
+            client_reference: None,
+            options: UploadJobOptions::default(),
+            url: None,
+            headers_handle: None,
+            body_handle: None,
+            after: None,
+        }
+    }
 }
 
 /// What an upload would do.
 pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &destination, &request).await?;
-    let digests: Vec<String> = gathered.drafts.iter().map(|draft| draft.sha256.clone()).collect();
+    let asked = gather(core, &destination, &request).await?;
+    let digests: Vec<String> = asked.each().map(|(_, _, sha256)| sha256.to_owned()).collect();
     let known = core.queue.known(&destination.id, &digests).await?;
     let delivered = known.iter().filter(|known| matches!(known, Known::Delivered)).count() as u64;
-    let fresh = gathered.drafts.iter().zip(&known).filter(|(_, known)| !matches!(known, Known::Delivered));
-    let bytes = fresh.map(|(draft, _)| draft.byte_count).sum();
+    let fresh = asked.each().zip(&known).filter(|(_, known)| !matches!(known, Known::Delivered));
+    let bytes = fresh.map(|((_, byte_count, _), _)| byte_count).sum();
     Ok(UploadPreview {
-        files: gathered.drafts.len() as u64 - delivered,
+        files: known.len() as u64 - delivered,
         bytes,
         already_delivered: delivered,
-        refused: gathered.refused,
+        refused: asked.refused,
         batch_id: None,
     })
 }
@@ -54,28 +95,29 @@ pub(crate) async fn preview(core: &Core, request: CreateUpload) -> Answer<Upload
 /// Makes the jobs of an upload that the person asked for.
 pub(crate) async fn create(core: &Core, request: CreateUpload) -> Answer<UploadPreview> {
     let destination = core.destination(request.destination_id.as_str()).await?;
-    let gathered = gather(core, &destination, &request).await?;
-    if gathered.drafts.is_empty() {
-        let why = gathered.refused.first().cloned().unwrap_or_else(|| "There is nothing to upload in what was given.".to_owned());
+    let asked = gather(core, &destination, &request).await?;
+    let files = asked.each().count() as u64;
+    if files == 0 {
+        let why = asked.refused.first().cloned().unwrap_or_else(|| "There is nothing to upload in what was given.".to_owned());
         return Err(Refusal::bad("nothing_to_upload", why));
     }
-    let files = gathered.drafts.len() as u64;
-    let total: u64 = gathered.drafts.iter().map(|draft| draft.byte_count).sum();
+    let total: u64 = asked.each().map(|(_, byte_count, _)| byte_count).sum();
     let batch = NewBatch {
-        title: photos_and_videos(gathered.drafts.iter().map(|draft| draft.resource_type)),
+        title: photos_and_videos(asked.each().map(|(kind, _, _)| kind)),
         app_id: destination.app_id.clone(),
         destination_id: destination.id.clone(),
         priority: Priority::UserInitiated,
         rule_id: None,
     };
-    let made = core.queue.create_jobs(batch, gathered.drafts, clock::wall()).await?;
+    let Asked { assets, files: loose, refused } = asked;
+    let made = core.queue.create_jobs(batch, assets.into_iter().chain(loose.into_iter().map(NewJob::from)), clock::wall()).await?;
     tracing::info!(files, size = bytes(total), destination = destination.name, "upload asked for");
     core.command(Command::Jobs).await;
     Ok(UploadPreview {
         files: files - made.already_delivered,
         bytes: total,
         already_delivered: made.already_delivered,
-        refused: gathered.refused,
+        refused,
         batch_id: made.batch_id,
     })
 }
@@ -93,26 +135,27 @@ pub(crate) async fn again(core: &Core, job: &QueuedJob) -> Answer<bool> {
         priority: job.priority,
         rule_id: None,
     };
-    let draft = NewJob { options: job.options.clone(), ..loose_draft(job.path.clone(), described) };
-    core.queue.create_jobs(batch, vec![draft], clock::wall()).await?;
+    let draft = NewJob { options: job.options.clone(), ..loose(job.path.clone(), described).into() };
+    core.queue.create_jobs(batch, [draft], clock::wall()).await?;
     core.command(Command::Jobs).await;
     Ok(true)
 }
 
-async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Gathered> {
-    let Gathered { mut drafts, refused: left_out } = asset_drafts(core, destination, &request.asset_ids).await?;
+async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) -> Answer<Asked> {
+    let Gathered { drafts, refused: left_out } = assets::drafts(core, destination, &request.asset_ids).await?;
     let roots: Vec<PathBuf> = request.paths.iter().map(PathBuf::from).collect();
     if let Some(relative) = roots.iter().find(|path| path.is_relative()) {
         return Err(Refusal::bad("relative_path", format!("{}: give the whole path.", relative.display())));
     }
     let (files, mut refused) = core.library.expand_paths(&roots, FILES_MAX).await;
     refused.extend(left_out);
+    let mut taken = Vec::new();
     for file in files {
         match core.library.describe_file(&file).await {
-            Ok(described) if is_sidecar(described.resource_type) && destination.connector.knows_assets() => {
+            Ok(described) if assets::is_sidecar(described.resource_type) && destination.connector.knows_assets() => {
                 refused.push(alone(&described.filename));
             }
-            Ok(described) => drafts.push(loose_draft(file, described)),
+            Ok(described) => taken.push(loose(file, described)),
             Err(error) => refused.push(error.to_string()),
         }
     }
@@ -121,252 +164,26 @@ async fn gather(core: &Core, destination: &Destination, request: &CreateUpload) 
         refused.truncate(REFUSED_SHOWN_MAX - 1);
         refused.push(format!("And {more} more."));
     }
-    Ok(Gathered { drafts, refused })
-}
-
-/// The files of these assets that the destination is to have, as jobs, each after the one that it belongs to where it knows such a thing.
-///
-/// A sidecar that goes along with its photo is no job; one that cannot is left out.
-pub(crate) async fn asset_drafts(core: &Core, destination: &Destination, assets: &[AssetId]) -> Answer<Gathered> {
-    if assets.is_empty() {
-        return Ok(Gathered { drafts: Vec::new(), refused: Vec::new() });
-    }
-    let mut files = core.library.upload_files(assets).await?;
-    retain_versions(&mut files, destination.config.versions);
-    if !destination.connector.knows_assets() {
-        return Ok(Gathered { drafts: files.into_iter().map(library_draft).collect(), refused: Vec::new() });
-    }
-    let (sidecars, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_sidecar(file.resource_type));
-    let refused = sidecars.iter().filter(|file| !is_xmp(&file.filename)).map(|file| unknown(&file.filename)).collect();
-    // What goes first is made first.
-    files.sort_by_key(|file| standing(file.resource_type));
-    let firsts: HashMap<AssetId, Vec<(AssetResourceType, String)>> = files.iter().fold(HashMap::new(), |mut of, file| {
-        of.entry(file.asset_id.clone()).or_default().push((file.resource_type, file.sha256.clone()));
-        of
-    });
-    let draft = |file: UploadFile| {
-        let others = firsts.get(&file.asset_id).map(Vec::as_slice).unwrap_or_default();
-        let after = first_of(file.resource_type, &file.sha256, others).map(|sha256| First::Content(sha256.to_owned()));
-        NewJob { after, ..library_draft(file) }
-    };
-    Ok(Gathered { drafts: files.into_iter().map(draft).collect(), refused })
-}
-
-fn is_sidecar(kind: AssetResourceType) -> bool {
-    kind == AssetResourceType::AdjustmentData
-}
-
-fn is_xmp(filename: &str) -> bool {
-    filename.to_ascii_lowercase().ends_with(XMP)
+    Ok(Asked { assets: drafts, files: taken, refused })
 }
 
 /// Why a sidecar cannot be uploaded by itself.
 fn alone(filename: &str) -> String {
-    if is_xmp(filename) {
+    if assets::is_xmp(filename) {
         format!("{filename}: Sidecars go with their photos from the library, not alone.")
     } else {
-        unknown(filename)
+        assets::unknown(filename)
     }
 }
 
-fn unknown(filename: &str) -> String {
-    format!("{filename}: This destination takes only XMP sidecars. The photo goes without it.")
-}
-
-/// Keeps what goes there of edited photos.
-fn retain_versions(files: &mut Vec<UploadFile>, versions: Versions) {
-    let kinds: HashMap<AssetId, Vec<AssetResourceType>> = files.iter().fold(HashMap::new(), |mut of, file| {
-        of.entry(file.asset_id.clone()).or_default().push(file.resource_type);
-        of
-    });
-    files.retain(|file| kinds.get(&file.asset_id).is_none_or(|all| versions.include(file.resource_type, all)));
-}
-
-/// The file that goes before one of this kind: the nearest of a lower standing in its asset. A still that was asked for before its video
-/// was there goes first, so that one of the two finds the other delivered.
-fn first_of<'a>(kind: AssetResourceType, sha256: &str, others: &'a [(AssetResourceType, String)]) -> Option<&'a str> {
-    let others = || others.iter().filter(|(_, content)| content != sha256);
-    let before = others().filter(|(other, _)| standing(*other) < standing(kind)).max_by_key(|(other, _)| standing(*other));
-    before.or_else(|| others().find(|(other, _)| still_of(kind) == Some(*other))).map(|(_, content)| content.as_str())
-}
-
-/// Where a kind of file stands in its asset: a Live Photo's video, then what shows the asset, then what stands beside that, then what is
-/// shown instead. No two stand alike of those that a server puts together, so that the later one always finds the earlier one there.
-fn standing(kind: AssetResourceType) -> u8 {
-    match kind {
-        AssetResourceType::PairedVideo => 0,
-        AssetResourceType::Photo | AssetResourceType::Video => 1,
-        AssetResourceType::AlternatePhoto
-        | AssetResourceType::Audio
-        | AssetResourceType::AdjustmentData
-        | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::AdjustmentBasePairedVideo
-        | AssetResourceType::AdjustmentBaseVideo
-        | AssetResourceType::PhotoProxy
-        | AssetResourceType::Unknown => 2,
-        AssetResourceType::FullSizePairedVideo => 3,
-        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => 4,
-    }
-}
-
-/// The kind of still that a Live Photo's video belongs to.
-fn still_of(video: AssetResourceType) -> Option<AssetResourceType> {
-    match video {
-        AssetResourceType::PairedVideo => Some(AssetResourceType::Photo),
-        AssetResourceType::FullSizePairedVideo => Some(AssetResourceType::FullSizePhoto),
-        AssetResourceType::Photo
-        | AssetResourceType::Video
-        | AssetResourceType::Audio
-        | AssetResourceType::AlternatePhoto
-        | AssetResourceType::FullSizePhoto
-        | AssetResourceType::FullSizeVideo
-        | AssetResourceType::AdjustmentData
-        | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::AdjustmentBasePairedVideo
-        | AssetResourceType::AdjustmentBaseVideo
-        | AssetResourceType::PhotoProxy
-        | AssetResourceType::Unknown => None,
-    }
-}
-
-/// What of a job's asset concerns the job.
-#[derive(Default)]
-pub(crate) struct Beside {
-    /// What else of it the destination holds.
-    pub(crate) companions: Companions,
-    /// What goes along.
-    pub(crate) sidecar: Option<Sidecar>,
-}
-
-/// What of a job's asset concerns it, where the destination knows assets.
-pub(crate) async fn beside(core: &Core, job: &QueuedJob, connector: Connector) -> Answer<Beside> {
-    let Some(asset) = job.asset_id.as_ref().filter(|_| connector.knows_assets()) else { return Ok(Beside::default()) };
-    let files = core.library.upload_files(std::slice::from_ref(asset)).await?;
-    let Some(own) = files.iter().find(|file| file.sha256 == job.sha256) else { return Ok(Beside::default()) };
-    let sidecar = sidecar_of(own, &files);
-    Ok(Beside {
-        companions: companions(core, job, own.resource_type, &files).await?,
-        sidecar: sidecar.map(|file| Sidecar { root: file.root.clone(), path: file.path.clone() }),
-    })
-}
-
-/// The XMP that goes with a file: `IMG.jpg.xmp` with that very file, `IMG.xmp` with the one that shows the asset.
-fn sidecar_of<'a>(own: &UploadFile, files: &'a [UploadFile]) -> Option<&'a UploadFile> {
-    let meant =
-        |sidecar: &UploadFile, by: &UploadFile| sidecar.filename.to_lowercase() == format!("{}{XMP}", by.filename.to_lowercase());
-    let mut sidecars = files.iter().filter(|file| is_sidecar(file.resource_type) && is_xmp(&file.filename));
-    let named = sidecars.clone().find(|sidecar| meant(sidecar, own));
-    let shows = matches!(own.resource_type, AssetResourceType::Photo | AssetResourceType::Video);
-    named.or_else(|| sidecars.find(|sidecar| shows && !files.iter().any(|file| meant(sidecar, file))))
-}
-
-async fn companions(core: &Core, job: &QueuedJob, own: AssetResourceType, files: &[UploadFile]) -> Answer<Companions> {
-    let held = async |wanted: &[AssetResourceType]| {
-        let of_them = files.iter().filter(|file| wanted.contains(&file.resource_type) && file.sha256 != job.sha256);
-        let contents: Vec<String> = of_them.map(|file| file.sha256.clone()).collect();
-        let names = core.queue.remote_ids(&job.destination_id, &contents).await?;
-        Answer::Ok(names.into_iter().flatten().next())
-    };
-    // A file of this asset's, not only one that is held: its still may come later.
-    let is_there = |kind: AssetResourceType| files.iter().any(|file| file.resource_type == kind);
-    let edit = [AssetResourceType::FullSizePhoto, AssetResourceType::FullSizeVideo];
-    let original = [AssetResourceType::Photo, AssetResourceType::Video];
-    let raw = [AssetResourceType::AlternatePhoto];
-    Ok(match own {
-        AssetResourceType::PairedVideo | AssetResourceType::FullSizePairedVideo => match still_of(own) {
-            Some(still) if is_there(still) => {
-                Companions { still: held(&[still]).await?, is_paired_video: true, ..Companions::default() }
-            }
-            Some(_) | None => Companions::default(),
-        },
-        AssetResourceType::FullSizePhoto | AssetResourceType::FullSizeVideo => Companions {
-            paired_video: held(&[AssetResourceType::FullSizePairedVideo]).await?,
-            beside: held(&original).await?.into_iter().chain(held(&raw).await?).collect(),
-            ..Companions::default()
-        },
-        AssetResourceType::Photo | AssetResourceType::Video => Companions {
-            paired_video: held(&[AssetResourceType::PairedVideo]).await?,
-            shown: held(&edit).await?,
-            beside: held(&raw).await?.into_iter().collect(),
-            ..Companions::default()
-        },
-        AssetResourceType::AlternatePhoto => {
-            let (edit, original) = (held(&edit).await?, held(&original).await?);
-            match edit {
-                Some(edit) => Companions { shown: Some(edit), beside: original.into_iter().collect(), ..Companions::default() },
-                None => Companions { shown: original, ..Companions::default() },
-            }
-        }
-        AssetResourceType::Audio
-        | AssetResourceType::AdjustmentData
-        | AssetResourceType::AdjustmentBasePhoto
-        | AssetResourceType::AdjustmentBasePairedVideo
-        | AssetResourceType::AdjustmentBaseVideo
-        | AssetResourceType::PhotoProxy
-        | AssetResourceType::Unknown => Companions::default(),
-    })
-}
-
-/// A file of the library, as a job.
-pub(crate) fn library_draft(file: UploadFile) -> NewJob {
-    NewJob {
-        asset_id: Some(file.asset_id),
-        resource_id: Some(file.resource_id),
-        resource_type: file.resource_type,
-        filename: file.filename,
-        byte_count: file.byte_count,
-        sha256: file.sha256,
-        created_ms: Some(file.created.0),
-        source_id: Some(file.source_id),
-        path: file.path,
-        client_reference: None,
-        options: UploadJobOptions::default(),
-        url: None,
-        headers_handle: None,
-        body_handle: None,
-        after: None,
-    }
-}
-
-fn loose_draft(path: PathBuf, file: LooseFile) -> NewJob {
-    let (asset_id, resource_id) = file.known.unzip();
-    NewJob {
-        asset_id,
-        resource_id,
-        resource_type: file.resource_type,
-        filename: file.filename,
-        byte_count: file.byte_count,
-        sha256: file.sha256,
-        created_ms: Some(file.created.0),
-        source_id: None,
+fn loose(path: PathBuf, file: LooseFile) -> Loose {
+    Loose {
         path,
-        client_reference: None,
-        options: UploadJobOptions::default(),
-        url: None,
-        headers_handle: None,
-        body_handle: None,
-        after: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use AssetResourceType::*;
-
-    #[test]
-    fn what_belongs_together_goes_one_after_another() {
-        let asset =
-            [PairedVideo, Photo, AlternatePhoto, FullSizePairedVideo, FullSizePhoto].map(|kind| (kind, format!("{kind:?}")));
-        let before = |kind: AssetResourceType, there: &[(AssetResourceType, String)]| {
-            first_of(kind, &format!("{kind:?}"), there).map(str::to_owned)
-        };
-        for pair in asset.windows(2) {
-            assert_eq!(before(pair[1].0, &asset).as_ref(), Some(&pair[0].1));
-        }
-        // If the still's job is there already, which is made after the video's else.
-        assert_eq!(before(PairedVideo, &asset).as_deref(), Some("Photo"));
-        assert_eq!(before(FullSizePairedVideo, &asset[3..]).as_deref(), Some("FullSizePhoto"));
-        assert_eq!(before(Photo, &asset[1..]), None);
+        filename: file.filename.into(),
+        byte_count: file.byte_count,
+        sha256: file.sha256.into(),
+        created: file.created,
+        resource_type: file.resource_type,
+        known: file.known.map(Box::new),
     }
 }

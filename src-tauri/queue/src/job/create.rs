@@ -115,13 +115,20 @@ impl Queue {
     ///
     /// Per destination a content has one open or delivered job, unless a job has a reference or a URL of its own. A file that failed or was
     /// cancelled gets a new job if the person or an app asks, never if a rule does.
-    pub async fn create_jobs(&self, batch: NewBatch, files: Vec<NewJob>, now: Timestamp) -> Result<Created, QueueError> {
+    ///
+    /// Of a long list, no more than one file need be a [`NewJob`] at a time.
+    pub async fn create_jobs(
+        &self,
+        batch: NewBatch,
+        files: impl IntoIterator<Item = NewJob> + Send + 'static,
+        now: Timestamp,
+    ) -> Result<Created, QueueError> {
         self.write(move |db, _| {
             app::known(db, &batch.app_id)?;
             destination::known(db, &batch.destination_id)?;
             let mut created = Created::default();
-            for file in &files {
-                create(db, &batch, file, now, &mut created)?;
+            for file in files {
+                create(db, &batch, &file, now, &mut created)?;
             }
             Ok(created)
         })

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{endings::Endings, turns::Queueing};
 use crate::{
+    assets::{self, Beside},
     clock,
     core::Core,
-    uploads::{self, Beside},
+    uploads,
 };
 
 /// A job with where it goes and the folder that its file lies beneath.
@@ -175,7 +176,7 @@ async fn deliver(core: &Core, errand: &Errand, cancel: &CancellationToken) -> Ou
         Ok(access) => access,
         Err(failure) => return Outcome::Failed(failure),
     };
-    let Beside { companions, sidecar } = match uploads::beside(core, job, destination.connector).await {
+    let Beside { companions, sidecar } = match assets::beside(core, job, destination.connector).await {
         Ok(beside) => beside,
         Err(refusal) => {
             return Outcome::Failed(Failure {

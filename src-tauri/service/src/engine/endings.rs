@@ -113,7 +113,7 @@ mod tests {
             body_handle: None,
             after: None,
         });
-        let jobs = queue.create_jobs(batch, files.collect(), now).await.unwrap().jobs;
+        let jobs = queue.create_jobs(batch, files, now).await.unwrap().jobs;
         queue.start(&jobs, now).await.unwrap();
         let stop = |job: &JobId| endings.write(Finished::Stopped { job: job.clone() });
         let unknown = JobId::from("unknown");

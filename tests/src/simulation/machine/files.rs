@@ -149,7 +149,7 @@ impl Machine {
             priority,
             rule_id: None,
         };
-        let drafts = files.iter().map(|file| self.draft(file, options)).collect();
+        let drafts: Vec<NewJob> = files.iter().map(|file| self.draft(file, options)).collect();
         let made = steady(self.engine.queue.create_jobs(batch, drafts, self.world.now().wall))?;
         anyhow::ensure!(made.jobs.len() == files.len(), "{} jobs were made for {} files", made.jobs.len(), files.len());
         let at_ms = self.world.boot_ms();
