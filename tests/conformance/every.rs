@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::rig::{MIB, Memory, content, options};
+use crate::rig::{Kept, MIB, Memory, content, options};
 
 /// Attempts after which a passing trouble must be over.
 const ATTEMPTS: usize = 6;
@@ -54,6 +54,7 @@ pub(crate) struct Bench<P: Peer> {
     pub(crate) transfer: Transfer,
     pub(crate) account: Account,
     pub(crate) memory: Memory,
+    kept: Kept,
 }
 
 impl<P: Peer> Bench<P> {
@@ -65,7 +66,13 @@ impl<P: Peer> Bench<P> {
         let server = ModelServer::start(P::server()).await.unwrap();
         let account = P::account(&server.origin());
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, server, transfer: Transfer::new(options).unwrap(), account, memory: Memory::default() }
+        let kept = Kept::default();
+        Self { folder, server, transfer: kept.transfer(options), account, memory: Memory::default(), kept }
+    }
+
+    /// As after a restart of ours.
+    pub(crate) fn restart(&mut self) {
+        self.transfer = self.kept.transfer(options());
     }
 
     /// Writes a file whose every part differs, and orders it.
@@ -103,7 +110,7 @@ impl<P: Peer> Bench<P> {
                 Outcome::Failed(failure) if failure.class == FailureClass::Transient => last = Some(failure),
                 other => panic!("{why}: {other:?}"),
             }
-            self.transfer = Transfer::new(options()).unwrap();
+            self.restart();
         }
         panic!("{why}: still not delivered after {ATTEMPTS} attempts: {last:?}");
     }
@@ -226,7 +233,7 @@ pub(crate) async fn after_a_crash_at_any_request_it_goes_on<P: Peer>() {
             }
             // The attempt was dropped in mid-flight, as a killed process is, and the server has seen it.
             bench.server.at_rest().await;
-            bench.transfer = Transfer::new(options()).unwrap();
+            bench.restart();
             let why = format!("{bytes} bytes, killed in request {n}");
             bench.delivered(&order, &why).await;
             bench.stored_once(&order, &why);
@@ -433,7 +440,7 @@ pub(crate) async fn what_was_delivered_can_be_asked_for_again<P: Peer>() {
         let order = bench.file("IMG_0001.jpg", bytes);
         let delivered = bench.delivered(&order, "before").await;
         let held = holding(&order, delivered.remote_id);
-        bench.transfer = Transfer::new(options()).unwrap();
+        bench.restart();
         let cancel = CancellationToken::new();
         let ask = async |held: &Holding| bench.transfer.ask_again(P::CONNECTOR, &bench.account, held, &cancel).await;
         match ask(&held).await {

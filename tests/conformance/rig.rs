@@ -1,16 +1,22 @@
 //! A folder, a server, a transfer, and a journal that remembers.
 
-use std::{fs, path::PathBuf, sync::Mutex, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use afterglow_model::{Connector, Failure, FailureCode, JobId, JobResponse, Phase};
 use afterglow_tests::fault_server::{FaultServer, Traits, Truth};
 use afterglow_transfer::{
-    Account, Companions, Delivered, Journal, JournalError, Order, Outcome, Progress, Session, Transfer, TransferOptions,
+    Account, Companions, Delivered, Journal, JournalError, Notebook, Order, Outcome, Progress, Session, Transfer, TransferOptions,
 };
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -25,6 +31,26 @@ pub(crate) struct Memory {
     pub(crate) sessions_opened: Mutex<usize>,
     /// What the server answered last to requests that an app describes.
     pub(crate) response: Mutex<Option<JobResponse>>,
+}
+
+/// What is kept of what was found out about servers. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Vec<(Connector, Url, u8)>>>);
+
+impl Kept {
+    /// Transfers after a start of ours: they know what was kept, and keep more.
+    pub(crate) fn transfer(&self, options: TransferOptions) -> Transfer {
+        let known = self.0.lock().unwrap().clone();
+        Transfer::remembering(options, known, Box::new(self.clone())).unwrap()
+    }
+}
+
+impl Notebook for Kept {
+    fn keep(&self, connector: Connector, url: &Url, found: u8) {
+        let mut kept = self.0.lock().unwrap();
+        kept.retain(|(known, at, _)| (*known, at) != (connector, url));
+        kept.push((connector, url.clone(), found));
+    }
 }
 
 #[async_trait]

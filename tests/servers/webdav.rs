@@ -204,3 +204,26 @@ async fn a_date_is_kept() {
         assert_eq!(modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 1_700_000_000);
     }
 }
+
+/// rclone as a server, which computes digests of what it stores and states them as ownCloud does.
+#[tokio::test]
+async fn a_server_that_states_digests_proves_them() {
+    let Some(rclone) = program("rclone") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(&folder);
+    let running = Running::start(|port| {
+        let mut command = Command::new(&rclone);
+        command
+            .args(["serve", "webdav", "--etag-hash", "SHA1", "--config", "/dev/null"])
+            .args(["--addr", &format!("127.0.0.1:{port}"), "--user", DAV_USER, "--pass", DAV_SECRET])
+            .arg(&files);
+        command
+    });
+    let server = Server { running: running.await.unwrap(), folder, path: "/" };
+    let mut sender = server.sender(false);
+    for (name, bytes) in [("a.jpg", 30_000), ("b.jpg", 3 * MIB), ("c.jpg", 1)] {
+        let (order, _) = sender.file(name, bytes);
+        assert_eq!(sender.deliver(&order).await.evidence, Evidence::Hashed, "{name}");
+    }
+    assert_eq!(server.stored().len(), 3);
+}

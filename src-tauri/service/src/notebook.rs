@@ -25,8 +25,11 @@ impl Notebook for InTheQueue {
 /// The transfers of the service, which know what was found out before; and what ends, once `quit` is cancelled, when all is kept.
 pub(crate) async fn transfer(queue: &Queue, quit: &CancellationToken) -> Result<(Transfer, JoinHandle<()>), ServeError> {
     let options = TransferOptions { small_bytes: afterglow_queue::SMALL_BYTES, ..TransferOptions::default() };
-    let notes = queue.notes(outdated()).await?.into_iter();
-    let kept = notes.filter_map(|note| Some((note.connector, Url::parse(&note.url).ok()?, note.found)));
+    let notes = queue.notes(outdated()).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what was found out about servers cannot be read; it is found out anew");
+        Vec::new()
+    });
+    let kept = notes.into_iter().filter_map(|note| Some((note.connector, Url::parse(&note.url).ok()?, note.found)));
     let (notes, to_keep) = mpsc::unbounded_channel();
     let transfer = Transfer::remembering(options, kept, Box::new(InTheQueue(notes)))
         .map_err(|error| ServeError::Transfer(error.to_string()))?;

@@ -37,6 +37,11 @@ const DIGESTED_PER_S: u64 = 10_000_000;
 
 const NAMESPACE: &str = "DAV:";
 
+/// How long a server may read in a file of so many bytes.
+fn digesting(byte_count: u64) -> Duration {
+    Duration::from_secs(byte_count / DIGESTED_PER_S)
+}
+
 /// Where ownCloud's own properties are.
 const OWNCLOUD: &str = "http://owncloud.org/ns";
 
@@ -183,13 +188,13 @@ impl Dav<'_> {
         self.wire.exchange(method, url, headers, Payload::empty()).await
     }
 
-    async fn properties(&self, url: &Url, depth: &'static str) -> Result<Option<Vec<Resource>>, Setback> {
+    async fn properties(&self, url: &Url, depth: &'static str, byte_count: u64) -> Result<Option<Vec<Resource>>, Setback> {
         let method = Method::from_bytes(b"PROPFIND").map_err(|_| Setback::Failed(failure::internal("an unsendable method")))?;
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(DEPTH, HeaderValue::from_static(depth));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         let payload = Payload::Whole(Bytes::from_static(LOOK.as_bytes()));
-        let answer = self.wire.exchange(method, url, headers, payload).await?;
+        let answer = self.wire.exchange_at_leisure(method, url, headers, payload, digesting(byte_count)).await?;
         match answer.status {
             StatusCode::MULTI_STATUS => {
                 multistatus(&answer.body).map(Some).ok_or_else(|| self.nonsense("an unreadable list of properties"))
@@ -200,9 +205,9 @@ impl Dav<'_> {
         }
     }
 
-    /// What is at a place (section 9.1, `Depth: 0`); none if there is nothing.
-    pub(crate) async fn look(&self, url: &Url) -> Result<Option<Resource>, Setback> {
-        match self.properties(url, "0").await? {
+    /// What is at a place (section 9.1, `Depth: 0`), for which the server may have to read a file of so many bytes; none if there is nothing.
+    pub(crate) async fn look(&self, url: &Url, byte_count: u64) -> Result<Option<Resource>, Setback> {
+        match self.properties(url, "0", byte_count).await? {
             None => Ok(None),
             Some(found) => found.into_iter().next().map(Some).ok_or_else(|| self.nonsense("an empty list of properties")),
         }
@@ -210,7 +215,7 @@ impl Dav<'_> {
 
     /// What is in a folder (`Depth: 1`), the folder itself among it; none if it is not there.
     pub(crate) async fn list(&self, url: &Url) -> Result<Option<Vec<Resource>>, Setback> {
-        self.properties(url, "1").await
+        self.properties(url, "1", 0).await
     }
 
     /// Makes the folders beneath `base` that are missing. Mostly all are there, so the innermost is tried first.
@@ -239,7 +244,7 @@ impl Dav<'_> {
             StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() => Ok(true),
             // Of several who make it at once, mod_dav tells all but the first 403.
-            _ if self.look(&url).await?.is_some() => Ok(true),
+            _ if self.look(&url, 0).await?.is_some() => Ok(true),
             _ => Err(self.setback(&answer)),
         }
     }
@@ -278,7 +283,7 @@ impl Dav<'_> {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(X_RECALCULATE_HASH, HeaderValue::from_static("sha256"));
         // It reads the whole file before it answers.
-        let work = Duration::from_secs(byte_count / DIGESTED_PER_S);
+        let work = digesting(byte_count);
         let answer = self.wire.exchange_at_leisure(Method::PATCH, place, headers, Payload::empty(), work).await?;
         if answer.status.is_success() {
             let stated = answer.headers.get(OC_CHECKSUM).and_then(|value| value.to_str().ok());
@@ -303,7 +308,7 @@ impl Dav<'_> {
         if let Some(digest) = self.server_digest(target, content.byte_count).await? {
             return Ok(Some(Proof { remote_id, digest: Some(digest), byte_count: None }));
         }
-        let found = self.look(target).await?.filter(|found| self.is_said_to_be(found, content) != Some(false));
+        let found = self.look(target, content.byte_count).await?.filter(|found| self.is_said_to_be(found, content) != Some(false));
         Ok(found.map(|found| {
             let digest = self.is_said_to_be(&found, content).map(|_| content.digest);
             Proof { remote_id, digest, byte_count: found.byte_count }
@@ -312,14 +317,26 @@ impl Dav<'_> {
 
     /// Whether a file has the content's SHA-1, by the server's word; none if it has not said, or we do not know.
     pub(crate) fn is_said_to_be(&self, found: &Resource, content: &Content) -> Option<bool> {
-        let stated = found.sha1.filter(|_| self.digests == Digests::Stated)?;
+        let stated = found.sha1.filter(|_| self.states_digests() == Some(true))?;
         Some(stated == content.sha1?)
+    }
+
+    /// Whether the server states digests of its own, as far as is known.
+    pub(crate) fn states_digests(&self) -> Option<bool> {
+        match self.digests {
+            Digests::Computed => Some(false),
+            Digests::Stated => self.wire.noted().map(|noted| noted != 0),
+        }
+    }
+
+    pub(crate) fn note_digests(&self, states: bool) {
+        self.wire.note_lastingly(u8::from(states), u8::from(states));
     }
 
     /// Whether the file at a place is the content. Its bytes decide, read back if need be: equal sizes are common among photos of one
     /// camera. The proof claims what any other delivery there is able to claim.
     pub(crate) async fn compare(&self, place: &Url, content: &Content) -> Result<Found, Setback> {
-        let Some(found) = self.look(place).await? else { return Ok(Found::Nothing) };
+        let Some(found) = self.look(place, content.byte_count).await? else { return Ok(Found::Nothing) };
         if found.byte_count != Some(content.byte_count) {
             return Ok(Found::Other);
         }
@@ -333,7 +350,7 @@ impl Dav<'_> {
             None => Found::Nothing,
             Some(digest) if digest != content.digest => Found::Other,
             digest => {
-                // Whoever states digests has stated this one.
+                // The bytes are the content's, and so is what a server of that kind has computed of them.
                 let states = self.digests == Digests::Stated && found.sha1.is_some();
                 let digest = if reads_back || states { digest } else { stated };
                 Found::Same(Proof { remote_id: place.to_string(), digest, byte_count: found.byte_count })

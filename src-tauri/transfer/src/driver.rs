@@ -176,7 +176,7 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         End::Failed(self.source_failure(error))
     }
 
-    /// The SHA-1 of the file as it lies there. Whether that is what was ordered is known once it is sent, or [vouched](Self::vouch) for.
+    /// The SHA-1 of the file as it lies there. Whether that is what was ordered is known once it is sent, or vouched for.
     async fn sha1(&self, source: Arc<Source>) -> Result<[u8; 20], End> {
         let block_bytes = self.options.block_bytes;
         match self.off_the_workers(move || source.sha1(block_bytes)).await? {
@@ -185,18 +185,8 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
         }
     }
 
-    /// Makes sure that a server which was asked by another digest was asked for what was ordered, although nothing had to be sent.
-    pub(crate) async fn vouch(&self, source: Arc<Source>, digest: [u8; 32]) -> Result<(), End> {
-        let block_bytes = self.options.block_bytes;
-        match self.off_the_workers(move || source.digest(block_bytes)).await? {
-            Ok(found) if found == digest => Ok(()),
-            Ok(_) => Err(self.unfit(&SourceError::Changed).await),
-            Err(error) => Err(self.unfit(&error).await),
-        }
-    }
-
     /// Runs what blocks, unless it is to stop.
-    async fn off_the_workers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
+    pub(crate) async fn off_the_workers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
         let working = tokio::task::spawn_blocking(work);
         tokio::select! {
             biased;

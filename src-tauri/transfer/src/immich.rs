@@ -203,7 +203,7 @@ impl<'a> Immich<'a> {
                 Turn::Answered(answered) => return answered,
                 Turn::Asks(together) => together,
             };
-            let checks = self.check_all(together.sha1s()).await;
+            let checks = self.check_all(together.sha1s()).await.map_err(|setback| together.refused(setback));
             together.answer(|sha1| match &checks {
                 Ok(checks) => checks.get(sha1).map_or_else(|| Err(self.nonsense("to another question")), |check| self.known(check)),
                 Err(setback) => Err(setback.clone()),
@@ -239,7 +239,7 @@ impl<'a> Immich<'a> {
     async fn held(&self, content: &Content) -> Result<Option<Proof>, Setback> {
         match self.check(&self.form_of(content)?.sha1).await? {
             Known::Nothing => Ok(None),
-            // The SHA-1 is the server's own, and the driver has found it and the SHA-256 to be of one file.
+            // The SHA-1 is the server's own, and the driver sees to it that ours and the SHA-256 are of one file.
             Known::Asset(id) => Ok(Some(Proof { remote_id: id, digest: Some(content.digest), byte_count: None })),
             Known::Trashed => Err(Setback::Failed(self.in_trash(&content.filename))),
         }

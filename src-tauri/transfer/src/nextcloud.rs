@@ -239,7 +239,7 @@ impl Destination for Nextcloud<'_> {
     }
 
     async fn probe(&self) -> Result<Capabilities, Setback> {
-        if self.dav.look(&beneath(&self.files, [""])).await?.is_none() {
+        if self.dav.look(&beneath(&self.files, [""]), 0).await?.is_none() {
             return Err(Setback::Failed(self.unknown_user().await?));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -329,7 +329,7 @@ impl Destination for Nextcloud<'_> {
         {
             return Ok(held(offset, false));
         }
-        match self.dav.look(&marked.target).await? {
+        match self.dav.look(&marked.target, 0).await? {
             // It was free when the session began. `finish` looks whether it is this content.
             Some(_) => Ok(held(marked.byte_count, true)),
             None if marked.part_bytes == 0 => Ok(held(0, false)),

@@ -19,31 +19,40 @@ pub trait Notebook: Send + Sync {
 /// The notes of this run, by the connector in whose terms they are and the URL where uploads are created.
 #[derive(Default)]
 pub(crate) struct Notes {
-    known: Mutex<HashMap<(Connector, Url), u8>>,
+    known: Mutex<HashMap<(Connector, Url), Note>>,
     notebook: Option<Box<dyn Notebook>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    found: u8,
+    /// What of it is kept.
+    kept: Option<u8>,
 }
 
 impl Notes {
     pub(crate) fn of(kept: impl IntoIterator<Item = (Connector, Url, u8)>, notebook: Box<dyn Notebook>) -> Self {
-        let known = kept.into_iter().map(|(connector, url, found)| ((connector, url), found)).collect();
-        Self { known: Mutex::new(known), notebook: Some(notebook) }
+        let note = |(connector, url, found)| ((connector, url), Note { found, kept: Some(found) });
+        Self { known: Mutex::new(kept.into_iter().map(note).collect()), notebook: Some(notebook) }
     }
 
     pub(crate) fn get(&self, connector: Connector, url: &Url) -> Option<u8> {
-        self.known().get(&(connector, url.clone())).copied()
+        self.known().get(&(connector, url.clone())).map(|note| note.found)
     }
 
-    pub(crate) fn put(&self, connector: Connector, url: &Url, found: u8) {
-        let before = self.known().insert((connector, url.clone()), found);
-        if before != Some(found)
-            && outlives_a_run(connector)
-            && let Some(notebook) = &self.notebook
-        {
-            notebook.keep(connector, url, found);
+    /// Notes what was found, and has `lasting` kept.
+    pub(crate) fn put(&self, connector: Connector, url: &Url, found: u8, lasting: Option<u8>) {
+        // Held until it is handed over, so that what is kept is what came last.
+        let mut known = self.known();
+        let note = known.entry((connector, url.clone())).or_insert(Note { found, kept: None });
+        note.found = found;
+        if let (Some(lasting), Some(notebook)) = (lasting.filter(|lasting| note.kept != Some(*lasting)), &self.notebook) {
+            note.kept = Some(lasting);
+            notebook.keep(connector, url, lasting);
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(Connector, Url), u8>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(Connector, Url), Note>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -51,20 +60,5 @@ impl Notes {
 impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notes").field("known", &self.known()).finish_non_exhaustive()
-    }
-}
-
-/// Whether a note is of use in a later run. What is asked for with a request that leaves nothing is asked for anew, since a server that
-/// was updated in between may speak another version.
-fn outlives_a_run(connector: Connector) -> bool {
-    match connector {
-        Connector::S3 | Connector::Webdav => true,
-        Connector::Resumable
-        | Connector::Archive
-        | Connector::Tus
-        | Connector::Nextcloud
-        | Connector::Immich
-        | Connector::GooglePhotos
-        | Connector::Folder => false,
     }
 }

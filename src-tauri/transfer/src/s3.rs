@@ -5,7 +5,7 @@
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
-//! first small file that it was given; until that is known, and where it does not, it is asked for the key before. Before a file of more
+//! first small file that it was given, in each run; until that is known, and where it does not, it is asked for the key before. Before a file of more
 //! than a megabyte goes it is asked always, since it costs less than to send it in vain, and immediately before an upload of parts is
 //! completed. A key is reserved within this process before it is asked for, so that of two files of one name on
 //! their way at once the second gets the other name. If the person wants that, each object is read back instead, and its bytes decide.
@@ -114,6 +114,12 @@ impl Habits {
         };
         u8::from(self.compares) | conditions | u8::from(self.bare_objects) << 3 | u8::from(self.bare_parts) << 4
     }
+
+    /// What is still believed after a restart. A server that keeps to conditions no more, or another one in its place, would have what is
+    /// there written over: so that is found out in each run.
+    fn lasting(self) -> Self {
+        Self { conditions: self.conditions.filter(|keeps_to| !keeps_to), ..self }
+    }
 }
 
 impl<'a> S3<'a> {
@@ -144,8 +150,12 @@ impl<'a> S3<'a> {
     fn note(&self, learn: impl FnOnce(&mut Habits)) {
         if let Some(mut habits) = self.wire.noted().map(Habits::of) {
             learn(&mut habits);
-            self.wire.note(habits.note());
+            self.notes(habits);
         }
+    }
+
+    fn notes(&self, habits: Habits) {
+        self.wire.note_lastingly(habits.note(), habits.lasting().note());
     }
 
     /// What to say if a request with these header fields was refused for one that can be done without. That is noted, and it is not sent
@@ -225,10 +235,10 @@ impl<'a> S3<'a> {
                 return Err(self.setback(&removed));
             }
         }
-        let known = self.wire.noted().map(Habits::of);
-        let (conditions, bare_parts) = (known.and_then(|known| known.conditions), known.is_some_and(|known| known.bare_parts));
-        let habits = Habits { compares, conditions, bare_objects: is_bare, bare_parts: is_bare || bare_parts };
-        self.wire.note(habits.note());
+        let bare_parts = is_bare || self.wire.noted().is_some_and(|noted| Habits::of(noted).bare_parts);
+        // What was known of conditions may have been of another server.
+        let habits = Habits { compares, conditions: None, bare_objects: is_bare, bare_parts };
+        self.notes(habits);
         Ok(habits)
     }
 

@@ -75,16 +75,30 @@ impl<D: Destination + ?Sized> Delivery<'_, D> {
             }
         }
         loop {
-            match self.attempt(&mut stage).await {
-                Ok(proof) => {
-                    if self.destination.sha1() == Sha1Wanted::First && !stage.is_read_through() {
-                        self.vouch(stage.source, stage.content.digest).await?;
-                    }
-                    return self.delivered(&stage.content, proof);
-                }
-                Err(setback) => self.recover(&mut stage, setback).await?,
-            }
+            let setback = match self.attempt(&mut stage).await {
+                Ok(proof) => match self.vouch(&stage).await? {
+                    None => return self.delivered(&stage.content, proof),
+                    Some(setback) => setback,
+                },
+                Err(setback) => setback,
+            };
+            self.recover(&mut stage, setback).await?;
         }
+    }
+
+    /// Makes sure that a server which was asked by another digest was asked for what was ordered, although not all of it had to be sent.
+    async fn vouch(&self, stage: &Stage) -> Result<Option<Setback>, End> {
+        if self.destination.sha1() != Sha1Wanted::First || stage.is_read_through() {
+            return Ok(None);
+        }
+        let (source, block_bytes, digest) = (stage.source.clone(), self.options.block_bytes, stage.content.digest);
+        let read = self.off_the_workers(move || source.digest(block_bytes)).await?;
+        let error = match read {
+            Ok(found) if found == digest => return Ok(None),
+            Ok(_) => SourceError::Changed,
+            Err(error) => error,
+        };
+        Ok(Some(Setback::Source(self.source_failure(&error))))
     }
 
     /// One walk from wherever the session stands to its completion.

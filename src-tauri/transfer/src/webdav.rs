@@ -8,7 +8,7 @@
 //! same size is read back and compared, which happens only where a delivery was forgotten or two photos share name and size.
 //! A delivery is proved by its size; or by its SHA-1, where the server states one of each file as a property, as ownCloud does (10 and
 //! Infinite Scale: `checksums` in `http://owncloud.org/ns`). It is the server's own, since a file that we store is sent with none. Whether
-//! it does is noted with the first file that it is given; until then, and where it does, our SHA-1 is computed while the file is sent. Or, if
+//! it does is noted with the first file that it is given, and none is believed before; until then, and where it does, our SHA-1 is computed while the file is sent. Or, if
 //! the person wants that, each file is read back.
 
 use std::{
@@ -94,28 +94,27 @@ impl<'a> Webdav<'a> {
         self.dav.wire.config().read_back
     }
 
-    /// Whether the server states digests, as far as is known.
-    fn states_digests(&self) -> Option<bool> {
-        self.dav.wire.noted().map(|noted| noted != 0)
-    }
-
     /// Takes note of what the server says of a part that holds everything.
     fn heed(&self, part: Resource) {
-        let states = part.sha1.is_some();
         // Of what lies on a mounted drive it may state none.
-        if self.states_digests() != Some(true) {
-            self.dav.wire.note(u8::from(states));
+        if self.dav.states_digests() != Some(true) {
+            self.dav.note_digests(part.sha1.is_some());
         }
         *self.complete.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
     }
 
-    /// Before a part gets its name: it is not damaged, as far as the server tells.
-    fn ensure_intact(&self, content: &Content) -> Result<(), Setback> {
+    /// Before a part gets its name: it is not damaged, as far as the server tells. Its bytes decide where it seems to be; a server whose
+    /// digests are of something else is not heard any more.
+    async fn ensure_intact(&self, part: &Url, content: &Content) -> Result<(), Setback> {
         let complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match complete.and_then(|part| self.dav.is_said_to_be(&part, content)) {
-            Some(false) => Err(Setback::Spoilt(failure::damaged_on_the_way(self.dav.wire.host()))),
-            Some(true) | None => Ok(()),
+        if complete.and_then(|complete| self.dav.is_said_to_be(&complete, content)) != Some(false) {
+            return Ok(());
         }
+        if self.dav.wire.read_back(part).await?.is_some_and(|(digest, _)| digest == content.digest) {
+            self.dav.note_digests(false);
+            return Ok(());
+        }
+        Err(Setback::Spoilt(failure::damaged_on_the_way(self.dav.wire.host())))
     }
 
     /// The part is gone: the answer to its renaming was lost, if the target is the content. Its size alone would not tell, since another
@@ -135,12 +134,12 @@ impl Destination for Webdav<'_> {
     }
 
     async fn probe(&self) -> Result<Capabilities, Setback> {
-        if self.dav.look(&beneath(self.base(), [""])).await?.is_none() {
+        if self.dav.look(&beneath(self.base(), [""]), 0).await?.is_none() {
             return Err(Setback::Failed(failure::of_status(self.dav.wire.host(), StatusCode::NOT_FOUND, None)));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Capabilities {
-            evidence: match self.states_digests() {
+            evidence: match self.dav.states_digests() {
                 _ if self.reads_back() => Evidence::ReadBack,
                 Some(true) => Evidence::Hashed,
                 Some(false) | None => Evidence::Sized,
@@ -163,7 +162,7 @@ impl Destination for Webdav<'_> {
     }
 
     fn sha1(&self) -> Sha1Wanted {
-        if self.reads_back() || self.states_digests() == Some(false) { Sha1Wanted::Never } else { Sha1Wanted::Last }
+        if self.reads_back() || self.dav.states_digests() == Some(false) { Sha1Wanted::Never } else { Sha1Wanted::Last }
     }
 
     async fn still_holds(&self, remote_id: &str, content: &Content) -> Result<Option<Proof>, Setback> {
@@ -181,11 +180,11 @@ impl Destination for Webdav<'_> {
                 return Err(Setback::Doubt(failure::unexpected(self.dav.wire.host(), "no folder for the file")));
             }
         }
-        match self.dav.look(&part).await? {
+        match self.dav.look(&part, content.byte_count).await? {
             Some(held) if held.byte_count == Some(content.byte_count) => self.heed(held),
             Some(_) | None => return Err(Setback::Doubt(failure::damaged_on_the_way(self.dav.wire.host()))),
         }
-        self.ensure_intact(content)?;
+        self.ensure_intact(&part, content).await?;
         for target in self.targets(&folders, content) {
             match self.dav.rename(&part, &target, HeaderMap::new()).await? {
                 Renamed::Done => return self.dav.prove(&target, content).await?.ok_or_else(|| self.dav.lost()),
@@ -226,13 +225,13 @@ impl Destination for Webdav<'_> {
     async fn offset(&self, upload_url: &Url) -> Result<Held, Setback> {
         let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
         let held = |offset, complete| Ok(Held { offset, complete, digest: None, limits: IN_ONE_REQUEST });
-        match self.dav.look(&plain(upload_url)).await? {
+        match self.dav.look(&plain(upload_url), marked.byte_count).await? {
             Some(part) if part.byte_count == Some(marked.byte_count) => {
                 self.heed(part);
                 held(marked.byte_count, false)
             }
             Some(_) => held(0, false),
-            None => match self.dav.look(&marked.target).await? {
+            None => match self.dav.look(&marked.target, marked.byte_count).await? {
                 // The answer to the renaming may have been lost: `finish` looks whether it is this content.
                 Some(found) if found.byte_count == Some(marked.byte_count) => held(marked.byte_count, true),
                 // Not begun, or swept away: it is sent from its first byte in either case.
@@ -248,8 +247,8 @@ impl Destination for Webdav<'_> {
 
     async fn finish(&self, upload_url: &Url, content: &Content) -> Result<Proof, Setback> {
         let marked = Marked::of(upload_url).ok_or_else(|| self.dav.lost())?;
-        self.ensure_intact(content)?;
         let part = plain(upload_url);
+        self.ensure_intact(&part, content).await?;
         match self.dav.rename(&part, &marked.target, HeaderMap::new()).await? {
             Renamed::Done => self.dav.prove(&marked.target, content).await?.ok_or_else(|| self.dav.lost()),
             Renamed::Gone => self.renamed_before(&marked.target, content).await,
@@ -267,7 +266,8 @@ impl Destination for Webdav<'_> {
     /// Only ever a part of ours, whatever a journal says.
     async fn abort(&self, upload_url: &Url) {
         let last = upload_url.path_segments().and_then(|mut parts| parts.next_back());
-        if last.is_some_and(|name| name.starts_with('.') && name.ends_with(".partial")) {
+        // `.part` is what they were called before.
+        if last.is_some_and(|name| name.starts_with('.') && (name.ends_with(".partial") || name.ends_with(".part"))) {
             self.dav.delete(&plain(upload_url)).await;
         }
     }

@@ -166,7 +166,12 @@ impl<'a> Wire<'a> {
 
     /// Notes what was found out about the server, in the connector's own terms, for this and later deliveries.
     pub(crate) fn note(&self, found: u8) {
-        self.shared.notes.put(self.connector, &self.account.url, found);
+        self.shared.notes.put(self.connector, &self.account.url, found, None);
+    }
+
+    /// The same, and keeps `lasting` for later runs: what does no harm where the server is another by then.
+    pub(crate) fn note_lastingly(&self, found: u8, lasting: u8) {
+        self.shared.notes.put(self.connector, &self.account.url, found, Some(lasting));
     }
 
     /// A URL that the server named, if it lies at one of the account's addresses: as it is reached by the one in use.

@@ -2,23 +2,19 @@
 
 mod store;
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex},
-};
+use std::pin::pin;
 
 use afterglow_model::{Connector, DestinationConfig, Evidence, FailureClass, FailureCode, Layout};
 use afterglow_tests::model_server::{Answer, Fault, Request};
-use afterglow_transfer::{Account, Notebook, Order, Outcome, Transfer};
+use afterglow_transfer::{Account, Order, Outcome};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use self::store::{BUCKET, KEY_ID, REGION, Refuses, SECRET, Store, error, refusal};
 use crate::{
     every::{Bench, Peer, conformance},
-    rig::{MIB, Memory, content, options},
+    rig::{MIB, Memory, content},
 };
 
 fn account_at(origin: &str) -> Account {
@@ -549,7 +545,7 @@ async fn a_session_without_checksums_goes_on_without_after_a_restart() {
     // Probe, question, creation, a part that is refused, its end; probe, question, creation, two parts.
     bench.server.fail(9, Fault::Answer(Answer::new("401 Unauthorized")));
     bench.failed(&order, FailureCode::AuthenticationRequired, "in mid-session").await;
-    bench.transfer = Transfer::new(options()).unwrap();
+    bench.restart();
     let before = bench.server.truth().content_bytes;
     match bench.attempt(&order).await {
         Outcome::Delivered(delivered) => assert_eq!(delivered.evidence, Evidence::Sized),
@@ -576,34 +572,43 @@ async fn only_a_request_with_a_condition_tells_that_conditions_are_not_known() {
     }
 }
 
-/// What would be kept from one run to the next.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(Connector, Url, u8)>>>);
-
-impl Notebook for Kept {
-    fn keep(&self, connector: Connector, url: &Url, found: u8) {
-        let mut kept = self.0.lock().unwrap();
-        kept.retain(|(known, at, _)| (*known, at) != (connector, url));
-        kept.push((connector, url.clone(), found));
-    }
-}
-
 #[tokio::test]
 async fn what_was_tried_out_is_known_after_a_restart() {
     for refuses in [None, Some(Refuses::Conditions), Some(Refuses::Checksums)] {
         let mut bench = Bench::<S3>::new().await;
         bench.server.with(|store| store.refuses = refuses);
-        let kept = Kept::default();
         let mut asked = Vec::new();
         for (name, bytes) in [("a.jpg", 20_000), ("b.jpg", 20_001)] {
             let before = bench.server.truth().requests.len();
-            let known = kept.0.lock().unwrap().clone();
-            bench.transfer = Transfer::remembering(options(), known, Box::new(kept.clone())).unwrap();
+            bench.restart();
             assert!(matches!(deliver(&bench, &bench.file(name, bytes), &Memory::default()).await, Outcome::Delivered(_)));
             asked.push(bench.server.truth().requests.split_off(before));
         }
         let probes = |requests: &[Request]| requests.iter().filter(|request| request.target().contains("probe")).count();
         assert!(probes(&asked[0]) > 0 && probes(&asked[1]) == 0, "{refuses:?}");
         assert!(asked[1].len() < asked[0].len(), "{refuses:?}: a refusal was not remembered");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_keeps_to_conditions_no_more_has_nothing_written_over() {
+    for restarts in [true, false] {
+        let mut bench = Bench::<S3>::new().await;
+        for (name, bytes) in [("a.jpg", 20_000), ("b.jpg", 20_002)] {
+            let outcome = deliver(&bench, &bench.file(name, bytes), &Memory::default()).await;
+            assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        }
+        // Another server at that address, with the same objects.
+        bench.server.with(|store| store.conditions = false);
+        if restarts {
+            bench.restart();
+        } else {
+            bench.transfer.test(S3::CONNECTOR, &bench.account).await.unwrap();
+        }
+        let outcome = deliver(&bench, &bench.file("a.jpg", 20_001), &Memory::default()).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+        let mut sizes: Vec<usize> = bench.server.truth().objects.iter().map(|object| object.bytes.len()).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [20_000, 20_001, 20_002], "{restarts}");
     }
 }

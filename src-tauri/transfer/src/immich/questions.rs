@@ -44,6 +44,8 @@ struct State {
     under_way: usize,
     /// Whether one of those that wait is about to ask for all.
     has_speaker: bool,
+    /// Whether something on the way refuses many questions at once.
+    singly: bool,
     waiting: Vec<Waiting>,
 }
 
@@ -93,7 +95,7 @@ impl Asking {
     /// Waits for whoever asks for all; none if nobody does yet.
     fn wait(&self, sha1: &str) -> Option<oneshot::Receiver<Answered>> {
         let mut state = self.state();
-        if !state.has_speaker {
+        if state.singly || !state.has_speaker {
             state.has_speaker = true;
             return None;
         }
@@ -107,7 +109,11 @@ impl Asking {
         let mut came = pin!(self.came.notified());
         // From here on no answer is missed.
         came.as_mut().enable();
-        if self.state().under_way > 0 {
+        let waits = {
+            let state = self.state();
+            state.under_way > 0 && !state.singly
+        };
+        if waits {
             let _ = tokio::time::timeout(GATHERING, came).await;
         }
         let mut state = self.state();
@@ -140,6 +146,17 @@ impl Together {
     /// What is asked for.
     pub(super) fn sha1s(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.own.as_str()).chain(self.others.iter().map(|other| other.sha1.as_str()))
+    }
+
+    /// The request was refused. What does not take many questions at once may take one, and they are asked singly from now on.
+    pub(super) fn refused(&self, setback: Setback) -> Setback {
+        match setback {
+            Setback::Verdict(failure) | Setback::TooLarge { failure, .. } if !self.others.is_empty() => {
+                self.asking.state().singly = true;
+                Setback::Doubt(failure)
+            }
+            setback => setback,
+        }
     }
 
     /// Passes on what became of the request: `answer` says what it means for each. The answer to the own question.
@@ -226,6 +243,26 @@ mod tests {
             let Turn::Asks(together) = third.await else { panic!("nobody else asks") };
             assert_eq!(together.sha1s().collect::<Vec<_>>(), ["3"]);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_refuses_many_at_once_is_asked_singly() {
+        let asking = Arc::new(Asking::default());
+        let refusal = || Setback::Verdict(crate::failure::internal("too many"));
+        let first = asks(&asking, "1").await;
+        assert!(matches!(first.refused(refusal()), Setback::Verdict(_)), "one alone is meant itself");
+        let (second, mut third) = (asking.line_up("2"), Box::pin(asking.line_up("3")));
+        let mut second = Box::pin(second);
+        assert!(poll!(&mut second).is_pending() && poll!(&mut third).is_pending());
+        drop(first);
+        let Turn::Asks(together) = second.await else { panic!("it came first") };
+        assert!(matches!(together.refused(refusal()), Setback::Doubt(_)));
+        let began = tokio::time::Instant::now();
+        let singly = [asks(&asking, "4").await, asks(&asking, "5").await];
+        assert!(singly.iter().all(|together| together.sha1s().count() == 1));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        drop(together);
+        assert!(matches!(third.await, Turn::Asks(together) if together.sha1s().count() == 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,10 +94,11 @@ impl S3<'_> {
         if answer.headers.get(ETAG).is_none() {
             return Err(self.nonsense("an object without a tag"));
         }
-        if field(&answer, CHECKSUM).is_some_and(|stated| stated != checksum) {
+        let stated = field(&answer, CHECKSUM);
+        if stated.is_some_and(|stated| stated != checksum) {
             return Err(Setback::Spoilt(failure::damaged_on_the_way(self.wire.host())));
         }
-        if habits.compares && !self.reads_back() {
+        if habits.compares && stated.is_some() && !self.reads_back() {
             let (digest, byte_count) = (Some(*digest), Some(*byte_count));
             return Ok(Some(Proof { remote_id: object.to_string(), digest, byte_count }));
         }
