@@ -1,4 +1,4 @@
-//! S3 against stores of others: moto, which keeps to conditions, and s3s-fs, which checks every signature.
+//! S3 against stores of others: moto, which keeps to conditions; rclone, which serves a folder; and s3s-fs, which checks every signature.
 
 use std::{fs, path::Path, process::Command};
 
@@ -27,6 +27,20 @@ async fn s3s_fs(folder: &Path) -> Option<Running> {
     let running = Running::start(|port| {
         let mut command = Command::new(program);
         command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--access-key", KEY, "--secret-key", SECRET]).arg(folder);
+        command
+    });
+    Some(running.await.unwrap())
+}
+
+/// rclone as a server.
+async fn rclone(folder: &Path) -> Option<Running> {
+    program("aws")?;
+    let program = program("rclone")?;
+    fs::create_dir(folder.join(BUCKET)).unwrap();
+    let running = Running::start(|port| {
+        let mut command = Command::new(program);
+        command.args(["serve", "s3", "--config", "/dev/null", "--auth-key", &format!("{KEY},{SECRET}")]);
+        command.args(["--addr", &format!("127.0.0.1:{port}")]).arg(folder);
         command
     });
     Some(running.await.unwrap())
@@ -122,6 +136,15 @@ async fn s3s_fs_takes_everything() {
     let Some(server) = s3s_fs(folder.path()).await else { return };
     // It compares, but does not tell the checksums of parts.
     everything_arrives(&server, Evidence::Hashed, Evidence::Sized).await;
+    a_broken_line_costs_little(&server, Evidence::Sized).await;
+    the_test_leaves_nothing(&server, Evidence::Sized).await;
+}
+
+#[tokio::test]
+async fn rclone_takes_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(server) = rclone(folder.path()).await else { return };
+    everything_arrives(&server, Evidence::Sized, Evidence::Sized).await;
     a_broken_line_costs_little(&server, Evidence::Sized).await;
     the_test_leaves_nothing(&server, Evidence::Sized).await;
 }
