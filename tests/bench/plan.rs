@@ -93,22 +93,12 @@ async fn fill(queue: &Queue) -> Result<Vec<DestinationFacts>> {
 }
 
 fn job(number: usize) -> NewJob {
+    let name = format!("{number}.jpg");
+    let byte_count = if number.is_multiple_of(5) { 4_000_000 } else { 300_000 };
     NewJob {
         asset_id: Some(afterglow_model::AssetId(format!("asset-{number}"))),
-        resource_id: None,
-        resource_type: AssetResourceType::Photo,
-        filename: format!("{number}.jpg"),
-        byte_count: if number.is_multiple_of(5) { 4_000_000 } else { 300_000 },
-        sha256: format!("{number:064x}"),
-        created_ms: None,
         source_id: Some(SourceId::from("source")),
-        path: format!("/photos/{number}.jpg").into(),
-        client_reference: None,
-        options: UploadJobOptions::default(),
-        url: None,
-        headers_handle: None,
-        body_handle: None,
-        after: None,
+        ..NewJob::of(format!("/photos/{name}").into(), name, AssetResourceType::Photo, byte_count, format!("{number:064x}"))
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use afterglow_model::{
     AssetId, AssetResourceType, Connector, Destination, Evidence, Failure, FailureClass, FailureCode, JobId, JobState, Phase,
-    Priority, Receipt, Timestamp, UploadJobOptions,
+    Priority, Receipt, Timestamp,
 };
 
 use crate::{Created, FileClass, Finished, LaneKey, NewBatch, NewDestination, NewJob, Queue, QueueError};
@@ -106,22 +106,13 @@ fn sha256(content: u8) -> String {
 
 /// A file of `1000 + content` bytes that belongs to the asset `asset-<content>`.
 fn file(content: u8) -> NewJob {
+    let name = format!("{content}.jpg");
+    let (path, byte_count) = (format!("/photos/{name}").into(), 1000 + u64::from(content));
     NewJob {
         asset_id: Some(AssetId(format!("asset-{content}"))),
-        resource_id: None,
-        resource_type: AssetResourceType::Photo,
-        filename: format!("{content}.jpg"),
-        byte_count: 1000 + u64::from(content),
-        sha256: sha256(content),
         created_ms: Some(5),
         source_id: Some("source".into()),
-        path: format!("/photos/{content}.jpg").into(),
-        client_reference: None,
-        options: UploadJobOptions::default(),
-        url: None,
-        headers_handle: None,
-        body_handle: None,
-        after: None,
+        ..NewJob::of(path, name, AssetResourceType::Photo, byte_count, sha256(content))
     }
 }
 

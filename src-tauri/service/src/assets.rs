@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use afterglow_library::UploadFile;
-use afterglow_model::{AssetId, AssetResourceType, Connector, Destination, UploadJobOptions, Versions};
+use afterglow_model::{AssetId, AssetResourceType, Connector, Destination, Versions};
 use afterglow_queue::{First, NewJob, QueuedJob};
 use afterglow_transfer::{Companions, Sidecar};
 
@@ -200,19 +200,9 @@ pub(crate) fn draft(file: UploadFile) -> NewJob {
     NewJob {
         asset_id: Some(file.asset_id),
         resource_id: Some(file.resource_id),
-        resource_type: file.resource_type,
-        filename: file.filename,
-        byte_count: file.byte_count,
-        sha256: file.sha256,
         created_ms: Some(file.created.0),
         source_id: Some(file.source_id),
-        path: file.path,
-        client_reference: None,
-        options: UploadJobOptions::default(),
-        url: None,
-        headers_handle: None,
-        body_handle: None,
-        after: None,
+        ..NewJob::of(file.path, file.filename, file.resource_type, file.byte_count, file.sha256)
     }
 }
 

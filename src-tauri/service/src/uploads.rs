@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use afterglow_library::LooseFile;
 use afterglow_model::{
-    AssetId, AssetResourceType, CreateUpload, Destination, Priority, ResourceId, Timestamp, UploadJobOptions, UploadPreview, bytes,
-    photos_and_videos,
+    AssetId, AssetResourceType, CreateUpload, Destination, Priority, ResourceId, Timestamp, UploadPreview, bytes, photos_and_videos,
 };
 use afterglow_queue::{Known, NewBatch, NewJob, QueuedJob};
 
@@ -54,22 +53,12 @@ impl Asked {
 impl From<Loose> for NewJob {
     fn from(file: Loose) -> Self {
         let (asset_id, resource_id) = file.known.map(|known| *known).unzip();
+        let (filename, sha256) = (file.filename.into_string(), file.sha256.into_string());
         Self {
             asset_id,
             resource_id,
-            resource_type: file.resource_type,
-            filename: file.filename.into_string(),
-            byte_count: file.byte_count,
-            sha256: file.sha256.into_string(),
             created_ms: Some(file.created.0),
-            source_id: None,
-            path: file.path,
-            client_reference: None,
-            options: UploadJobOptions::default(),
-            url: None,
-            headers_handle: None,
-            body_handle: None,
-            after: None,
+            ..Self::of(file.path, filename, file.resource_type, file.byte_count, sha256)
         }
     }
 }

@@ -62,6 +62,29 @@ pub struct NewJob {
     pub after: Option<First>,
 }
 
+impl NewJob {
+    /// A file of no asset, asked for with nothing special.
+    pub fn of(path: PathBuf, filename: String, resource_type: AssetResourceType, byte_count: u64, sha256: String) -> Self {
+        Self {
+            asset_id: None,
+            resource_id: None,
+            resource_type,
+            filename,
+            byte_count,
+            sha256,
+            created_ms: None,
+            source_id: None,
+            path,
+            client_reference: None,
+            options: UploadJobOptions::default(),
+            url: None,
+            headers_handle: None,
+            body_handle: None,
+            after: None,
+        }
+    }
+}
+
 /// What has to end before a job may go, if it is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum First {

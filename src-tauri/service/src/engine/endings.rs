@@ -69,7 +69,7 @@ async fn write(queue: &Queue, endings: &mut Vec<Ending>) {
 
 #[cfg(test)]
 mod tests {
-    use afterglow_model::{AssetResourceType, Connector, JobId, JobState, Phase, Priority, UploadJobOptions};
+    use afterglow_model::{AssetResourceType, Connector, JobId, JobState, Phase, Priority};
     use afterglow_queue::{NewBatch, NewDestination, NewJob};
 
     use super::*;
@@ -96,22 +96,10 @@ mod tests {
             priority: Priority::UserInitiated,
             rule_id: None,
         };
-        let files = (0..2_u8).map(|content| NewJob {
-            asset_id: None,
-            resource_id: None,
-            resource_type: AssetResourceType::Photo,
-            filename: format!("{content}.jpg"),
-            byte_count: 1,
-            sha256: format!("{content:02x}").repeat(32),
-            created_ms: None,
-            source_id: None,
-            path: format!("/photos/{content}.jpg").into(),
-            client_reference: None,
-            options: UploadJobOptions::default(),
-            url: None,
-            headers_handle: None,
-            body_handle: None,
-            after: None,
+        let files = (0..2_u8).map(|content| {
+            let name = format!("{content}.jpg");
+            let sha256 = format!("{content:02x}").repeat(32);
+            NewJob::of(format!("/photos/{name}").into(), name, AssetResourceType::Photo, 1, sha256)
         });
         let jobs = queue.create_jobs(batch, files, now).await.unwrap().jobs;
         queue.start(&jobs, now).await.unwrap();

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Machine, lock, steady};
 use crate::simulation::{
     CONNECTORS, Dice, MONDAY_MS,
-    plan::{Asker, NewAsset, NewFile},
+    plan::{Asker, NewAsset},
     server::hex,
     truth::{File, Job},
 };
@@ -192,23 +192,12 @@ impl Machine {
     }
 
     fn draft(&self, file: &File, options: &UploadJobOptions) -> NewJob {
-        let NewFile { kind, .. } = file.new;
+        let path = self.root(file.on_stick).join(&file.name);
         NewJob {
             asset_id: Some(file.asset.clone()),
-            resource_id: None,
-            resource_type: kind,
-            filename: file.name.clone(),
-            byte_count: file.size,
-            sha256: file.sha256.clone(),
-            created_ms: None,
             source_id: Some(self.premises.sources[usize::from(file.on_stick)].id.clone()),
-            path: self.root(file.on_stick).join(&file.name),
-            client_reference: None,
             options: options.clone(),
-            url: None,
-            headers_handle: None,
-            body_handle: None,
-            after: None,
+            ..NewJob::of(path, file.name.clone(), file.new.kind, file.size, file.sha256.clone())
         }
     }
 }
