@@ -103,6 +103,10 @@ async fn what_is_there_already_is_not_sent_again() {
         bench.stored_once(&order, "there already");
         assert!(bytes < MIB || posts(&bench) == 0, "a large file was sent");
     }
+    let bench = Bench::<Immich>::new().await;
+    put(&bench, 300_000, false);
+    assert_eq!(delivered(&bench, &bench.file("IMG_0001.jpg", 300_000)).await.remote_id, "asset-of-before");
+    assert_eq!(posts(&bench), 0, "a photo was sent");
 }
 
 #[tokio::test]
