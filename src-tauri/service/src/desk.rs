@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use afterglow_model::{BatchId, Event, OverrideScope, Priority, Prompt, ServiceState, Status, WaitingReason, count};
+use afterglow_model::{BatchId, DestinationId, Event, OverrideScope, Priority, Prompt, ServiceState, Status, WaitingReason, count};
 use afterglow_system::{Notice, NoticeAction, NoticeButton, Notifier, Tray, TrayAction, TrayIcon, TrayView};
 use tokio::sync::{mpsc, watch};
 
@@ -22,7 +22,7 @@ pub(crate) struct Desk {
     /// False if this start was told to show none, whatever the settings say.
     may_notify: bool,
     told: HashSet<BatchId>,
-    attention: bool,
+    attention: Attention,
     prompts: usize,
 }
 
@@ -34,7 +34,17 @@ impl Desk {
         may_notify: bool,
     ) -> Self {
         let (tray, tray_actions) = tray.unzip();
-        Self { core, tray, tray_actions, notifier, notice_actions, may_notify, told: HashSet::new(), attention: false, prompts: 0 }
+        Self {
+            core,
+            tray,
+            tray_actions,
+            notifier,
+            notice_actions,
+            may_notify,
+            told: HashSet::new(),
+            attention: Attention::default(),
+            prompts: 0,
+        }
     }
 
     /// Draws until the service ends.
@@ -105,13 +115,10 @@ impl Desk {
 
     /// One sticky notice as long as something needs the person; it goes by itself.
     fn note_attention(&mut self, status: &Status) {
-        let needed = status.attention > 0 || !status.attention_destinations.is_empty();
-        if needed == self.attention {
-            return;
-        }
-        self.attention = needed;
-        if !needed {
-            return self.notifier.withdraw("attention");
+        match self.attention.turns(status.attention, &status.attention_destinations) {
+            Turn::None => return,
+            Turn::Over => return self.notifier.withdraw("attention"),
+            Turn::News => {}
         }
         self.notifier.show(Notice {
             key: "attention".to_owned(),
@@ -189,6 +196,40 @@ pub(crate) fn open_pane(core: &Core, pane: &str) {
     }
 }
 
+/// What the person was told of what needs them.
+#[derive(Debug, Default)]
+struct Attention {
+    is_needed: bool,
+    destinations: Vec<DestinationId>,
+}
+
+/// What is to be told now.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nothing new.
+    None,
+    /// That something needs the person.
+    News,
+    /// That nothing does any more.
+    Over,
+}
+
+impl Attention {
+    /// So many files and these destinations need the person now. Another destination that stops is news, whatever waits already; another file
+    /// is not.
+    fn turns(&mut self, files: u64, destinations: &[DestinationId]) -> Turn {
+        let is_needed = files > 0 || !destinations.is_empty();
+        let is_news = !self.is_needed || destinations.iter().any(|one| !self.destinations.contains(one));
+        let was_needed = std::mem::replace(&mut self.is_needed, is_needed);
+        destinations.clone_into(&mut self.destinations);
+        match (is_needed, was_needed) {
+            (true, _) if is_news => Turn::News,
+            (false, true) => Turn::Over,
+            (true | false, _) => Turn::None,
+        }
+    }
+}
+
 fn attention_sentence(status: &Status) -> String {
     match status.state {
         ServiceState::Attention => status.sentence.clone(),
@@ -227,5 +268,27 @@ async fn next(actions: &mut Option<mpsc::Receiver<TrayAction>>) -> Option<TrayAc
     match actions {
         Some(actions) => actions.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_destination_that_stops_is_told_once() {
+        let mut attention = Attention::default();
+        let (one, other): (DestinationId, DestinationId) = ("one".into(), "other".into());
+        let (first, both) = ([one.clone()], [one.clone(), other.clone()]);
+        assert_eq!(attention.turns(0, &[]), Turn::None);
+        assert_eq!(attention.turns(1, &[]), Turn::News);
+        assert_eq!(attention.turns(2, &[]), Turn::None, "another file");
+        assert_eq!(attention.turns(2, &first), Turn::News, "a destination stopped while a file waits");
+        assert_eq!(attention.turns(0, &first), Turn::None);
+        assert_eq!(attention.turns(0, &both), Turn::News);
+        assert_eq!(attention.turns(0, &[other]), Turn::None, "one is mended");
+        assert_eq!(attention.turns(0, &both), Turn::News, "and stops again");
+        assert_eq!(attention.turns(0, &[]), Turn::Over);
+        assert_eq!(attention.turns(0, &[]), Turn::None);
     }
 }
