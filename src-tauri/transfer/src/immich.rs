@@ -57,13 +57,20 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The oldest version that is spoken to.
 const MAJOR_MIN: u64 = 2;
 
+/// Permissions that do more, and what is not done without them.
+type Wanted = (&'static [&'static str], &'static str);
+
 /// All that a key must be allowed to: sending and asking for what is there.
 const PERMISSION: &str = "asset.upload";
 /// What it takes to put together what belongs together, and what becomes of that without.
-const TOGETHER: ([&str; 3], &str) =
-    (["asset.read", "asset.update", "stack.create"], "Live Photos, RAW files and edits may stay apart from their photos");
+const TOGETHER: Wanted =
+    (&["asset.read", "asset.update", "stack.create"], "Live Photos, RAW files and edits may stay apart from their photos");
 /// What it takes to make albums.
-const ALBUMS: ([&str; 3], &str) = (["album.read", "album.create", "albumAsset.create"], "photos are not put into albums");
+const ALBUMS: Wanted = (&["album.read", "album.create", "albumAsset.create"], "photos are not put into albums");
+/// What it takes to see what the quota leaves.
+const ROOM: Wanted = (&["user.read"], "how much room is left is not known");
+/// What it takes to remove the picture of the test.
+const REMOVAL: Wanted = (&["asset.delete"], "the picture of the test stays there, and can be deleted by hand");
 /// The permission that includes every other.
 const EVERYTHING: &str = "all";
 
@@ -146,8 +153,8 @@ impl Key {
     }
 
     /// What is not done for want of these; none if it may do them all.
-    fn lack(&self, (wanted, consequence): ([&str; 3], &str)) -> Option<String> {
-        let lacking: Vec<&str> = wanted.into_iter().filter(|permission| !self.may(permission)).collect();
+    fn lack(&self, (wanted, consequence): Wanted) -> Option<String> {
+        let lacking: Vec<&str> = wanted.iter().copied().filter(|permission| !self.may(permission)).collect();
         (!lacking.is_empty()).then(|| format!("Its API key lacks {}: {consequence}.", lacking.join(", ")))
     }
 }
@@ -385,8 +392,9 @@ impl Destination for Immich<'_> {
         if !key.may(PERMISSION) {
             return Err(Setback::Failed(self.lacks(PERMISSION)));
         }
-        let albums = self.wire.config().albums.then(|| key.lack(ALBUMS)).flatten();
-        let lack: Vec<String> = key.lack(TOGETHER).into_iter().chain(albums).collect();
+        let albums = self.wire.config().albums.then_some(ALBUMS);
+        let wanted = [TOGETHER].into_iter().chain(albums).chain([ROOM, REMOVAL]);
+        let lack: Vec<String> = wanted.filter_map(|wanted| key.lack(wanted)).collect();
         // Of the first probe: nobody probes twice with one of these.
         let _ = self.lack.set(lack.join(" "));
         let server = format!("Immich {}.{}.{}", version.major, version.minor, version.patch);

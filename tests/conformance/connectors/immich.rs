@@ -563,6 +563,11 @@ async fn a_test_says_what_a_key_may_not_do() {
     bench.server.with(|server| server.permissions = vec!["all"]);
     let said = sentence(&bench).await;
     assert!(!said.contains("lacks"), "{said}");
+    assert!(bench.server.truth().objects.is_empty());
+    bench.server.with(|server| server.permissions = vec!["asset.upload"]);
+    let said = sentence(&bench).await;
+    assert!(said.contains("lacks user.read: how much room") && said.contains("lacks asset.delete: the picture"), "{said}");
+    assert_eq!(bench.server.truth().objects.len(), 1, "the picture of the test");
 }
 
 #[tokio::test]
