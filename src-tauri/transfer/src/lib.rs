@@ -35,6 +35,7 @@ mod pair;
 mod payload;
 mod reading;
 mod request;
+mod response;
 mod resumable;
 mod route;
 mod s3;

@@ -11,7 +11,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use afterglow_model::{Capabilities, Evidence, FailureClass, FailureCode, Timestamp};
+use afterglow_model::{Capabilities, Evidence, FailureClass, FailureCode, JobResponse, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{
@@ -323,6 +323,10 @@ impl Destination for Resumable<'_> {
         {
             tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to expire");
         }
+    }
+
+    fn answer(&self) -> Option<JobResponse> {
+        self.wire.response()
     }
 
     async fn remove(&self, remote_id: &str) {

@@ -405,8 +405,8 @@ impl Transfer {
         let wire = || Wire::new(&self.shared, connector, account, &credential(connector, account), cancel);
         if let Some(described) = &account.described {
             return Ok(match described.body {
-                JobBody::Resumable => Box::new(Resumable::new(wire()?)),
-                JobBody::Tus => Box::new(Tus::new(wire()?)),
+                JobBody::Resumable => Box::new(Resumable::new(wire()?.handing_back())),
+                JobBody::Tus => Box::new(Tus::new(wire()?.handing_back())),
                 JobBody::Raw { .. } | JobBody::Multipart { .. } | JobBody::PresignedParts { .. } => {
                     Box::new(Requests::new(wire()?, described))
                 }

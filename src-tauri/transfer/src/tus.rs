@@ -14,7 +14,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use afterglow_model::{Capabilities, Evidence, FailureClass, FailureCode, Timestamp};
+use afterglow_model::{Capabilities, Evidence, FailureClass, FailureCode, JobResponse, Timestamp};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -304,6 +304,10 @@ impl Destination for Tus<'_> {
         if let Err(setback) = self.wire.exchange(Method::DELETE, upload_url, Self::common(), Payload::empty()).await {
             tracing::debug!(host = self.wire.host(), ?setback, "an abandoned upload was left to expire");
         }
+    }
+
+    fn answer(&self) -> Option<JobResponse> {
+        self.wire.response()
     }
 
     async fn remove(&self, remote_id: &str) {

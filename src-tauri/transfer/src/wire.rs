@@ -2,11 +2,11 @@
 //! left, a stop is obeyed at once, an answer is bounded, and a web page is no answer.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use afterglow_model::{Connector, DestinationConfig, Failure, FailureClass, FailureCode};
+use afterglow_model::{Connector, DestinationConfig, Failure, FailureClass, FailureCode, JobResponse};
 use reqwest::{
     Client, Method, Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION},
@@ -22,7 +22,7 @@ use crate::{
     near,
     order::Account,
     payload::{Pace, Payload, Pulse, Tap},
-    route,
+    response, route,
     transfer::Shared,
 };
 
@@ -53,6 +53,8 @@ pub(crate) struct Wire<'a> {
     /// Whether what a portal answers may be the server's own answer.
     takes_pages: bool,
     answer_bytes_max: usize,
+    /// What an app is handed back, if it is.
+    response: Option<Mutex<Option<JobResponse>>>,
 }
 
 /// An answer whose sense the protocol has to judge: any status but a redirect.
@@ -116,6 +118,7 @@ impl<'a> Wire<'a> {
             cuts: false,
             takes_pages: false,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            response: None,
         })
     }
 
@@ -127,6 +130,16 @@ impl<'a> Wire<'a> {
     /// The same for servers of which nothing is known but that they are the right ones: a page may be how they say that all is well.
     pub(crate) fn taking_pages(self) -> Self {
         Self { takes_pages: true, ..self }
+    }
+
+    /// The same for an app, which is handed back what the server [answered](Self::response).
+    pub(crate) fn handing_back(self) -> Self {
+        Self { response: Some(Mutex::default()), ..self }
+    }
+
+    /// The answer to the last request that carried or completed something, else to the last question; none if it is not handed back.
+    pub(crate) fn response(&self) -> Option<JobResponse> {
+        self.response.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same for servers whose lists have no pages.
@@ -230,7 +243,10 @@ impl<'a> Wire<'a> {
         let mut payload = payload;
         for _ in 0..=REDIRECTS_MAX {
             match self.exchange_once(method.clone(), &url, headers.clone(), payload, silence).await? {
-                Reply::Answer(answer) => return Ok(*answer),
+                Reply::Answer(answer) => {
+                    self.keep(&method, &answer);
+                    return Ok(*answer);
+                }
                 Reply::Moved(to) => match &again {
                     Some(bytes) => {
                         payload = Payload::Whole(bytes.clone());
@@ -241,6 +257,16 @@ impl<'a> Wire<'a> {
             }
         }
         Err(Setback::Failed(failure::unexpected(&self.host, "redirects without end")))
+    }
+
+    fn keep(&self, method: &Method, answer: &Answer) {
+        let Some(response) = &self.response else { return };
+        let mut response = response.lock().unwrap_or_else(PoisonError::into_inner);
+        match *method {
+            Method::POST | Method::PATCH => *response = Some(response::kept(answer)),
+            Method::HEAD if response.is_none() => *response = Some(response::kept(answer)),
+            _ => {}
+        }
     }
 
     async fn exchange_once(

@@ -10,6 +10,7 @@ use afterglow_tests::model_server::{Answer, Fault, Object, Protocol, Request};
 use afterglow_transfer::{Account, Delivered, Described, Order, Outcome};
 use sha2::{Digest, Sha256};
 
+use super::{draft::Draft, tus::Tus};
 use crate::{
     every::{Bench, Peer},
     rig::{MIB, content},
@@ -371,5 +372,25 @@ async fn a_success_before_the_file_was_sent_is_none() {
     match bench.attempt(&order).await {
         Outcome::Failed(failure) => assert_eq!(failure.class, FailureClass::Transient, "{}", failure.message),
         other => panic!("{other:?}"),
+    }
+}
+
+/// What an app is handed back of its upload by a protocol.
+async fn handed_back<P: Peer>(body: JobBody, bytes: u64) -> JobResponse {
+    let mut bench = Bench::<P>::new().await;
+    bench.account.described = Some(Described { body, after: None });
+    let outcome = bench.attempt(&bench.file("IMG_0001.jpg", bytes)).await;
+    assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
+    let response = bench.memory.response.lock().unwrap().take();
+    response.unwrap()
+}
+
+#[tokio::test]
+async fn an_app_is_handed_the_answer_that_completed_its_upload() {
+    for bytes in [20_000, 11 * MIB] {
+        let tus = handed_back::<Tus>(JobBody::Tus, bytes).await;
+        assert_eq!((tus.status, tus.headers["upload-offset"].as_str()), (204, bytes.to_string().as_str()));
+        let draft = handed_back::<Draft<6>>(JobBody::Resumable, bytes).await;
+        assert_eq!((draft.status / 100, draft.headers["upload-complete"].as_str()), (2, "?1"));
     }
 }

@@ -1,15 +1,9 @@
 //! What a server's answer says, by the app's rule.
 
-use std::collections::BTreeMap;
-
 use afterglow_model::{DigestAlgorithm, DigestRule, Failure, FailureClass, FailureCode, JobResponse, SuccessRule};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{destination::Content, driver::base16, failure, wire::Answer};
-
-/// Of an answer, so much is kept for the app, in bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
-const HEADER_BYTES_MAX: usize = 8 * 1024;
+use crate::{destination::Content, driver::base16, failure, response::kept, wire::Answer};
 
 /// An answer and what it is worth.
 pub(super) struct Judged {
@@ -81,27 +75,6 @@ fn is_digest(stated: &str, algorithm: DigestAlgorithm, content: &Content) -> boo
     stated.eq_ignore_ascii_case(&base16(digest))
         || stated == base64
         || stated.split(',').any(|member| member.trim() == format!("{name}=:{base64}:"))
-}
-
-/// As much of the answer as is kept. Cookies are not handed on: nobody but the client that they were set for may use them.
-fn kept(answer: &Answer) -> JobResponse {
-    let mut headers = BTreeMap::new();
-    let mut left = HEADER_BYTES_MAX;
-    for (name, value) in &answer.headers {
-        let Ok(value) = value.to_str() else { continue };
-        let length = name.as_str().len() + value.len();
-        if name != "set-cookie" && length <= left {
-            left -= length;
-            headers.insert(name.as_str().to_owned(), value.to_owned());
-        }
-    }
-    let body = &answer.body[..answer.body.len().min(BODY_BYTES_MAX)];
-    JobResponse {
-        status: answer.status.as_u16(),
-        headers,
-        body: String::from_utf8_lossy(body).into_owned(),
-        truncated: answer.is_cut || answer.body.len() > BODY_BYTES_MAX,
-    }
 }
 
 fn refused(host: &str, what: &str) -> Failure {
