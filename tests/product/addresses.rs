@@ -13,10 +13,13 @@ use afterglow_tests::{
     tls::TlsFront,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 use url::Url;
+use zbus::interface;
+
+use crate::bus::{Bus, offer};
 
 const MB: usize = 1_000_000;
 
@@ -255,6 +258,35 @@ impl SystemProxy {
         Self { url, asked }
     }
 
+    /// One that speaks SOCKS 5 (RFC 1928), without a password.
+    async fn socks(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("socks://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let heard = heard.clone();
+                tokio::spawn(async move {
+                    let methods = client.read_u16().await.unwrap() & 0xff;
+                    client.read_exact(&mut vec![0; methods.into()]).await.unwrap();
+                    client.write_all(&[5, 0]).await.unwrap();
+                    // Version, command, reserved, and a name with its length before it.
+                    assert_eq!(client.read_u32().await.unwrap(), 0x0501_0003);
+                    let mut name = vec![0; client.read_u8().await.unwrap().into()];
+                    client.read_exact(&mut name).await.unwrap();
+                    let port = client.read_u16().await.unwrap();
+                    heard.lock().unwrap().push(format!("{}:{port}", String::from_utf8(name).unwrap()));
+                    let mut server = TcpStream::connect(target).await.unwrap();
+                    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+                    // Either end may go first.
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Self { url, asked }
+    }
+
     fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -293,4 +325,53 @@ async fn the_systems_proxy_is_used_but_never_within_this_computer() {
     let excepted = add(&far("direct.test"), "Excepted").await;
     assert_eq!(excepted.code, Some(1), "{excepted:?}");
     assert_eq!(proxy.asked(), asked, "through the proxy in spite of no_proxy");
+}
+
+/// The desktop portal's proxy resolver.
+struct ProxyResolver {
+    proxy: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[interface(name = "org.freedesktop.portal.ProxyResolver")]
+impl ProxyResolver {
+    fn lookup(&self, uri: String) -> Vec<String> {
+        self.asked.lock().unwrap().push(uri);
+        vec![self.proxy.clone(), "direct://".to_owned()]
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_that_the_desktop_is_set_to_is_asked_for_once() {
+    through_the_desktops_proxy(async |target| SystemProxy::start(target).await, "CONNECT photos.test:443 HTTP/1.1").await;
+    through_the_desktops_proxy(async |target| SystemProxy::socks(target).await, "photos.test:443").await;
+}
+
+async fn through_the_desktops_proxy(start: impl AsyncFnOnce(SocketAddr) -> SystemProxy, tunnel: &str) {
+    let Some(session) = Bus::start().await else { return };
+    let mut stage = Stage::empty().unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let front = TlsFront::start(&archive.url).await.unwrap();
+    let proxy = start(front.over(&archive.url).unwrap().socket_addrs(|| None).unwrap()[0]).await;
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let portal = session.peer().await;
+    let resolver = ProxyResolver { proxy: proxy.url.clone(), asked: asked.clone() };
+    portal.object_server().at("/org/freedesktop/portal/desktop", resolver).await.unwrap();
+    offer(&portal, "org.freedesktop.portal.Desktop").await;
+    stage.session_bus = Some(session.address.clone());
+    stage.serve().await.unwrap();
+
+    let far = format!("https://photos.test{}", archive.url.path());
+    let (far, fingerprint) = (far.as_str(), front.fingerprint());
+    let words = ["destination", "add", "resumable", far, "--name", "Far", "--token-stdin", "--trust-certificate", &fingerprint];
+    let added = stage.cli_reading(&words, "a token").await.unwrap();
+    assert_eq!(added.code, Some(0), "{added:?}");
+    photo(&stage.path("a.jpg"), 1, 30_000).unwrap();
+    stage.does(&["add", "a.jpg", "--to", "Far"]).await.unwrap();
+    stage.delivered().await.unwrap();
+    assert_eq!(archive.files().unwrap().len(), 1);
+    assert!(!proxy.asked().is_empty() && proxy.asked().iter().all(|line| line == tunnel), "{:?}", proxy.asked());
+    // At most once more, if the network was first seen meanwhile.
+    let asked = asked.lock().unwrap().clone();
+    assert!((1..=2).contains(&asked.len()) && asked.iter().all(|url| url.starts_with("https://photos.test")), "{asked:?}");
 }

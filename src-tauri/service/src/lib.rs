@@ -21,7 +21,6 @@ mod host;
 mod live;
 mod mirror;
 mod nearby;
-mod notebook;
 mod opaque;
 mod paths;
 mod prompts;
@@ -29,6 +28,7 @@ mod rules;
 mod run;
 mod sign_ins;
 mod space;
+mod transfers;
 mod uploads;
 
 pub use afterglow_library::decode_worker;

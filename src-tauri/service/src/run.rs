@@ -23,10 +23,11 @@ use crate::{
     follow::{Follower, Passes},
     live::Live,
     mirror::Mirror,
-    notebook, paths,
+    paths,
     prompts::Prompts,
     sign_ins::SignIns,
     space::SpaceChecks,
+    transfers,
 };
 
 /// A file is left alone until nobody has written to it for so long.
@@ -88,7 +89,7 @@ pub async fn run(options: ServeOptions, quit: CancellationToken, ready: impl FnO
         decoder: std::env::current_exe().ok(),
     })
     .await?;
-    let (transfer, kept) = notebook::transfer(&queue, &quit).await?;
+    let (transfer, kept) = transfers::start(&queue, &quit).await?;
     let secrets = Secrets::open(secrets_options(&home)).await;
     let sensors = Sensors::start(SensorOptions { state_dir: Some(home.data.clone()), ..SensorOptions::default() });
 

@@ -35,6 +35,9 @@ mod task;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(target_os = "linux")]
+pub(crate) use dbus::{PORTAL, PORTAL_PATH};
+
 use std::path::PathBuf;
 
 use afterglow_model::Conditions;

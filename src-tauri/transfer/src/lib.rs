@@ -33,6 +33,7 @@ mod notes;
 mod order;
 mod pair;
 mod payload;
+mod proxies;
 mod reading;
 mod request;
 mod response;
@@ -62,6 +63,7 @@ pub use order::{
 };
 pub use pair::Paired;
 pub use payload::{Blocks, Payload};
+pub use proxies::{DesktopProxy, Way};
 pub use reading::Reading;
 pub use request::template::{filled_url, unknown_name};
 pub use sign_in::{OauthClient, SignedIn};

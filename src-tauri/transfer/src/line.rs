@@ -1,12 +1,13 @@
 //! Connections: one pool for each way in which a server is reached.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, Proxy, redirect};
 
 use crate::{
     near::{self, NearNames},
     order::Account,
+    proxies::Proxies,
     transfer::{SetupError, TransferOptions},
     trust::{Pinned, System},
 };
@@ -41,7 +42,7 @@ impl Line {
     }
 
     /// HTTP/1.1 alone: uploads fill a connection each, and one connection shared by all of them would lose for all what it loses for one.
-    pub(crate) fn client(&self, options: &TransferOptions, system: &System) -> Result<Client, SetupError> {
+    pub(crate) fn client(&self, options: &TransferOptions, system: &System, proxies: &Arc<Proxies>) -> Result<Client, SetupError> {
         let builder = Client::builder()
             .user_agent(&options.user_agent)
             .redirect(redirect::Policy::none())
@@ -65,6 +66,11 @@ impl Line {
             Self::Socket(_) => builder.no_proxy(),
             Self::Cleartext => builder.dns_resolver(NearNames).no_proxy(),
             Self::Tls { is_here: true, .. } => builder.no_proxy(),
+            Self::Tls { is_here: false, .. } if proxies.are_asked_for() => {
+                let proxies = proxies.clone();
+                builder.proxy(Proxy::custom(move |url| proxies.of(url)))
+            }
+            // Those of the environment, or of the system where it has a place for them.
             Self::Tls { is_here: false, .. } => builder,
         };
         Ok(builder.build()?)

@@ -33,6 +33,7 @@ use crate::{
     order::{Account, Album, Described, Journal, Mirrored, Order, Outcome, Progress, Session},
     pair::{self, Paired},
     payload::Pace,
+    proxies::{DesktopProxy, Proxies},
     reading::Reading,
     request::Requests,
     resumable::Resumable,
@@ -63,6 +64,8 @@ pub struct TransferOptions {
     pub checkpoint_bytes: u64,
     /// How we name ourselves.
     pub user_agent: String,
+    /// Who knows the desktop's proxy; none where nobody is to be asked.
+    pub desktop_proxy: Option<Arc<dyn DesktopProxy>>,
 }
 
 impl Default for TransferOptions {
@@ -74,6 +77,7 @@ impl Default for TransferOptions {
             connect: Duration::from_secs(15),
             checkpoint_bytes: 32 << 20,
             user_agent: concat!("Afterglow/", env!("CARGO_PKG_VERSION")).to_owned(),
+            desktop_proxy: None,
         }
     }
 }
@@ -104,6 +108,7 @@ pub(crate) struct Shared {
     reading: Reading,
     /// Room for small files, which are in memory as long as they are under way: kilobytes.
     room: Semaphore,
+    proxies: Arc<Proxies>,
     /// Connections, by the way in which servers are reached.
     lines: Mutex<HashMap<Line, Client>>,
     /// How quick the way to a server was, by origin.
@@ -145,11 +150,13 @@ impl Transfer {
     }
 
     fn with_notes(options: TransferOptions, notes: Notes) -> Result<Self, SetupError> {
+        let proxies = Arc::new(Proxies::new(options.desktop_proxy.clone()));
         let shared = Shared {
             system: System::new()?,
             options,
             reading: Reading::default(),
             room: Semaphore::new(ROOM_KB as usize),
+            proxies,
             lines: Mutex::new(HashMap::new()),
             paces: Mutex::new(HashMap::new()),
             used: Mutex::new(HashMap::new()),
@@ -355,6 +362,7 @@ impl Transfer {
     /// Another network: of several addresses, the first that answers there is used, and how quick the ways are is found out anew.
     pub fn network_changed(&self) {
         self.shared.paces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.proxies.forget();
         self.shared.leave_all();
     }
 
@@ -458,7 +466,8 @@ impl Shared {
         if let Some(client) = known.get(&line) {
             return Ok(client.clone());
         }
-        let made = line.client(&self.options, &self.system).map_err(|error| failure::internal(&error.to_string()))?;
+        let made =
+            line.client(&self.options, &self.system, &self.proxies).map_err(|error| failure::internal(&error.to_string()))?;
         known.insert(line, made.clone());
         Ok(made)
     }

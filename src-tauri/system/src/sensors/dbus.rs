@@ -5,6 +5,8 @@
 
 mod read;
 
+pub(crate) use read::{PORTAL, PORTAL_PATH};
+
 use std::{future::pending, os::fd::OwnedFd};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};

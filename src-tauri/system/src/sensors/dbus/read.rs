@@ -37,8 +37,8 @@ const LOGIND_PATH: &str = "/org/freedesktop/login1";
 /// The caller's session, or its user's graphical one (org.freedesktop.login1(5)).
 const LOGIND_SESSION_PATH: &str = "/org/freedesktop/login1/session/auto";
 
-pub(super) const PORTAL: &str = "org.freedesktop.portal.Desktop";
-pub(super) const PORTAL_PATH: &str = "/org/freedesktop/portal/desktop";
+pub(crate) const PORTAL: &str = "org.freedesktop.portal.Desktop";
+pub(crate) const PORTAL_PATH: &str = "/org/freedesktop/portal/desktop";
 pub(super) const NETWORK_MONITOR: &str = "org.freedesktop.portal.NetworkMonitor";
 
 /// Reads a source. None inside the reading: it is not there. None: it is not on a bus.

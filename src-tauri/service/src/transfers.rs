@@ -1,8 +1,10 @@
-//! What transfers find out about servers, kept in the queue's file from one run to the next.
+//! The transfers of the service: what they find out about servers is kept in the queue's file, and the desktop tells them its proxy.
+
+use std::sync::Arc;
 
 use afterglow_model::{Connector, Timestamp};
 use afterglow_queue::{Note, Queue};
-use afterglow_transfer::{Notebook, Transfer, TransferOptions};
+use afterglow_transfer::{DesktopProxy, Notebook, Transfer, TransferOptions, Way};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -22,9 +24,24 @@ impl Notebook for InTheQueue {
     }
 }
 
+/// The settings of the person's desktop.
+#[derive(Debug)]
+struct Desktop;
+
+impl DesktopProxy for Desktop {
+    fn way(&self, url: &Url) -> Option<Way> {
+        let proxy = afterglow_system::desktop_proxy(url).ok()?;
+        Some(proxy.map_or(Way::Direct, Way::By))
+    }
+}
+
 /// The transfers of the service, which know what was found out before; and what ends, once `quit` is cancelled, when all is kept.
-pub(crate) async fn transfer(queue: &Queue, quit: &CancellationToken) -> Result<(Transfer, JoinHandle<()>), ServeError> {
-    let options = TransferOptions { small_bytes: afterglow_queue::SMALL_BYTES, ..TransferOptions::default() };
+pub(crate) async fn start(queue: &Queue, quit: &CancellationToken) -> Result<(Transfer, JoinHandle<()>), ServeError> {
+    let options = TransferOptions {
+        small_bytes: afterglow_queue::SMALL_BYTES,
+        desktop_proxy: Some(Arc::new(Desktop)),
+        ..TransferOptions::default()
+    };
     let notes = queue.notes(outdated()).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what was found out about servers cannot be read; it is found out anew");
         Vec::new()
