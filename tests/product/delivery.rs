@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use afterglow_model::{AssetDetail, AssetPage, SmartAlbum};
 use afterglow_tests::{
     process::until,
+    proxy::Proxy,
     stage::{Stage, photo, same},
 };
 use serde_json::Value;
@@ -32,6 +34,46 @@ async fn a_folder_is_delivered_and_stays_so() {
     let late = until("the file that came later", async || Ok(archive.files()?.remove("late.jpg"))).await.unwrap();
     assert!(same(&photos.join("late.jpg"), &late).unwrap());
     stage.until_status("five deliveries", |status| status.jobs.succeeded == 5).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_renamed_or_moved_is_not_sent_again() {
+    let stage = Stage::new().await.unwrap();
+    let archive = stage.receiver("archive").await.unwrap();
+    let line = Proxy::start(&archive.url).await.unwrap();
+    let destination = stage.destination("Archive", &line.over(&archive.url).unwrap()).await.unwrap();
+    let photos = stage.photos();
+    for seed in [1, 2] {
+        photo(&photos.join(format!("{seed}.jpg")), seed, 400_000).unwrap();
+    }
+    stage.library().await.unwrap();
+    stage.rule(&destination).await.unwrap();
+    stage.delivered().await.unwrap();
+    let before = line.up();
+
+    fs::rename(photos.join("1.jpg"), photos.join("renamed.jpg")).unwrap();
+    fs::create_dir(photos.join("Trip")).unwrap();
+    fs::rename(photos.join("2.jpg"), photos.join("Trip/2.jpg")).unwrap();
+    until("the photos where they are now", async || {
+        let found: AssetPage = stage.owner()?.get(&format!("/v1/collections/{}/assets", SmartAlbum::AllPhotos.id())).await?;
+        let mut paths = Vec::new();
+        for tile in found.assets {
+            let detail: AssetDetail = stage.owner()?.get(&format!("/v1/assets/{}", tile.id)).await?;
+            paths.extend(detail.resources.into_iter().flat_map(|resource| resource.paths));
+        }
+        paths.sort();
+        let now = [photos.join("Trip/2.jpg"), photos.join("renamed.jpg")].map(|path| path.display().to_string());
+        Ok((paths == now).then_some(()))
+    })
+    .await
+    .unwrap();
+    // What comes later is seen later.
+    photo(&photos.join("late.jpg"), 3, 1000).unwrap();
+    stage.until_status("the one that came later", |status| status.jobs.succeeded == 3).await.unwrap();
+    assert!(line.up() - before < 10_000, "{} bytes went up", line.up() - before);
+    let mut stored: Vec<String> = archive.files().unwrap().into_keys().collect();
+    stored.sort();
+    assert_eq!(stored, ["1.jpg", "2.jpg", "late.jpg"]);
 }
 
 #[tokio::test]
