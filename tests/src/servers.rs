@@ -122,6 +122,20 @@ pub async fn tus(folder: &Path, max_size: u64) -> Result<Option<Running>> {
     Ok(Some(running.await?))
 }
 
+/// tuspyserver, a tus server on FastAPI, in the same way.
+pub async fn tuspyserver(folder: &Path, max_size: u64) -> Result<Option<Running>> {
+    if program("uvicorn").is_none() {
+        return Ok(None);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/tus.py");
+    let running = Running::start(|port| {
+        let mut command = Command::new(servers().join("venv/bin/python"));
+        command.arg(script).arg(folder).args([port.to_string(), max_size.to_string()]);
+        command
+    });
+    Ok(Some(running.await?))
+}
+
 /// Apache's mod_dav in one process: it serves `files` to [`DAV_USER`], and keeps its own in `here`.
 pub async fn apache(here: &Path, files: &Path) -> Result<Option<Running>> {
     let Some(apache) = program("apache2") else { return Ok(None) };
