@@ -1,4 +1,4 @@
-//! The least that an uploader of this stack can cost: it hashes a file in a pass of its own, sends it in one request, and goes on. No
+//! The least that an uploader of this stack can cost: it hashes a file while it is read, sends it in one request, and goes on. No
 //! queue, no journal, no resuming, no proof. It runs as a process of its own, to be measured like the others.
 
 use std::{
@@ -11,7 +11,6 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use reqwest::{Body, Client, RequestBuilder};
 use sha2::{Digest, Sha256};
-use tokio_util::io::ReaderStream;
 
 use super::server::{Kind, RECEIVER_TOKEN, Server};
 use afterglow_tests::servers::{DAV_SECRET, DAV_USER};
@@ -24,6 +23,8 @@ const AT_ONCE: usize = 8;
 const WHOLE: u64 = 4 << 20;
 /// Bytes read in one go of others: a system call's cost is lost in it.
 const PIECE: usize = 256 * 1024;
+/// Pieces read ahead of the line.
+const AHEAD: usize = 4;
 
 /// This program as the bare client.
 pub(crate) fn command(server: &Server, url: &str, folder: &Path) -> Result<Command> {
@@ -60,10 +61,11 @@ async fn send(client: &Client, kind: Kind, url: &str, file: &Path) -> Result<()>
     let name = file.file_name().and_then(|name| name.to_str()).context("a name")?;
     let len = std::fs::metadata(file)?.len();
     let path = file.to_owned();
-    let (digest, whole) = tokio::task::spawn_blocking(move || read(&path, len)).await??;
-    let body = match whole {
-        Some(bytes) => Body::from(bytes),
-        None => Body::wrap_stream(ReaderStream::with_capacity(tokio::fs::File::open(file).await?, PIECE)),
+    let (digest, body) = if len <= WHOLE {
+        let bytes = tokio::task::spawn_blocking(move || std::fs::read(path)).await??;
+        (Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(), Body::from(bytes))
+    } else {
+        ("UNSIGNED-PAYLOAD".to_owned(), streamed(path))
     };
     let request = request(client, kind, url, name, len, &digest)?;
     let answer = request.header("Content-Length", len).body(body).send().await?;
@@ -72,20 +74,32 @@ async fn send(client: &Client, kind: Kind, url: &str, file: &Path) -> Result<()>
     Ok(())
 }
 
-/// The digest and, of a small file, the bytes.
-fn read(path: &Path, len: u64) -> io::Result<(String, Option<Vec<u8>>)> {
-    let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    if len <= WHOLE {
-        let bytes = std::fs::read(path)?;
-        return Ok((hex(&Sha256::digest(&bytes)), Some(bytes)));
-    }
-    let (mut file, mut hasher, mut piece) = (std::fs::File::open(path)?, Sha256::new(), vec![0; PIECE]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok((hex(&hasher.finalize()), None)),
-            n => hasher.update(&piece[..n]),
+/// A file that is read and hashed by a thread of its own while it is sent.
+fn streamed(path: PathBuf) -> Body {
+    let (pieces, taken) = tokio::sync::mpsc::channel::<io::Result<Vec<u8>>>(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut hasher = Sha256::new();
+        let mut read = || {
+            let mut file = std::fs::File::open(&path)?;
+            loop {
+                let mut piece = vec![0; PIECE];
+                match file.read(&mut piece)? {
+                    0 => return Ok(()),
+                    n => piece.truncate(n),
+                }
+                hasher.update(&piece);
+                if pieces.blocking_send(Ok(piece)).is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        if let Err(error) = read() {
+            // Whoever sends it has gone.
+            let _ = pieces.blocking_send(Err(error));
         }
-    }
+        std::hint::black_box(hasher.finalize());
+    });
+    Body::wrap_stream(futures_util::stream::unfold(taken, async |mut taken| taken.recv().await.map(|piece| (piece, taken))))
 }
 
 /// One request that creates the whole file.
