@@ -152,6 +152,11 @@ pub(crate) enum Digests {
     Stated,
 }
 
+/// What was found out about a server's digests, as it is noted.
+const STATES_NOTHING: u8 = 0;
+const STATES: u8 = 1;
+const STATES_NONSENSE: u8 = 2;
+
 /// A line to a WebDAV server.
 pub(crate) struct Dav<'a> {
     pub(crate) wire: Wire<'a>,
@@ -325,12 +330,22 @@ impl Dav<'_> {
     pub(crate) fn states_digests(&self) -> Option<bool> {
         match self.digests {
             Digests::Computed => Some(false),
-            Digests::Stated => self.wire.noted().map(|noted| noted != 0),
+            Digests::Stated => self.wire.noted().map(|noted| noted == STATES),
         }
     }
 
-    pub(crate) fn note_digests(&self, states: bool) {
-        self.wire.note_lastingly(u8::from(states), u8::from(states));
+    /// Notes whether a file of ours came with a digest. Of what lies on a mounted drive a server may state none, and one that was not believed
+    /// is not believed again.
+    pub(crate) fn note_digest(&self, is_stated: bool) {
+        let found = if is_stated { STATES } else { STATES_NOTHING };
+        if self.wire.noted().is_none_or(|noted| noted == STATES_NOTHING && is_stated) {
+            self.wire.note_lastingly(found, found);
+        }
+    }
+
+    /// Notes that what the server states is of something else than of the bytes that it stores.
+    pub(crate) fn disbelieve_digests(&self) {
+        self.wire.note_lastingly(STATES_NONSENSE, STATES_NONSENSE);
     }
 
     /// Whether the file at a place is the content. Its bytes decide, read back if need be: equal sizes are common among photos of one

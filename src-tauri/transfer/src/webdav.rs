@@ -8,8 +8,8 @@
 //! same size is read back and compared, which happens only where a delivery was forgotten or two photos share name and size.
 //! A delivery is proved by its size; or by its SHA-1, where the server states one of each file as a property, as ownCloud does (10 and
 //! Infinite Scale: `checksums` in `http://owncloud.org/ns`). It is the server's own, since a file that we store is sent with none. Whether
-//! it does is noted with the first file that it is given, and none is believed before; until then, and where it does, our SHA-1 is computed while the file is sent. Or, if
-//! the person wants that, each file is read back.
+//! it does is noted with the first file that it is given, and none is believed before; until then, and where it does, our SHA-1 is computed
+//! while the file is sent. Or, if the person wants that, each file is read back.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -96,10 +96,7 @@ impl<'a> Webdav<'a> {
 
     /// Takes note of what the server says of a part that holds everything.
     fn heed(&self, part: Resource) {
-        // Of what lies on a mounted drive it may state none.
-        if self.dav.states_digests() != Some(true) {
-            self.dav.note_digests(part.sha1.is_some());
-        }
+        self.dav.note_digest(part.sha1.is_some());
         *self.complete.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
     }
 
@@ -111,7 +108,7 @@ impl<'a> Webdav<'a> {
             return Ok(());
         }
         if self.dav.wire.read_back(part).await?.is_some_and(|(digest, _)| digest == content.digest) {
-            self.dav.note_digests(false);
+            self.dav.disbelieve_digests();
             return Ok(());
         }
         Err(Setback::Spoilt(failure::damaged_on_the_way(self.dav.wire.host())))

@@ -238,3 +238,21 @@ async fn the_test_of_a_destination_finds_out_whether_digests_are_stated() {
         }
     }
 }
+
+#[tokio::test]
+async fn digests_of_something_else_are_not_believed_and_keep_nothing_away() {
+    let bench = Bench::<Owncloud>::new().await;
+    bench.server.with(|server| server.states_nonsense = true);
+    for n in 0..4 {
+        for bytes in [3000 + n, 2 * MIB + n] {
+            *bench.memory.session.lock().unwrap() = None;
+            match bench.attempt(&bench.file(&format!("{bytes}.jpg"), bytes)).await {
+                Outcome::Delivered(delivered) => assert_eq!(delivered.evidence, Evidence::Sized),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let truth = bench.server.truth();
+    assert_eq!((truth.objects.len(), truth.leftovers), (8, 0));
+    assert_eq!(truth.requests.iter().filter(|request| request.method == "GET").count(), 1, "read back more than once");
+}

@@ -26,6 +26,8 @@ pub(crate) struct WebdavServer {
     pub(crate) damages: bool,
     /// States digests of what it stores, computed while it was stored, as ownCloud does.
     pub(crate) states_digests: bool,
+    /// The digests are of something else.
+    pub(crate) states_nonsense: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +41,9 @@ fn parent(path: &str) -> &str {
 }
 
 /// One resource of a multistatus answer (section 14.24): what it has of what is asked for.
-fn described(path: &str, file: Option<&File>, states_digests: bool) -> String {
-    let digests = file.filter(|_| states_digests).map(|file| {
-        let digest: String = Sha1::digest(&file.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+fn described(path: &str, file: Option<&File>, digested: impl Fn(&File) -> Option<Vec<u8>>) -> String {
+    let digests = file.and_then(digested).map(|bytes| {
+        let digest: String = Sha1::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         // As ownCloud 10 writes them (`ChecksumList.php`, `Storage/Wrapper/Checksum.php`); nobody here reads the others.
         let stated = format!("SHA1:{digest} MD5:00000000000000000000000000000000 ADLER32:00000000");
         format!("<oc:checksums><oc:checksum>{stated}</oc:checksum></oc:checksums>")
@@ -111,17 +113,22 @@ impl WebdavServer {
         if !asked.contains("propfind") || !asked.contains("=\"DAV:\"") || !asked.contains("getcontentlength") {
             return Answer::new("400 Bad Request");
         }
+        let digested = |file: &File| match (self.states_digests, self.states_nonsense) {
+            (false, _) => None,
+            (true, false) => Some(file.bytes.clone()),
+            (true, true) => Some([b"enciphered ", file.bytes.as_slice()].concat()),
+        };
         let (path, depth) = (request.target(), request.header("depth"));
         let mut found = Vec::new();
         match (self.files.get(path), depth) {
             // Without it, everything beneath would be meant, which this server does not do.
             (_, None | Some("infinity")) => return Answer::new("403 Forbidden"),
-            (Some(file), _) => found.push(described(path, Some(file), self.states_digests)),
+            (Some(file), _) => found.push(described(path, Some(file), digested)),
             (None, Some(depth)) if self.is_folder(path) => {
-                found.push(described(path, None, false));
+                found.push(described(path, None, digested));
                 if depth == "1" {
                     let here = self.files.iter().filter(|(file, _)| parent(file) == path.trim_end_matches('/'));
-                    found.extend(here.map(|(path, file)| described(path, Some(file), self.states_digests)));
+                    found.extend(here.map(|(path, file)| described(path, Some(file), digested)));
                 }
             }
             (None, Some(_)) => return Answer::new("404 Not Found"),
@@ -171,6 +178,7 @@ impl Default for WebdavServer {
             locked: false,
             damages: false,
             states_digests: false,
+            states_nonsense: false,
         }
     }
 }
