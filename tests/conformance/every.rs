@@ -368,6 +368,22 @@ pub(crate) async fn a_silent_line_is_left<P: Peer>() {
     }
 }
 
+/// A line may be silent for 25 seconds here, as in use. None of it is waited for: the clock jumps, and what is left of the limit is what the
+/// machine may dawdle.
+pub(crate) async fn a_server_that_takes_its_time_is_not_left<P: Peer>() {
+    let stall = TransferOptions::default().stall;
+    for bytes in [20_000, P::LARGE] {
+        let undisturbed = requests::<P>(bytes).await;
+        let bench = Bench::<P>::with(TransferOptions { stall, ..options() }).await;
+        let order = bench.file("IMG_0001.jpg", bytes);
+        bench.server.always(Some(Fault::Slow(stall * 3 / 4)));
+        let outcome = bench.attempt(&order).await;
+        assert!(matches!(outcome, Outcome::Delivered(_)), "{bytes} bytes: {outcome:?}");
+        let truth = bench.stored_once(&order, &format!("{bytes} bytes"));
+        assert_eq!(truth.requests.len(), undisturbed, "{bytes} bytes: requests were repeated");
+    }
+}
+
 pub(crate) async fn a_file_that_changes_is_never_a_mixture<P: Peer>() {
     for n in 0..requests::<P>(P::LARGE).await {
         let mut bench = Bench::<P>::new().await;
@@ -488,6 +504,7 @@ macro_rules! conformance {
                 a_file_goes_on_at_another_address
                 no_credential_goes_to_an_address_before_its_server_answers
                 a_silent_line_is_left
+                a_server_that_takes_its_time_is_not_left
                 a_file_that_changes_is_never_a_mixture
                 the_same_twice_is_one_object
                 two_files_of_one_name_are_two_objects

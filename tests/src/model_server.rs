@@ -9,12 +9,14 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
+    time,
 };
 
 use crate::http::{Connection, Head};
@@ -125,6 +127,8 @@ pub enum Fault {
     AnswerAfter(Answer),
     /// Nothing more is read or said until the client leaves: a silent line.
     Silence,
+    /// Applied, and answered only after so long, which passes at once: the clock jumps.
+    Slow(Duration),
 }
 
 /// What really happened.
@@ -318,7 +322,7 @@ async fn exchange<P: Protocol>(connection: &mut Connection, shared: &Shared<P>, 
     }
     let wanted = match fault {
         Some(Fault::CutMidway | Fault::Silence) => length / 2,
-        Some(Fault::CutBefore | Fault::CutAfter | Fault::Answer(_) | Fault::AnswerAfter(_)) | None => length,
+        Some(Fault::CutBefore | Fault::CutAfter | Fault::Answer(_) | Fault::AnswerAfter(_) | Fault::Slow(_)) | None => length,
     };
     while (request.body.len() as u64) < wanted {
         match connection.content(wanted - request.body.len() as u64).await {
@@ -335,6 +339,14 @@ async fn exchange<P: Protocol>(connection: &mut Connection, shared: &Shared<P>, 
     match fault {
         None => {
             let answer = shared.state().protocol.apply(&request);
+            say(connection, &request, &answer).await?;
+            Ok(After::Open)
+        }
+        Some(Fault::Slow(delay)) => {
+            let answer = shared.state().protocol.apply(&request);
+            time::pause();
+            time::advance(delay).await;
+            time::resume();
             say(connection, &request, &answer).await?;
             Ok(After::Open)
         }

@@ -233,6 +233,7 @@ mod raw {
         nonsense_is_no_delivery_and_no_crash
         a_redirect_takes_no_credential_elsewhere
         a_silent_line_is_left
+        a_server_that_takes_its_time_is_not_left
         a_file_that_changes_is_never_a_mixture
         the_same_twice_is_one_object
         two_files_of_one_name_are_two_objects
