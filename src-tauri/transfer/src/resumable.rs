@@ -146,14 +146,18 @@ impl<'a> Resumable<'a> {
         if problem.contains("digest") {
             return Setback::Spoilt(failure::damaged_on_the_way(host));
         }
-        if answer.fields.complete == Some(true) {
-            return Setback::Verdict(failure);
+        // An answer about the upload and not about its content, though it may say as well that the upload is complete: what completed it
+        // was repeated for an answer that was lost.
+        match (answer.status, answer.fields.offset) {
+            (StatusCode::CONFLICT, Some(offset)) => return Setback::OffsetIs(offset),
+            _ if problem == "completed-upload" => return Setback::SessionGone(failure),
+            _ if answer.fields.complete == Some(true) => return Setback::Verdict(failure),
+            _ => {}
         }
         match answer.status {
             StatusCode::NOT_FOUND | StatusCode::GONE if session => Setback::SessionGone(failure),
-            StatusCode::CONFLICT => answer.fields.offset.map_or(Setback::Doubt(failure), Setback::OffsetIs),
+            StatusCode::CONFLICT => Setback::Doubt(failure),
             StatusCode::PAYLOAD_TOO_LARGE => Setback::TooLarge { limit: answer.fields.limits.max_append_size, failure },
-            _ if problem == "completed-upload" => Setback::SessionGone(failure),
             _ if problem == "inconsistent-upload-length" => Setback::Verdict(failure::failure(
                 FailureClass::Permanent,
                 FailureCode::LengthInconsistent,
