@@ -406,3 +406,47 @@ impl Destination for Nextcloud<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use afterglow_model::{Connector, DestinationConfig};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        order::Account,
+        transfer::{Transfer, TransferOptions},
+    };
+
+    #[test]
+    fn a_file_of_any_size_has_parts_of_sizes_that_are_taken() {
+        let config = DestinationConfig { user: Some("anna".to_owned()), ..DestinationConfig::default() };
+        let account = Account { config, ..Account::at("https://cloud.example/".parse().unwrap()) };
+        let cancel = CancellationToken::new();
+        let sizes = [SINGLE_BYTES_MAX + 1, 100_000_000, 5_000_000_000, 50_000_000_000, 5_000_000_000_000];
+        // What the way was found to take, as half of what it refused, and the parts of each size then.
+        let ways: [(Option<u64>, RangeInclusive<u64>); 4] = [
+            (None, 5 << 20..=5_000_000_000),
+            (Some(50 << 20), 5 << 20..=50 << 20),
+            // The least was not refused itself yet.
+            (Some(3 << 20), 5 << 20..=5 << 20),
+            // It was: old servers take less.
+            (Some(1 << 20), 1 << 20..=1 << 20),
+        ];
+        for (largest, taken) in ways {
+            let transfer = Transfer::new(TransferOptions::default()).unwrap();
+            if let Some(largest) = largest {
+                transfer.shared.refused(&account.url, largest);
+            }
+            let wire = Wire::new(&transfer.shared, Connector::Nextcloud, &account, &[], &cancel).unwrap();
+            let nextcloud = Nextcloud::new(wire).unwrap();
+            for byte_count in sizes {
+                let part_bytes = nextcloud.part_bytes(byte_count);
+                let parts = byte_count.div_ceil(part_bytes);
+                assert!(taken.contains(&part_bytes), "{byte_count} over {largest:?}: parts of {part_bytes}");
+                // A way that takes little leaves no choice.
+                assert!(parts <= 2000 || largest.is_some(), "{byte_count}: {parts} parts");
+            }
+        }
+    }
+}

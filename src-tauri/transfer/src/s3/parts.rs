@@ -395,7 +395,18 @@ impl S3<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use afterglow_model::{Connector, DestinationConfig};
+    use tokio_util::sync::CancellationToken;
+
+    use super::{
+        super::{Reserved, single::SINGLE_BYTES},
+        *,
+    };
+    use crate::{
+        order::Account,
+        transfer::{Transfer, TransferOptions},
+        wire::Wire,
+    };
 
     fn upload(is_bare: bool) -> Upload {
         let object = "https://s3.example/pictures/a%20%28b%29.jpg".parse().unwrap();
@@ -424,5 +435,34 @@ mod tests {
         assert_eq!(upload.held(&[part(1, 8), part(3, 4)]), 8);
         assert_eq!(upload.held(&[part(1, 8), part(2, 7), part(3, 4)]), 8);
         assert_eq!(upload.held(&[part(1, 8), part(2, 8), part(3, 4)]), 20);
+    }
+
+    #[test]
+    fn a_file_of_any_size_has_parts_of_sizes_that_are_taken() {
+        let transfer = Transfer::new(TransferOptions::default()).unwrap();
+        let config = DestinationConfig { user: Some("key".to_owned()), ..DestinationConfig::default() };
+        let at = Account::at("https://s3.example/pictures".parse().unwrap());
+        let account = Account { secret: Some("secret".to_owned()), config, ..at };
+        let (reserved, cancel) = (Reserved::default(), CancellationToken::new());
+        let wire = Wire::new(&transfer.shared, Connector::S3, &account, &[], &cancel).unwrap();
+        let s3 = S3::new(wire, &account, &reserved).unwrap();
+        let over_single = SINGLE_BYTES.end() + 1;
+        let sizes = [over_single, 100_000_000, 5_000_000_000, 50_000_000_000, 5_000_000_000_000];
+        // "Amazon S3 multipart upload limits", said a second time.
+        for byte_count in sizes {
+            let part_bytes = s3.part_bytes(byte_count).unwrap();
+            let parts = Upload { part_bytes, byte_count, ..upload(false) }.parts();
+            assert!((5 << 20..=5 << 30).contains(&part_bytes), "{byte_count}: parts of {part_bytes}");
+            assert!((1..=10_000).contains(&parts), "{byte_count}: {parts} parts");
+            assert!(
+                ((parts - 1) * part_bytes..parts * part_bytes).contains(&(byte_count - 1)),
+                "{byte_count}: {parts} of {part_bytes}"
+            );
+        }
+        // Half of what was refused: the least was not refused itself yet.
+        transfer.shared.refused(&account.url, 3 << 20);
+        assert_eq!(s3.part_bytes(over_single).unwrap(), 5 << 20);
+        transfer.shared.refused(&account.url, (5 << 20) / 2);
+        assert!(s3.part_bytes(over_single).is_err(), "no server takes less");
     }
 }
