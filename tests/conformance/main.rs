@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test says what it skips")]
 
 mod answers;
+mod bench;
 mod certificates;
 mod connectors;
 mod cuts;

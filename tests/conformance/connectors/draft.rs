@@ -235,6 +235,9 @@ impl<const VERSION: u8> Peer for Draft<VERSION> {
     type Server = DraftServer;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Sized;
+    // By offset: a request ends where the offset is written down.
+    const RESENT_MAX: u64 = 4 * MIB;
+    const KEEPS_WHAT_CAME: bool = true;
     // Idempotency keys are of no earlier draft.
     const KNOWS_CONTENT: bool = false;
 
@@ -254,6 +257,9 @@ impl Peer for Newest {
     type Server = DraftServer;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    // By offset, in requests of the size that the server names.
+    const RESENT_MAX: u64 = APPEND_BYTES_MAX as u64;
+    const KEEPS_WHAT_CAME: bool = true;
     const LARGE: u64 = 3 * MIB + 13;
 
     fn server() -> DraftServer {

@@ -20,6 +20,8 @@ impl Peer for Google {
     type Server = GoogleServer;
     const CONNECTOR: Connector = Connector::GooglePhotos;
     const EVIDENCE: Evidence = Evidence::Accepted;
+    // The answer to the last part is the token for all of them, and Google says it only once.
+    const RESENT_MAX: u64 = u64::MAX;
     const TAKES_EMPTY: bool = false;
     // Google is said to keep the same bytes once, and does not promise it.
     const KNOWS_CONTENT: bool = false;

@@ -19,6 +19,9 @@ impl Peer for Nextcloud {
     type Server = NextcloudServer;
     const CONNECTOR: Connector = Connector::Nextcloud;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> NextcloudServer {
         NextcloudServer::default()
@@ -39,6 +42,7 @@ impl Peer for WithoutDigests {
     type Server = NextcloudServer;
     const CONNECTOR: Connector = Connector::Nextcloud;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const TRIES_OUT: bool = true;
 
     fn server() -> NextcloudServer {
         NextcloudServer { hashes: false, ..NextcloudServer::default() }
@@ -67,6 +71,7 @@ impl Peer for ReadBack {
     type Server = NextcloudServer;
     const CONNECTOR: Connector = Connector::Nextcloud;
     const EVIDENCE: Evidence = Evidence::ReadBack;
+    const TRIES_OUT: bool = true;
 
     fn server() -> NextcloudServer {
         NextcloudServer::default()

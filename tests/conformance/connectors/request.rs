@@ -197,6 +197,8 @@ impl Peer for Signed {
     type Server = Shelf;
     const CONNECTOR: Connector = Connector::Resumable;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    // A part, as the app has described it.
+    const RESENT_MAX: u64 = 4 * MIB;
     const SHOWS_AGAIN: Evidence = Evidence::Accepted;
 
     fn server() -> Shelf {

@@ -34,6 +34,9 @@ impl Peer for S3 {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> Store {
         Store { compares: true, conditions: true, ..Store::default() }
@@ -51,6 +54,9 @@ impl Peer for Simple {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> Store {
         Store::default()
@@ -68,6 +74,7 @@ impl Peer for Photos {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const TRIES_OUT: bool = true;
     const LARGE: u64 = 3 * MIB + 13;
 
     fn server() -> Store {
@@ -86,6 +93,7 @@ impl Peer for SimplePhotos {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const TRIES_OUT: bool = true;
     const LARGE: u64 = Photos::LARGE;
 
     fn server() -> Store {
@@ -104,6 +112,9 @@ impl Peer for ByContent {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> Store {
         S3::server()
@@ -123,6 +134,9 @@ impl Peer for ReadBack {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::ReadBack;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> Store {
         Store::default()
@@ -152,6 +166,9 @@ impl Peer for Bare {
     type Server = Store;
     const CONNECTOR: Connector = Connector::S3;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const TRIES_OUT: bool = true;
+    // A part: no server takes less.
+    const RESENT_MAX: u64 = 5 * MIB;
 
     fn server() -> Store {
         Store { compares: true, conditions: true, refuses: Some(Refuses::Checksums), ..Store::default() }

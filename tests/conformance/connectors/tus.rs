@@ -217,6 +217,9 @@ impl Peer for Tus {
     type Server = TusServer;
     const CONNECTOR: Connector = Connector::Tus;
     const EVIDENCE: Evidence = Evidence::Sized;
+    // By offset: a request ends where the offset is written down.
+    const RESENT_MAX: u64 = 4 * MIB;
+    const KEEPS_WHAT_CAME: bool = true;
     const SHOWS_AGAIN: Evidence = Evidence::Accepted;
     // There is no way to ask for anything but an upload whose URL is known.
     const KNOWS_CONTENT: bool = false;
@@ -237,6 +240,8 @@ impl Peer for TusChecked {
     type Server = TusServer;
     const CONNECTOR: Connector = Connector::Tus;
     const EVIDENCE: Evidence = Evidence::Sized;
+    // A request that was cut has no checksum, so it is as short as the connector makes it here.
+    const RESENT_MAX: u64 = MIB;
     const SHOWS_AGAIN: Evidence = Evidence::Accepted;
     const KNOWS_CONTENT: bool = false;
 

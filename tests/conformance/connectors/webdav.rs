@@ -18,6 +18,7 @@ impl Peer for Webdav {
     type Server = WebdavServer;
     const CONNECTOR: Connector = Connector::Webdav;
     const EVIDENCE: Evidence = Evidence::Sized;
+    const TRIES_OUT: bool = true;
 
     fn server() -> WebdavServer {
         WebdavServer::default()
@@ -38,6 +39,7 @@ impl Peer for Owncloud {
     type Server = WebdavServer;
     const CONNECTOR: Connector = Connector::Webdav;
     const EVIDENCE: Evidence = Evidence::Hashed;
+    const TRIES_OUT: bool = true;
 
     fn server() -> WebdavServer {
         WebdavServer { states_digests: true, ..WebdavServer::default() }
@@ -57,6 +59,7 @@ impl Peer for ReadBack {
     type Server = WebdavServer;
     const CONNECTOR: Connector = Connector::Webdav;
     const EVIDENCE: Evidence = Evidence::ReadBack;
+    const TRIES_OUT: bool = true;
 
     fn server() -> WebdavServer {
         WebdavServer::default()
