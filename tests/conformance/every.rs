@@ -129,19 +129,26 @@ pub(crate) async fn what_the_person_must_mend_is_said_and_loses_nothing<P: Peer>
         (Answer::new("403 Forbidden"), FailureCode::AuthenticationRequired),
         (Answer::new("507 Insufficient Storage"), FailureCode::QuotaExceeded),
     ];
-    for (answer, code) in cases {
-        for n in 0..requests::<P>(20_000).await {
+    for bytes in [20_000, P::LARGE] {
+        let all = requests::<P>(bytes).await;
+        // Of a large file the request in the middle, when a session is open where there is one.
+        let tried = if bytes < P::LARGE { 0..all } else { all / 2..all / 2 + 1 };
+        for (n, (answer, code)) in tried.flat_map(|n| cases.clone().map(|case| (n, case))) {
             let mut bench = Bench::<P>::new().await;
-            let order = bench.file("IMG_0001.jpg", 20_000);
-            bench.server.fail(n, Fault::Answer(answer.clone()));
-            let why = format!("{} at request {n}", answer.status);
+            let order = bench.file("IMG_0001.jpg", bytes);
+            let fault = Fault::Answer(answer.clone());
+            let cost = cost::<P>(&fault, bytes);
+            bench.server.fail(n, fault);
+            let why = format!("{bytes} bytes, {} at request {n}", answer.status);
             // A first question that is not needed may be let go.
             if let Outcome::Failed(failure) = bench.attempt(&order).await {
                 assert_eq!((failure.code, failure.class), (code, FailureClass::NeedsUser), "{why}: {}", failure.message);
                 assert!(failure.message.contains("127.0.0.1"), "{why}: {}", failure.message);
+                let is_kept = bench.memory.session.lock().unwrap().is_some();
+                assert_eq!(is_kept, *bench.memory.sessions_opened.lock().unwrap() > 0, "{why}: the session");
             }
             bench.delivered(&order, &why).await;
-            bench.stored_once(&order, &why);
+            bench.stored_at_cost(&order, cost, &why);
         }
     }
 }
