@@ -3,7 +3,10 @@
 //!
 //! Faults strike the n-th request of a delivery, for every n: so no request of a protocol is forgotten, and none has to be known here.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use afterglow_model::{Evidence, FailureClass, FailureCode};
 use afterglow_tests::{
@@ -154,13 +157,38 @@ pub(crate) async fn what_the_person_must_mend_is_said_and_loses_nothing<P: Peer>
 }
 
 pub(crate) async fn a_wish_for_patience_is_heard<P: Peer>() {
-    for answer in [Answer::new("429 Too Many Requests"), Answer::new("503 Service Unavailable")] {
+    let (many, busy) = ("429 Too Many Requests", "503 Service Unavailable");
+    let ahead = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT".to_owned();
+    let day_ms = 24 * 60 * 60 * 1000;
+    let cases = [
+        (many, None, FailureCode::Throttled, None),
+        (many, Some("soon".to_owned()), FailureCode::Throttled, None),
+        (many, Some("0".to_owned()), FailureCode::Throttled, Some(0..=0)),
+        (busy, Some("0".to_owned()), FailureCode::Throttled, Some(0..=0)),
+        (many, Some("70".to_owned()), FailureCode::Throttled, Some(70_000..=70_000)),
+        (busy, Some("70".to_owned()), FailureCode::Throttled, Some(70_000..=70_000)),
+        // How long it is until then depends on the clock.
+        (busy, Some(ahead), FailureCode::Throttled, Some(30_000..=90_000)),
+        (busy, Some(past), FailureCode::Throttled, Some(0..=0)),
+        (many, Some("9".repeat(30)), FailureCode::Throttled, Some(day_ms..=day_ms)),
+        (busy, Some("99999999999".to_owned()), FailureCode::Throttled, Some(day_ms..=day_ms)),
+        // Without a wish it is a fault as any other.
+        (busy, None, FailureCode::ServerError, None),
+    ];
+    for (status, wish, code, wanted) in cases {
         let bench = Bench::<P>::new().await;
         let order = bench.file("IMG_0001.jpg", 20_000);
-        bench.server.always(Some(Fault::Answer(answer.clone().with("Retry-After", 70))));
-        let failure = bench.failed(&order, FailureCode::Throttled, &answer.status).await;
-        assert_eq!((failure.class, failure.retry_after_ms), (FailureClass::Transient, Some(70_000)), "{}", answer.status);
-        assert!(bench.server.truth().requests.len() <= 2, "it was asked again although it wants peace");
+        let why = format!("{status}, Retry-After: {wish:?}");
+        let answer = wish.iter().fold(Answer::new(status), |answer, wish| answer.with("Retry-After", wish));
+        bench.server.always(Some(Fault::Answer(answer)));
+        let failure = bench.failed(&order, code, &why).await;
+        assert_eq!(failure.class, FailureClass::Transient, "{why}");
+        let heard = failure.retry_after_ms;
+        let is_heard = wanted.map_or(heard.is_none(), |wanted| heard.is_some_and(|ms| wanted.contains(&ms)));
+        assert!(is_heard, "{why}: {heard:?}");
+        let asked = bench.server.truth().requests.len();
+        assert!(code != FailureCode::Throttled || asked <= 2, "{why}: it was asked again although it wants peace");
     }
 }
 
