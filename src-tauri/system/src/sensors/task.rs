@@ -203,6 +203,10 @@ impl Task {
         if self.reading.remove(&source) == Some(true) {
             self.read(source);
         }
+        if source == Source::Interface && self.reading.contains_key(&Source::NetworkManager) {
+            // Its reading began before this interface was known.
+            self.read(Source::NetworkManager);
+        }
         self.facts.followers(source).into_iter().for_each(|follower| self.read(follower));
         match source {
             Source::Logind => {
