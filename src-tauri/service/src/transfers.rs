@@ -39,7 +39,7 @@ impl DesktopProxy for Desktop {
 pub(crate) async fn start(queue: &Queue, quit: &CancellationToken) -> Result<(Transfer, JoinHandle<()>), ServeError> {
     let options = TransferOptions {
         small_bytes: afterglow_queue::SMALL_BYTES,
-        desktop_proxy: Some(Arc::new(Desktop)),
+        desktop_proxy: afterglow_system::NAMES_PROXIES.then(|| Arc::new(Desktop) as Arc<dyn DesktopProxy>),
         ..TransferOptions::default()
     };
     let notes = queue.notes(outdated()).await.unwrap_or_else(|error| {

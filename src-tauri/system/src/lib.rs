@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use clock::boot_ms;
 pub use memory::{give_back, keep_little};
 pub use notices::{Notice, NoticeAction, NoticeButton, Notifier};
-pub use proxy::{Unanswered, desktop_proxy};
+pub use proxy::{NAMES_PROXIES, Unanswered, desktop_proxy};
 pub use secrets::{Secret, SecretError, Secrets, SecretsKind, SecretsOptions};
 pub use sensors::{SensorOptions, Sensors};
 pub use trash::{TrashError, move_to_trash};

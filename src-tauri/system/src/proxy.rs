@@ -2,6 +2,9 @@
 
 use url::Url;
 
+/// Whether it is asked for here. Elsewhere the HTTP client itself reads the settings, and is to be let do so.
+pub const NAMES_PROXIES: bool = cfg!(target_os = "linux");
+
 /// There is nobody who knows the desktop's settings, or no answer within [`ANSWER_TIME`](crate::ANSWER_TIME).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unanswered;
@@ -9,7 +12,7 @@ pub struct Unanswered;
 /// What the desktop names for a URL: none for a direct way. Blocks for [`ANSWER_TIME`](crate::ANSWER_TIME) at most.
 ///
 /// # Errors
-/// [`Unanswered`]; always on macOS and Windows, where the HTTP client itself reads the settings.
+/// [`Unanswered`]; always where it [is not asked for](NAMES_PROXIES).
 #[cfg(target_os = "linux")]
 pub fn desktop_proxy(url: &Url) -> Result<Option<Url>, Unanswered> {
     let (named, answer) = std::sync::mpsc::channel();
@@ -25,7 +28,7 @@ pub fn desktop_proxy(url: &Url) -> Result<Option<Url>, Unanswered> {
     answer.recv_timeout(crate::ANSWER_TIME).unwrap_or(Err(Unanswered))
 }
 
-/// The HTTP client itself reads the settings.
+/// Not to be asked for: see [`NAMES_PROXIES`].
 ///
 /// # Errors
 /// Always.

@@ -5,7 +5,8 @@
 //! `PutObject`, which creates only (`If-None-Match: *`); a larger one is a multipart upload, whose id, part size and content are in the
 //! session's URL. The server is given the SHA-256 of all that it is sent. Whether it compares is tried out, once, with a digest that is
 //! wrong: what a server proves that does is a digest, what any other proves is a size. Whether it knows conditions is tried out on the
-//! first small file that it was given, in each run; until that is known, and where it does not, it is asked for the key before. Before a file of more
+//! first small file that it was given, in each run; until that is known, and where it does not, it is asked for the key before. Before a
+//! file of more
 //! than a megabyte goes it is asked always, since it costs less than to send it in vain, and immediately before an upload of parts is
 //! completed. A key is reserved within this process before it is asked for, so that of two files of one name on
 //! their way at once the second gets the other name. If the person wants that, each object is read back instead, and its bytes decide.
@@ -150,11 +151,11 @@ impl<'a> S3<'a> {
     fn note(&self, learn: impl FnOnce(&mut Habits)) {
         if let Some(mut habits) = self.wire.noted().map(Habits::of) {
             learn(&mut habits);
-            self.notes(habits);
+            self.keep(habits);
         }
     }
 
-    fn notes(&self, habits: Habits) {
+    fn keep(&self, habits: Habits) {
         self.wire.note_lastingly(habits.note(), habits.lasting().note());
     }
 
@@ -238,7 +239,7 @@ impl<'a> S3<'a> {
         let bare_parts = is_bare || self.wire.noted().is_some_and(|noted| Habits::of(noted).bare_parts);
         // What was known of conditions may have been of another server.
         let habits = Habits { compares, conditions: None, bare_objects: is_bare, bare_parts };
-        self.notes(habits);
+        self.keep(habits);
         Ok(habits)
     }
 
